@@ -1,0 +1,69 @@
+/** What the machine offers to devices and what a device offers to the machine. */
+
+/** A memory-mapped device. All that the guest can observe is in `state`, a plain object that JSON can hold (bigint allowed). */
+export interface Device {
+  readonly name: string;
+  readonly state: object;
+  /** Size in bytes of the register window (windows are at 4 KiB multiples). */
+  readonly size: number;
+  /** A guest load of 1, 2, 4 or 8 bytes. `undefined`: nothing answers there (external abort). */
+  read(offset: number, bytes: number, cpu: number): bigint | undefined;
+  /** A guest store. `false`: nothing answers there. */
+  write(offset: number, bytes: number, value: bigint, cpu: number): boolean;
+  /** What a load would return, without any side effect (a debugger's read). `undefined`: not known. */
+  peek(offset: number, bytes: number): bigint | undefined;
+  /** Recomputes everything derived from `state` (lines, deadlines) after it was replaced by a snapshot. */
+  restored?(): void;
+}
+
+/** A system register that a device implements (ICC_*): called through the Isa's sysreg rows that say `device`. */
+export interface SysregPort {
+  read(name: string, cpu: number): bigint;
+  write(name: string, cpu: number, value: bigint): void;
+  /** What read would return, without acknowledging anything. */
+  peek(name: string, cpu: number): bigint;
+}
+
+/** What a device may do to the rest of the machine. */
+export interface MachineBus {
+  readonly cpus: number;
+  /** Virtual time now, in instructions (16 of them make one tick of the 62.5 MHz counter). */
+  now(): bigint;
+  /** Asserts or clears an input line of a CPU: 1 IRQ, 2 FIQ, 4 virtual IRQ (as state.irqLines). */
+  setCpuLine(cpu: number, line: 1 | 2 | 4, level: boolean): void;
+  /** A system register's stored value, by architectural name, and raw write: no traps, no side effects. */
+  readSysreg(cpu: number, name: string): bigint;
+  writeSysreg(cpu: number, name: string, value: bigint): void;
+  /** Physical memory access by a device (DMA). */
+  readPhys(pa: bigint, bytes: number): Uint8Array;
+  writePhys(pa: bigint, data: Uint8Array): void;
+  /** Something that the debugger may show: UART output, power-off. */
+  emit(event: MachineEvent): void;
+}
+
+export type MachineEvent =
+  | { readonly kind: 'uart'; readonly bytes: Uint8Array }
+  | { readonly kind: 'poweroff'; readonly reason: string }
+  | { readonly kind: 'reset'; readonly reason: string }
+  | { readonly kind: 'message'; readonly text: string };
+
+/** A part of the board that acts at points in virtual time (timers). */
+export interface Timed {
+  /** The next time at which `advance` must run, or undefined. */
+  deadline(): bigint | undefined;
+  /** Brings lines and state up to date with bus.now(). */
+  advance(): void;
+}
+
+/** What the core needs from a board. */
+export interface Board {
+  readonly devices: readonly { readonly base: bigint; readonly device: Device }[];
+  readonly sysregs: SysregPort;
+  readonly timed: readonly Timed[];
+  /** Firmware calls: HVC or SMC with the given function; true if it was one of the board's (PSCI). Registers by bus. */
+  firmware(cpu: number, conduit: 'hvc' | 'smc'): boolean;
+  /** Input from outside (UART), delivered at a point of virtual time by the replay log. */
+  input(port: string, bytes: Uint8Array): void;
+  /** Called after any device write or interrupt-register write, and at slice starts. */
+  update(): void;
+}

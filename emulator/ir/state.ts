@@ -1,0 +1,115 @@
+/**
+ * Lays out the CPU block in linear memory, and names the fields that every instruction set has in common.
+ * The block begins with them; an instruction set adds its own fields after `commonEnd`.
+ */
+import type { StateField } from './nodes';
+
+/** Hands out offsets in the CPU block, in order of declaration. */
+export class StateLayout {
+  readonly fields = new Map<string, StateField>();
+  private next: number;
+
+  constructor(start: number) {
+    this.next = start;
+  }
+
+  /** Declares `count` elements of `bytes` bytes. `stride` defaults to `bytes`. */
+  field(name: string, bytes: 1 | 2 | 4 | 8, count = 1, stride: number = bytes): StateField {
+    if (this.fields.has(name)) throw new Error(`state field ${name} is declared twice`);
+    this.next = Math.ceil(this.next / bytes) * bytes;
+    if (stride % 16 === 0) this.next = Math.ceil(this.next / 16) * 16;
+    const f: StateField = { name, offset: this.next, bytes, count, stride };
+    this.next += stride * count;
+    this.fields.set(name, f);
+    return f;
+  }
+
+  get end(): number {
+    return this.next;
+  }
+}
+
+const layout = new StateLayout(0);
+
+/** Fields that generated code and core/ use whatever the instruction set. */
+export const common = {
+  /** Address of the next instruction; inside an instruction up to date only after syncPc. */
+  pc: layout.field('pc', 8),
+  /** CPU number, from 0. */
+  cpuIndex: layout.field('cpuIndex', 4),
+  /** Instructions left in this call of run(). */
+  left: layout.field('left', 4),
+  /** Why run() returned with stop or hold: a StopReason. */
+  stopReason: layout.field('stopReason', 4),
+  /** Non-zero: an interrupt is asserted towards this CPU (bits by the instruction set). */
+  irqLines: layout.field('irqLines', 4),
+  /** The CPU sleeps until an interrupt (1: WFI) or an event (2: WFE). */
+  asleep: layout.field('asleep', 4),
+  /** Bits of events that write a record, and of those that end run(). */
+  eventMask: layout.field('eventMask', 4),
+  stopMask: layout.field('stopMask', 4),
+  /** Page of the instruction being executed: its virtual address and its first predecoded record. */
+  pageVa: layout.field('pageVa', 8),
+  pageRec: layout.field('pageRec', 4),
+  /** Byte addresses of the tables of the selected TLB bank. */
+  tlbRead: layout.field('tlbRead', 4),
+  tlbWrite: layout.field('tlbWrite', 4),
+  tlbFetch: layout.field('tlbFetch', 4),
+  /** Parallel to the fetch table: addresses of predecoded pages (derived data). */
+  tlbFetchRec: layout.field('tlbFetchRec', 4),
+  bank: layout.field('bank', 4),
+  nextBank: layout.field('nextBank', 4),
+  /** virtual time at the start of this run() call, in instructions, plus its budget: now = timeEnd - left. */
+  timeEnd: layout.field('timeEnd', 8),
+  /** Instructions that this CPU has retired before this run() call. */
+  retired: layout.field('retired', 8),
+  /** Words that go between wasm and TypeScript, since no i64 crosses that border. */
+  mail: layout.field('mail', 8, 8),
+  /** Buffer of the memory slow path. */
+  scratch: layout.field('scratch', 8, 16, 8),
+  /** What the slow path remembers between probe and commit: physical addresses of both pages, bytes in the first. */
+  slowPa: layout.field('slowPa', 8, 2),
+  slowFirst: layout.field('slowFirst', 4),
+  slowDesc: layout.field('slowDesc', 4),
+  /** Results of the Isa's `translate`: physical address, log2 of the mapping's size, bits of MemAttr. */
+  trPa: layout.field('trPa', 8),
+  trSize: layout.field('trSize', 4),
+  trAttr: layout.field('trAttr', 4),
+  /** Set with the translation context: every access must be aligned (SCTLR.A); data is big-endian. */
+  alignAlways: layout.field('alignAlways', 4),
+  bigEndian: layout.field('bigEndian', 4),
+  /** The context key that the Isa's `contextKey` computes: banks with equal keys hold the same translations. */
+  ctxKey: layout.field('ctxKey', 8, 4),
+} as const;
+
+/** Bits of state.trAttr. */
+export const MemAttr = {
+  /** Unaligned accesses fault (Device memory). */
+  device: 1,
+  /** Fetches are not permitted to be cached: reserved for the translator. */
+  noFetchCache: 2,
+} as const;
+
+/** First free byte of the CPU block after the common fields. */
+export const commonEnd = layout.end;
+
+export const commonLayout = layout;
+
+/** Reasons for run() to return, in state.stopReason. */
+export const StopReason = {
+  none: 0,
+  /** The budget of the call is used up. */
+  budget: 1,
+  /** A record with a breakpoint: the instruction did not execute. */
+  breakpoint: 2,
+  /** An event in stopMask. */
+  event: 3,
+  /** WFI or WFE: nothing to do until an interrupt. */
+  sleep: 4,
+  /** A device write, an interrupt register: the board must look. */
+  board: 5,
+  /** The guest did what the emulator cannot do; a message says what. */
+  unsupported: 6,
+  /** The CPU gave up its turn (YIELD, WFE with nothing pending). */
+  yield: 7,
+} as const;

@@ -1,0 +1,287 @@
+/**
+ * The Builder of A64 rows: registers, flags, shifts, memory accesses and exceptions in the terms of the Arm ARM's
+ * pseudocode (Arm ARM DDI 0487 appendix J1.3).
+ */
+import { Builder } from '../../ir/builder';
+import type { Access, Operand, Val } from '../../ir/nodes';
+import type { Ty } from '../../ir/ops';
+import { SP, state, TRASH, ZERO } from './state';
+
+const X = state.x.offset;
+const V = state.v.offset;
+const slotX = (r: number): bigint => BigInt(X + 8 * r);
+
+/** Bits of Access.flags. */
+export const Flag = {
+  /** As if at EL0 (LDTR, STTR). */
+  unprivileged: 1,
+  /** Must be aligned to its whole size whatever SCTLR.A says (exclusive, acquire/release). */
+  aligned: 2,
+  /** Sign-extended load, for ISS.SSE. */
+  signExtend: 4,
+  /** Loads to or stores from an X register, for ISS.SF. */
+  sf: 8,
+  /** Acquire or release, for ISS.AR. */
+  acqRel: 16,
+  /** The abort's ISS describes the access (ISV): single general-purpose register, no writeback. */
+  isv: 32,
+  /** DC ZVA and other cache maintenance: ISS.CM. */
+  cacheMaintenance: 64,
+} as const;
+
+export class A64 extends Builder {
+  // --- general-purpose registers --------------------------------------------------------------------------------
+
+  /** X or W register (31 reads as zero): i64, or i32 when `sf` is 0. */
+  x(r: Operand, sf = 1): Val {
+    const slot = this.operand(r, 'xr', 2, (n) => slotX(n === 31n ? ZERO : Number(n)));
+    const v = this.getSlot(state.x, slot);
+    return sf ? v : this.wrap(v);
+  }
+
+  /** Writes an X or W register (31 is discarded); an i32 value is zero-extended. */
+  setX(r: Operand, v: Val): void {
+    const slot = this.operand(r, 'xw', 2, (n) => slotX(n === 31n ? TRASH : Number(n)));
+    this.setSlot(state.x, slot, this.to('i64', v));
+  }
+
+  /** X or W register where 31 is the current stack pointer. */
+  xsp(r: Operand, sf = 1): Val {
+    const v = this.getSlot(
+      state.x,
+      this.operand(r, 'xsp', 2, (n) => slotX(Number(n))),
+    );
+    return sf ? v : this.wrap(v);
+  }
+
+  setXsp(r: Operand, v: Val): void {
+    this.setSlot(
+      state.x,
+      this.operand(r, 'xsp', 2, (n) => slotX(Number(n))),
+      this.to('i64', v),
+    );
+  }
+
+  /** A register by a number fixed in the row, such as X30 in BL. */
+  xn(n: number): Val {
+    return this.get(state.x, n);
+  }
+
+  setXn(n: number, v: Val): void {
+    this.set(state.x, this.to('i64', v), n);
+  }
+
+  sp(): Val {
+    return this.get(state.x, SP);
+  }
+
+  /** The value of an immediate field, zero-extended, or of a derived operand (which may be negative). */
+  imm(f: Operand, ty: Ty = 'i64'): Val {
+    return this.operand(f, ty === 'i64' ? 'imm64' : 'imm32', ty === 'i64' ? 8 : 4);
+  }
+
+  /** The number in a register field, as an i32: for syndromes. */
+  num(f: Operand): Val {
+    return this.operand(f, 'num', 2);
+  }
+
+  // --- SIMD registers -------------------------------------------------------------------------------------------
+
+  /** 64-bit half of a vector register: `half` 0 is the low one. */
+  v(r: Operand, half: 0 | 1 = 0): Val {
+    return this.getSlot(state.v, this.vslot(r), 8 * half);
+  }
+
+  /** The n-th register after `r` (modulo 32), for register lists. */
+  vNext(r: Operand, n: number, half: 0 | 1 = 0): Val {
+    return this.getSlot(state.v, this.vslot(r, n), 8 * half);
+  }
+
+  /** Writes all 128 bits; `hi` defaults to zero, as scalar writes do. */
+  setV(r: Operand, lo: Val, hi: Val = this.i64(0)): void {
+    this.setSlot(state.v, this.vslot(r), this.to('i64', lo));
+    this.setSlot(state.v, this.vslot(r), hi, 8);
+  }
+
+  setVNext(r: Operand, n: number, lo: Val, hi: Val = this.i64(0)): void {
+    this.setSlot(state.v, this.vslot(r, n), this.to('i64', lo));
+    this.setSlot(state.v, this.vslot(r, n), hi, 8);
+  }
+
+  /** Byte address of a vector register in linear memory, for element accesses by ld and st. */
+  vAddr(r: Operand, n = 0): Val {
+    return this.add(this.cpu(), this.vslot(r, n));
+  }
+
+  private vslot(r: Operand, n = 0): Val {
+    return this.operand(r, n === 0 ? 'v' : `v+${n}`, 2, (raw) => BigInt(V + 16 * ((Number(raw) + n) % 32)));
+  }
+
+  // --- flags ----------------------------------------------------------------------------------------------------
+
+  /** PSTATE.NZCV in bits 31-28. */
+  nzcv(): Val {
+    return this.get(state.nzcv);
+  }
+
+  setNZCV(v: Val): void {
+    this.set(state.nzcv, v);
+  }
+
+  carry(): Val {
+    return this.bit(this.nzcv(), 29);
+  }
+
+  /** N and Z of a result, C and V zero, as an NZCV word. */
+  flagsNZ(result: Val): Val {
+    const zero = this.k(result.ty, 0);
+    return this.or(this.shli(this.lts(result, zero), 31), this.shli(this.eqz(result), 30));
+  }
+
+  /** AddWithCarry(): `flags` is built only when asked for. `carry` is 0, 1 or an i32 value. */
+  addWithCarry(a: Val, b: Val, carry: 0 | 1 | Val): { value: Val; flags: () => Val } {
+    const c = typeof carry === 'number' ? this.k(a.ty, carry) : this.to(a.ty, carry);
+    const partial = this.add(a, b);
+    const value = this.add(partial, c);
+    const flags = (): Val => {
+      let carryOut = this.ltu(partial, a);
+      if (c.constant !== 0n) carryOut = this.or(carryOut, this.ltu(value, partial));
+      const over = this.lts(this.and(this.xor(a, value), this.xor(b, value)), this.k(a.ty, 0));
+      return this.or(this.flagsNZ(value), this.or(this.shli(carryOut, 29), this.shli(over, 28)));
+    };
+    return { value, flags };
+  }
+
+  /** ConditionHolds() for a condition fixed while generating: i32, 0 or 1. */
+  condition(cond: number): Val {
+    const f = this.nzcv();
+    const n = this.bit(f, 31);
+    const z = this.bit(f, 30);
+    const c = this.bit(f, 29);
+    const v = this.bit(f, 28);
+    const base = [
+      () => z,
+      () => c,
+      () => n,
+      () => v,
+      () => this.and(c, this.eqz(z)),
+      () => this.eq(n, v),
+      () => this.and(this.eq(n, v), this.eqz(z)),
+      () => this.i32(1),
+    ][cond >> 1]?.();
+    if (!base) throw new RangeError(`condition ${cond}`);
+    return cond & 1 && cond !== 15 ? this.eqz(base) : base;
+  }
+
+  // --- arithmetic helpers ---------------------------------------------------------------------------------------
+
+  /** ShiftReg(): `type` 0 LSL, 1 LSR, 2 ASR, 3 ROR; `amount` of the operand's type, taken modulo its width. */
+  shift(v: Val, type: number, amount: Val): Val {
+    const by = this.to(v.ty, amount);
+    return [() => this.shl(v, by), () => this.shru(v, by), () => this.shrs(v, by), () => this.ror(v, by)][
+      type & 3
+    ]!();
+  }
+
+  /** ExtendReg(): option 0-3 UXTB..UXTX, 4-7 SXTB..SXTX; an i64. */
+  extend(v: Val, option: number): Val {
+    const low = this.to('i64', v);
+    return [
+      () => this.andi(low, 0xff),
+      () => this.andi(low, 0xffff),
+      () => this.zext(this.wrap(low)),
+      () => low,
+      () => this.sext8(low),
+      () => this.sext16(low),
+      () => this.sext(this.wrap(low)),
+      () => low,
+    ][option & 7]!();
+  }
+
+  /** Unsigned division as UDIV: by zero gives zero. */
+  udiv(a: Val, b: Val): Val {
+    return this.divide('u', a, b);
+  }
+
+  /** Signed division as SDIV: by zero gives zero, the most negative number by -1 gives itself. */
+  sdiv(a: Val, b: Val): Val {
+    return this.divide('s', a, b);
+  }
+
+  /** High half of the 128-bit product. */
+  mulHigh(a: Val, b: Val, signed: boolean): Val {
+    const mask = 0xffffffffn;
+    const [al, ah, bl, bh] = [this.andi(a, mask), this.shri(a, 32), this.andi(b, mask), this.shri(b, 32)];
+    const low = this.mul(al, bl);
+    const mid = this.add(this.mul(ah, bl), this.shri(low, 32));
+    const mid2 = this.add(this.mul(al, bh), this.andi(mid, mask));
+    const high = this.add(this.add(this.mul(ah, bh), this.shri(mid, 32)), this.shri(mid2, 32));
+    if (!signed) return high;
+    const corrA = this.and(this.sari(a, 63), b);
+    const corrB = this.and(this.sari(b, 63), a);
+    return this.sub(this.sub(high, corrA), corrB);
+  }
+
+  /** Reverses the bytes of each `unit` bytes of the value. */
+  revBytes(v: Val, unit: 2 | 4 | 8): Val {
+    let r = this.swapPairs(v, 8);
+    if (unit >= 4) r = this.swapPairs(r, 16);
+    if (unit === 8) r = this.swapPairs(r, 32);
+    return r;
+  }
+
+  /** RBIT. */
+  revBits(v: Val): Val {
+    let r = v;
+    for (const n of [1, 2, 4, 8, 16]) r = this.swapPairs(r, n);
+    return v.ty === 'i64' ? this.swapPairs(r, 32) : r;
+  }
+
+  private swapPairs(v: Val, n: number): Val {
+    const width = v.ty === 'i64' ? 64 : 32;
+    if (n * 2 === width) return this.ror(v, this.k(v.ty, n));
+    let mask = 0n;
+    for (let at = 0; at < width; at += 2 * n) mask |= ((1n << BigInt(n)) - 1n) << BigInt(at);
+    return this.or(this.andi(this.shri(v, n), mask), this.shli(this.andi(v, mask), n));
+  }
+
+  // --- memory ---------------------------------------------------------------------------------------------------
+
+  /** Loads `bytes` (1, 2, 4, 8) from guest address `va`, zero-extended: i64 for 8, else i32. */
+  load(va: Val, bytes: 1 | 2 | 4 | 8, flags = 0, rt?: Operand): Val {
+    const host = this.probe(va, { kind: 'read', bytes, elem: bytes, flags }, rt ? this.num(rt) : undefined);
+    return this.ld(bytes, host);
+  }
+
+  /** Stores the low bytes of `v`; must be the last thing that the instruction does. */
+  store(
+    va: Val,
+    v: Val,
+    bytes: 1 | 2 | 4 | 8,
+    flags = 0,
+    rt?: Operand,
+    before: () => void = () => undefined,
+  ): void {
+    const access: Access = { kind: 'write', bytes, elem: bytes, flags };
+    const host = this.probe(va, access, rt ? this.num(rt) : undefined);
+    this.st(bytes, host, v);
+    before();
+    this.commit(host, access);
+  }
+
+  // --- inner workings -------------------------------------------------------------------------------------------
+
+  private divide(kind: 'u' | 's', a: Val, b: Val): Val {
+    const r = this.local('quotient', this.k(a.ty, 0));
+    this.if(this.ne(b, this.k(b.ty, 0)), () => {
+      if (kind === 'u') this.assign(r, this.divU(a, b));
+      else
+        this.if(
+          this.eq(b, this.k(b.ty, -1)),
+          () => this.assign(r, this.neg(a)),
+          () => this.assign(r, this.divS(a, b)),
+        );
+    });
+    return this.read(r);
+  }
+}

@@ -1,0 +1,67 @@
+/** What an instruction set exports, and all that codegen/ and core/ know of it. */
+import type { Builder } from '../../ir/builder';
+import type { Routine, StateField } from '../../ir/nodes';
+import type { Row } from './row';
+
+/** Bits of the `acc` argument of `translate`. */
+export const Acc = {
+  write: 1,
+  exec: 2,
+  /** As if at the lowest privilege (LDTR). */
+  unprivileged: 4,
+  /** A debugger's look: no access flag update, no fault record that the guest could see. */
+  peek: 8,
+  /** The access is both: a permission fault is reported as a write. */
+  atomic: 16,
+  /** Cache maintenance by address (DC, IC): reported with CM = 1. */
+  cacheMaintenance: 32,
+} as const;
+
+/** The parts of an instruction set's architecture that the machine loop calls; all are IR routines. */
+export interface IsaRoutines {
+  /**
+   * (va: i64, acc: i32) -> i32: 0 and state.trPa, trSize, trAttr; or a non-zero fault, remembered for raiseAbort.
+   * Pure but for those fields (and access flag updates where the CPU has them): it never takes an exception.
+   */
+  readonly translate: Routine;
+  /** (va: i64, desc: i32, info: i32): takes the exception for the fault of the last translate. See accessDesc. */
+  readonly raiseAbort: Routine;
+  /** (va: i64, desc: i32, info: i32): takes the alignment fault of a data access. */
+  readonly raiseAlignment: Routine;
+  /** (va: i64, desc: i32, info: i32): takes the synchronous external abort of an access to nothing. */
+  readonly raiseExternal: Routine;
+  /** (pc: i64): takes the exception for a misaligned PC. */
+  readonly raisePcAlignment: Routine;
+  /** () -> i32: takes a pending, unmasked interrupt; 1 if it did. state.pc is the return address. */
+  readonly takeInterrupt: Routine;
+  /** (): takes the Undefined Instruction exception for the instruction at state.pc. */
+  readonly raiseUndefined: Routine;
+  /** (): computes state.ctxKey, alignAlways and bigEndian from the system registers and the exception level. */
+  readonly contextKey: Routine;
+}
+
+export interface Isa<B extends Builder = Builder> {
+  readonly name: string;
+  readonly newBuilder: () => B;
+  readonly rows: readonly Row<B>[];
+  /** All state fields by name, common ones excepted, and the size of the CPU block that they need. */
+  readonly fields: ReadonlyMap<string, StateField>;
+  readonly stateEnd: number;
+  readonly routines: IsaRoutines;
+  /** Further routines to compile and export, callable from TypeScript as name(cpuBlock). */
+  readonly exports: readonly Routine[];
+}
+
+/** The i32 that describes an access to the slow path: bytes, log2 of the element, kind and Access.flags. */
+export function accessDesc(a: {
+  bytes: number;
+  elem: number;
+  kind: 'read' | 'write' | 'atomic';
+  flags: number;
+}): number {
+  const kind = a.kind === 'read' ? 0 : a.kind === 'write' ? 1 : 2;
+  return a.bytes | (Math.log2(a.elem) << 8) | (kind << 12) | (a.flags << 16);
+}
+
+/** The parts of an accessDesc, for IR: [shift, width]. */
+export const descField = { bytes: [0, 8], elemLog2: [8, 4], kind: [12, 4], flags: [16, 16] } as const;
