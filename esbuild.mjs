@@ -1,0 +1,55 @@
+/**
+ * Bundles the entry points into dist/. `node esbuild.mjs` builds for development (source maps);
+ * `--production` is what goes into the .vsix (minified); `--watch` rebuilds on change.
+ */
+import { existsSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+
+const root = path.dirname(fileURLToPath(import.meta.url));
+
+/** Bundle -> entry point. One process each: the extension host, the debug adapter, the language server, `--trace`. */
+const entries = {
+  extension: 'extension/main.ts',
+  server: 'extension/language-server/main.ts',
+  adapter: 'debug-adapter/main.ts',
+  trace: 'debug-adapter/trace-main.ts',
+};
+
+const production = process.argv.includes('--production');
+const watch = process.argv.includes('--watch');
+
+const missing = Object.values(entries).filter((entry) => !existsSync(path.join(root, entry)));
+if (missing.length > 0) {
+  const what = `No such entry point: ${missing.join(', ')}.`;
+  if (production) throw new Error(`${what} A package needs all of ${Object.values(entries).join(', ')}.`);
+  console.warn(`${what} Building the others.`);
+}
+
+if (production) rmSync(path.join(root, 'dist'), { recursive: true, force: true });
+
+/** @type {esbuild.BuildOptions} */
+const options = {
+  absWorkingDir: root,
+  entryPoints: Object.fromEntries(Object.entries(entries).filter(([, entry]) => !missing.includes(entry))),
+  outdir: 'dist',
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20',
+  external: ['vscode'],
+  // The ES module builds of jsonc-parser and friends; their UMD builds hide `require` from a bundler.
+  mainFields: ['module', 'main'],
+  minify: production,
+  sourcemap: !production,
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+if (watch) {
+  const context = await esbuild.context(options);
+  await context.watch();
+} else {
+  await esbuild.build(options);
+}

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { includedFiles, rootOf } from './program';
+
+const tree: Record<string, string> = {
+  '/hyp/main.S': '\t.include "vectors.S"\n.include "lib/print.S" // uart\n# .include "not-this.S"\n',
+  '/hyp/vectors.S': 'b .\n',
+  '/hyp/lib/print.S': '.include "chars.inc"\n',
+  '/hyp/lib/chars.inc': '.byte 10\n',
+  '/hyp/not-this.S': 'nop\n',
+  '/loop/main.S': '.include "main.S"\n.include "a.S"\n',
+  '/loop/a.S': '.include "main.S"\n',
+};
+const read = (file: string): string | undefined => tree[file];
+
+describe('program of a source file', () => {
+  it('follows .include beside the root and beside the includer', () => {
+    assert.deepEqual(includedFiles('/hyp/main.S', read).sort(), [
+      '/hyp/lib/chars.inc',
+      '/hyp/lib/print.S',
+      '/hyp/main.S',
+      '/hyp/vectors.S',
+    ]);
+  });
+
+  it('ends where files include each other', () => {
+    assert.deepEqual(includedFiles('/loop/main.S', read).sort(), ['/loop/a.S', '/loop/main.S']);
+  });
+
+  it('finds the main.S above an included file', () => {
+    assert.equal(rootOf('/hyp/lib/chars.inc', read), '/hyp/main.S');
+    assert.equal(rootOf('/hyp/vectors.S', read), '/hyp/main.S');
+  });
+
+  it('takes a file that no main.S includes as a program of its own', () => {
+    assert.equal(rootOf('/hyp/not-this.S', read), '/hyp/not-this.S');
+    assert.equal(rootOf('/elsewhere/a.S', read), '/elsewhere/a.S');
+  });
+});

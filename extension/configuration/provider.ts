@@ -1,0 +1,81 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { DEBUG_TYPE } from '../protocol';
+import { rootOf } from './program';
+
+/** Languages in which an open file is a program for us: ours, and the ids other extensions give to `.S`. */
+const ASSEMBLY = new Set(['worldswitch-asm', 'arm', 'arm64', 'asm', 'gas']);
+
+/** A launch configuration for one program. Generated ones stop on entry: only then the exception filters are shown. */
+export function launch(program: string, name: string): vscode.DebugConfiguration {
+  return { type: DEBUG_TYPE, request: 'launch', name, program, stopOnEntry: true };
+}
+
+function readText(file: string): string | undefined {
+  const open = vscode.workspace.textDocuments.find((document) => document.uri.fsPath === file);
+  if (open) return open.getText();
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** The program to which the active editor belongs: its `main.S`, or the file itself. */
+export function programOfEditor(editor = vscode.window.activeTextEditor): string | undefined {
+  const document = editor?.document;
+  if (!document || document.uri.scheme !== 'file' || !ASSEMBLY.has(document.languageId)) return undefined;
+  return rootOf(document.uri.fsPath, readText);
+}
+
+/** What can be debugged here without a launch.json: the open file's program, and each folder that has a `main.S`. */
+function candidates(folder: vscode.WorkspaceFolder | undefined): vscode.DebugConfiguration[] {
+  const programs = new Map<string, string>();
+  const open = programOfEditor();
+  if (open !== undefined) programs.set(open, `Debug ${path.basename(open)}`);
+  for (const { uri, name } of folder ? [folder] : (vscode.workspace.workspaceFolders ?? [])) {
+    const main = path.join(uri.fsPath, 'main.S');
+    if (existsSync(main)) programs.set(main, `Debug ${name}`);
+  }
+  return [...programs].map(([program, name]) => launch(program, name));
+}
+
+/** F5: fills in what a configuration leaves out. What is wrong in it is the adapter's to say, for every editor alike. */
+class ConfigurationProvider implements vscode.DebugConfigurationProvider {
+  resolveDebugConfiguration(
+    folder: vscode.WorkspaceFolder | undefined,
+    given: vscode.DebugConfiguration,
+  ): vscode.ProviderResult<vscode.DebugConfiguration> {
+    // F5 without a launch.json: VS Code passes an empty configuration.
+    if (!given.type && !given.request && !given.name) {
+      const [first] = candidates(folder);
+      if (first) return first;
+      void vscode.window.showErrorMessage(
+        'Worldswitch found nothing to debug. Open a .S file of this machine, or a folder that has a main.S, and press F5 again.',
+      );
+      return undefined;
+    }
+    if (given['program'] === undefined) {
+      const program = programOfEditor() ?? folder?.uri.fsPath;
+      if (program !== undefined) return { ...given, program };
+    }
+    return given;
+  }
+}
+
+/** Run and Debug > Worldswitch...: what there is to debug now. */
+class DynamicConfigurations implements vscode.DebugConfigurationProvider {
+  provideDebugConfigurations(folder: vscode.WorkspaceFolder | undefined): vscode.DebugConfiguration[] {
+    return candidates(folder);
+  }
+}
+
+/** Registers what makes F5 work with no, an incomplete and a generated launch configuration. */
+export function registerConfigurationProviders(context: vscode.ExtensionContext): void {
+  const { Dynamic } = vscode.DebugConfigurationProviderTriggerKind;
+  context.subscriptions.push(
+    vscode.debug.registerDebugConfigurationProvider(DEBUG_TYPE, new ConfigurationProvider()),
+    vscode.debug.registerDebugConfigurationProvider(DEBUG_TYPE, new DynamicConfigurations(), Dynamic),
+  );
+}
