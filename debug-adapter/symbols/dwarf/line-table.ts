@@ -1,0 +1,203 @@
+import { SymbolError } from '../errors';
+import type { LineHeader } from './line-header';
+import { runLineProgram } from './line-program';
+import type { RowSink } from './line-program';
+import type { DebugSections } from './sections';
+
+/** A run of rows with ascending addresses: the code [base, base + length). */
+export interface Sequence {
+  base: bigint;
+  end: bigint;
+  first: number;
+  count: number;
+}
+
+/** One row, with the address range that it covers. */
+export interface LineRow {
+  address: bigint;
+  endAddress: bigint;
+  file: number;
+  line: number;
+  column: number;
+  flags: number;
+}
+
+const MAX_ROWS = 1 << 23;
+
+/** The rows of one line program in typed arrays, so that a row costs 21 bytes. */
+export class LineTable implements RowSink {
+  private readonly closed: Sequence[] = [];
+  private running: { base: bigint; first: number; sorted: boolean } | undefined;
+  private count = 0;
+  private delta = new Float64Array(256);
+  private line = new Uint32Array(256);
+  private file = new Uint32Array(256);
+  private column = new Uint32Array(256);
+  private flags = new Uint8Array(256);
+
+  /** Runs the program of the header. `keep` says whether an address is code: discarded functions were linked to 0. */
+  constructor(
+    sections: DebugSections,
+    readonly header: LineHeader,
+    private readonly keep: (address: bigint) => boolean,
+  ) {
+    runLineProgram(sections, header, this);
+    this.closed.sort((a, b) => (a.base < b.base ? -1 : a.base > b.base ? 1 : 0));
+    this.grow(this.count);
+  }
+
+  get rowCount(): number {
+    return this.count;
+  }
+
+  get sequences(): readonly Sequence[] {
+    return this.closed;
+  }
+
+  private grow(capacity: number): void {
+    const widen = <T extends Float64Array | Uint32Array | Uint8Array>(from: T, to: T): T => {
+      to.set(from.subarray(0, Math.min(this.count, capacity)));
+      return to;
+    };
+    this.delta = widen(this.delta, new Float64Array(capacity));
+    this.line = widen(this.line, new Uint32Array(capacity));
+    this.file = widen(this.file, new Uint32Array(capacity));
+    this.column = widen(this.column, new Uint32Array(capacity));
+    this.flags = widen(this.flags, new Uint8Array(capacity));
+  }
+
+  begin(base: bigint): void {
+    this.running = { base, first: this.count, sorted: true };
+  }
+
+  row(delta: number, file: number, line: number, column: number, flags: number): void {
+    const at = this.count;
+    if (at >= MAX_ROWS) throw new SymbolError('A line program has too many rows: rebuild the file with -g.');
+    if (at === this.delta.length) this.grow(at * 2);
+    const running = this.running;
+    if (running !== undefined && at > running.first && delta < (this.delta[at - 1] ?? 0))
+      running.sorted = false;
+    this.delta[at] = delta;
+    this.file[at] = file;
+    this.line[at] = line;
+    this.column[at] = column;
+    this.flags[at] = flags;
+    this.count = at + 1;
+  }
+
+  end(delta: number): void {
+    const running = this.running;
+    this.running = undefined;
+    if (running === undefined) return;
+    if (!running.sorted) this.sortRows(running.first);
+    const count = this.count - running.first;
+    const base = running.base + BigInt(count > 0 ? Math.trunc(this.delta[running.first] ?? 0) : 0);
+    const end = running.base + BigInt(Math.trunc(delta));
+    if (count === 0 || end <= base || !this.keep(base)) {
+      this.count = running.first;
+      return;
+    }
+    // Rows count from the sequence's first address from here on.
+    const shift = this.delta[running.first] ?? 0;
+    if (shift !== 0)
+      for (let i = running.first; i < this.count; i++) this.delta[i] = (this.delta[i] ?? 0) - shift;
+    this.closed.push({ base, end, first: running.first, count });
+  }
+
+  /** A program may go back in a sequence (the standard forbids it, some producers do it). */
+  private sortRows(first: number): void {
+    const order = Array.from({ length: this.count - first }, (_, i) => first + i);
+    order.sort((a, b) => (this.delta[a] ?? 0) - (this.delta[b] ?? 0) || a - b);
+    const apply = (column: Float64Array | Uint32Array | Uint8Array) => {
+      const moved = order.map((i) => column[i] ?? 0);
+      moved.forEach((value, i) => {
+        column[first + i] = value;
+      });
+    };
+    [this.delta, this.line, this.file, this.column, this.flags].forEach(apply);
+  }
+
+  private at(sequence: Sequence, index: number): LineRow {
+    const last = sequence.first + sequence.count;
+    const start = this.delta[index] ?? 0;
+    let next = index + 1;
+    while (next < last && this.delta[next] === start) next++;
+    return {
+      address: sequence.base + BigInt(start),
+      endAddress: next < last ? sequence.base + BigInt(this.delta[next] ?? 0) : sequence.end,
+      file: this.file[index] ?? 0,
+      line: this.line[index] ?? 0,
+      column: this.column[index] ?? 0,
+      flags: this.flags[index] ?? 0,
+    };
+  }
+
+  /** The row that covers an address: of several at one address the last, which is the one that has a size. */
+  find(address: bigint): LineRow | undefined {
+    let lo = 0;
+    let hi = this.closed.length;
+    while (lo < hi) {
+      const mid = (lo + hi) >>> 1;
+      if ((this.closed[mid]?.base ?? 0n) <= address) lo = mid + 1;
+      else hi = mid;
+    }
+    for (let s = lo - 1; s >= 0; s--) {
+      const sequence = this.closed[s];
+      if (sequence === undefined || address >= sequence.end) continue;
+      const wanted = Number(address - sequence.base);
+      let low = sequence.first;
+      let high = sequence.first + sequence.count;
+      while (low < high) {
+        const mid = (low + high) >>> 1;
+        if ((this.delta[mid] ?? 0) <= wanted) low = mid + 1;
+        else high = mid;
+      }
+      return low === sequence.first ? undefined : this.at(sequence, low - 1);
+    }
+    return undefined;
+  }
+
+  /** All rows, sequence by sequence in address order. */
+  *rows(): Generator<LineRow> {
+    for (const sequence of this.closed) {
+      for (let i = sequence.first; i < sequence.first + sequence.count; i++) yield this.at(sequence, i);
+    }
+  }
+
+  /**
+   * The places where code of a wanted line begins, in address order: `visit(line, address, empty)` for the first row of
+   * each contiguous block of one line and file. `empty` rows share their address with a later row.
+   */
+  blocks(
+    files: ReadonlySet<number>,
+    visit: (line: number, column: number, address: bigint, empty: boolean) => void,
+  ) {
+    for (const sequence of this.closed) {
+      let previousLine = -1;
+      let previousFile = -1;
+      const last = sequence.first + sequence.count;
+      for (let i = sequence.first; i < last; i++) {
+        const line = this.line[i] ?? 0;
+        const file = this.file[i] ?? 0;
+        const empty =
+          i + 1 < last
+            ? this.delta[i + 1] === this.delta[i]
+            : sequence.base + BigInt(this.delta[i] ?? 0) >= sequence.end;
+        const isStmt = ((this.flags[i] ?? 0) & 1) !== 0;
+        const continues = line === previousLine && file === previousFile;
+        if (!isStmt) {
+          // Code that is not a statement of its own breaks a block only when it belongs to another line.
+          if (!continues && !empty) previousLine = -1;
+          continue;
+        }
+        if (!continues && line !== 0 && files.has(file)) {
+          visit(line, this.column[i] ?? 0, sequence.base + BigInt(this.delta[i] ?? 0), empty);
+        }
+        if (!empty || continues) {
+          previousLine = line;
+          previousFile = file;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,261 @@
+import type { LineBlock } from './dwarf/lines';
+import { Image, SymbolModule } from './module';
+import { baseName, mapSource, matchPath, normalise } from './paths';
+import type { SourceMapEntry } from './paths';
+import type {
+  BreakpointLocation,
+  CodeLocation,
+  LineAddresses,
+  LineAt,
+  ModuleSpec,
+  Place,
+  SymbolAt,
+  SymbolHit,
+  SymbolIndexOptions,
+} from './types';
+import type { ElfSymbol } from './elf-symbols';
+
+/** A source file of the debug information that an editor's path was matched with. */
+interface MatchedFile {
+  /** The path as it is reported, source map applied. */
+  path: string;
+  /** The modules that have it, with their own spelling. */
+  parts: { module: SymbolModule; path: string }[];
+}
+
+const list = (items: readonly string[]) => items.slice(0, 3).join(', ') + (items.length > 3 ? ', ...' : '');
+
+/**
+ * The symbols and line tables of all programs that run on the machine: hypervisor, host, guests. It answers in both
+ * directions between addresses and names or lines.
+ */
+export class SymbolIndex {
+  private readonly images = new Map<string, Image>();
+  private readonly list: SymbolModule[] = [];
+  private readonly sourceMap: readonly SourceMapEntry[];
+  private readonly matches = new Map<string, MatchedFile | string>();
+
+  constructor(private readonly options: SymbolIndexOptions = {}) {
+    this.sourceMap = options.sourceMap ?? [];
+  }
+
+  /** Adds a file of symbols. Throws a SymbolError when it is not an ELF file that we can use. */
+  add(spec: ModuleSpec): SymbolModule {
+    let image = this.images.get(spec.name);
+    if (image === undefined) {
+      image = new Image(spec, this.options.inflate);
+      this.images.set(spec.name, image);
+    }
+    const module = new SymbolModule(image, spec);
+    this.list.push(module);
+    this.matches.clear();
+    return module;
+  }
+
+  get modules(): readonly SymbolModule[] {
+    return this.list;
+  }
+
+  /** Damage found in the files so far, each as one sentence. */
+  problems(): string[] {
+    return [...this.images.values()].flatMap((image) => image.problems);
+  }
+
+  /** The modules that may have a place, with its link-time address there, the closest fit first. */
+  private resolve(place: Place): { module: SymbolModule; link: bigint; shift: bigint }[] {
+    const asked = typeof place === 'bigint' ? place : 'pa' in place ? place.pa : place.va;
+    return this.list
+      .flatMap((module) => {
+        const found = module.linkAddress(place);
+        return found === undefined ? [] : [{ module, ...found, shift: asked - found.link }];
+      })
+      .sort((a, b) => b.fit - a.fit);
+  }
+
+  /** The symbol that an address belongs to. */
+  symbolAt(place: Place): SymbolAt | undefined {
+    for (const { module, link, shift } of this.resolve(place)) {
+      const symbol = module.image.symbols?.covering(link);
+      if (symbol === undefined) continue;
+      const address = BigInt.asUintN(64, symbol.address + shift);
+      return { ...this.hit(module, symbol), address, offset: link - symbol.address };
+    }
+    return undefined;
+  }
+
+  private hit(module: SymbolModule, symbol: ElfSymbol): SymbolHit {
+    return {
+      name: symbol.name,
+      // An absolute symbol is a value, not a place: it does not move with its file.
+      address: symbol.kind === 'absolute' ? symbol.address : module.runAddress(symbol.address),
+      size: symbol.size,
+      kind: symbol.kind,
+      binding: symbol.binding,
+      file: module.name,
+      regime: module.regime,
+    };
+  }
+
+  /** All symbols of that name, global ones first within a file. */
+  symbolByName(name: string): SymbolHit[] {
+    return this.list.flatMap((module) =>
+      (module.image.symbols?.named(name) ?? []).map((symbol) => this.hit(module, symbol)),
+    );
+  }
+
+  /** Names in code that begin with `prefix`, sorted, for completion. */
+  functionsMatching(prefix: string, limit: number): SymbolHit[] {
+    const found = new Map<string, SymbolHit>();
+    for (const image of new Set(this.list.map((m) => m.image))) {
+      const module = this.list.find((m) => m.image === image);
+      for (const symbol of image.symbols?.codeNamesWith(prefix, limit) ?? []) {
+        if (module !== undefined && !found.has(symbol.name)) found.set(symbol.name, this.hit(module, symbol));
+      }
+    }
+    return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1)).slice(0, limit);
+  }
+
+  /** The source line of an address. */
+  lineAt(place: Place): LineAt | undefined {
+    for (const { module, link, shift } of this.resolve(place)) {
+      const found = module.image.lines.lineAt(link);
+      if (found === undefined) continue;
+      return {
+        ...found,
+        path: mapSource(found.path, this.sourceMap),
+        address: BigInt.asUintN(64, found.address + shift),
+        endAddress: BigInt.asUintN(64, found.endAddress + shift),
+        file: module.name,
+      };
+    }
+    return undefined;
+  }
+
+  /** The link-time address of a physical address in the first module whose segments hold it. */
+  linkAddressOfPhys(pa: bigint): { module: SymbolModule; address: bigint } | undefined {
+    for (const module of this.list) {
+      const address = module.linkAddressOfPhysical(pa);
+      if (address !== undefined) return { module, address };
+    }
+    return undefined;
+  }
+
+  /** The physical address of a run-time virtual address, by the program headers of the module that has it. */
+  vaddrToPaddr(place: Place): bigint | undefined {
+    for (const { module, link } of this.resolve(place)) {
+      if (module.image.elf.vaddrToPaddr(link) !== undefined) return module.physicalAddress(link);
+    }
+    return undefined;
+  }
+
+  /** Finds the source file that an editor's path means; a string says why there is none. */
+  private match(wanted: string): MatchedFile | string {
+    const known = this.matches.get(wanted);
+    if (known !== undefined) return known;
+    const result = this.findFile(wanted);
+    this.matches.set(wanted, result);
+    return result;
+  }
+
+  private findFile(wanted: string): MatchedFile | string {
+    const base = baseName(normalise(wanted));
+    const parts: { module: SymbolModule; path: string; mapped: string }[] = [];
+    for (const module of this.list) {
+      for (const path of module.image.lines.pathsNamed(base)) {
+        parts.push({ module, path, mapped: mapSource(path, this.sourceMap) });
+      }
+    }
+    const match = matchPath(
+      wanted,
+      parts.map((p) => p.mapped),
+    );
+    if ('path' in match) {
+      return { path: match.path, parts: parts.filter((p) => p.mapped === match.path) };
+    }
+    if (match.candidates.length > 1) {
+      return `${base} could be ${match.candidates.slice(0, 3).join(' or ')}: add a "sourceMap" entry to launch.json that says which folder is meant.`;
+    }
+    return this.whyUnknown(base);
+  }
+
+  private whyUnknown(base: string): string {
+    if (this.list.length === 0)
+      return 'No program with symbols is loaded: name one in "program" or "symbols".';
+    const names = [...new Set(this.list.map((m) => m.name))];
+    const withLines = [...new Set(this.list.filter((m) => m.image.lines.present).map((m) => m.name))];
+    if (withLines.length === 0) return `${list(names)} has no line information: build it with -g.`;
+    return `${base} is not in the line information of ${list(withLines)}: build it with -g, and check that this program contains it.`;
+  }
+
+  private location(module: SymbolModule, link: bigint): CodeLocation {
+    return {
+      address: module.runAddress(link),
+      pa: module.physicalAddress(link),
+      regime: module.regime,
+      file: module.name,
+    };
+  }
+
+  /** Where the code of a source line is; a line without code slides forward to the next one that has some. */
+  addressesOf(path: string, line: number): LineAddresses {
+    const nothing = { path, line, addresses: [], locations: [] };
+    const file = this.match(path);
+    if (typeof file === 'string') return { ...nothing, reason: file };
+    let actual = Infinity;
+    for (const part of file.parts) {
+      const block = firstFrom(part.module.image.lines.blocksOf(part.path), line);
+      if (block !== undefined && block.line < actual) actual = block.line;
+    }
+    if (actual === Infinity) {
+      return {
+        ...nothing,
+        path: file.path,
+        reason: `${baseName(path)} has no code at or behind line ${line}.`,
+      };
+    }
+    const locations: CodeLocation[] = [];
+    for (const { module, path } of file.parts) {
+      for (const block of module.image.lines.blocksOf(path)) {
+        if (block.line === actual) locations.push(this.location(module, block.address));
+      }
+    }
+    return { path: file.path, line: actual, addresses: unique(locations.map((l) => l.address)), locations };
+  }
+
+  /** The lines from `fromLine` to `toLine` that have code. */
+  breakpointLocations(path: string, fromLine: number, toLine: number): BreakpointLocation[] {
+    const file = this.match(path);
+    if (typeof file === 'string') return [];
+    const found = new Map<string, BreakpointLocation>();
+    for (const { module, path } of file.parts) {
+      for (const { line, column, address } of module.image.lines.blocksOf(path)) {
+        if (line < fromLine || line > toLine) continue;
+        const key = `${line}:${column}`;
+        let place = found.get(key);
+        if (place === undefined) {
+          found.set(key, (place = { line, column: column === 0 ? undefined : column, addresses: [] }));
+        }
+        place.addresses.push(module.runAddress(address));
+      }
+    }
+    return [...found.values()]
+      .map((place) => ({ ...place, addresses: unique(place.addresses) }))
+      .sort((a, b) => a.line - b.line || (a.column ?? 0) - (b.column ?? 0));
+  }
+}
+
+function unique(addresses: readonly bigint[]): bigint[] {
+  return [...new Set(addresses)].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+}
+
+/** The first block at or behind a line, in blocks that are sorted by line. */
+function firstFrom(blocks: readonly LineBlock[], line: number): LineBlock | undefined {
+  let lo = 0;
+  let hi = blocks.length;
+  while (lo < hi) {
+    const mid = (lo + hi) >>> 1;
+    if ((blocks[mid]?.line ?? 0) < line) lo = mid + 1;
+    else hi = mid;
+  }
+  return blocks[lo];
+}

@@ -1,0 +1,110 @@
+import { Lines } from './dwarf/lines';
+import { DebugSections } from './dwarf/sections';
+import { Units } from './dwarf/units';
+import { ElfFile } from './elf';
+import type { Inflate } from './elf';
+import { SymbolTable } from './elf-symbols';
+import { SymbolError } from './errors';
+import { regimeFit } from './regime';
+import type { ModuleSpec, Place, Regime } from './types';
+
+const MAX_PROBLEMS = 20;
+
+/** What one ELF file says, independent of where it is loaded. Everything behind the headers is read on demand. */
+export class Image {
+  readonly elf: ElfFile;
+  readonly units: Units;
+  readonly lines: Lines;
+  /** Damage that was found so far; the parts that it does not concern still work. */
+  readonly problems: string[] = [];
+  private table: SymbolTable | undefined;
+
+  constructor(spec: ModuleSpec, inflate: Inflate | undefined) {
+    this.elf = new ElfFile(spec.source, spec.name, inflate === undefined ? {} : { inflate });
+    const sections = new DebugSections(this.elf);
+    const report = (problem: string) => {
+      if (this.problems.length < MAX_PROBLEMS && !this.problems.includes(problem))
+        this.problems.push(problem);
+    };
+    this.units = new Units(sections, report);
+    this.lines = new Lines(sections, this.units, report);
+    this.report = report;
+  }
+
+  private readonly report: (problem: string) => void;
+
+  /** The symbol table; a damaged one is reported and leaves the file without symbols. */
+  get symbols(): SymbolTable | undefined {
+    if (this.table === undefined && !this.triedTable) {
+      this.triedTable = true;
+      try {
+        this.table = new SymbolTable(this.elf);
+      } catch (error) {
+        if (!(error instanceof SymbolError)) throw error;
+        this.report(error.message);
+      }
+    }
+    return this.table;
+  }
+
+  private triedTable = false;
+}
+
+const wrap = (address: bigint) => BigInt.asUintN(64, address);
+
+/** An image at a place: it turns run-time addresses into link-time addresses and back. */
+export class SymbolModule {
+  readonly name: string;
+  readonly offset: bigint;
+  readonly physicalOffset: bigint;
+  readonly regime: Regime | undefined;
+
+  constructor(
+    readonly image: Image,
+    spec: ModuleSpec,
+  ) {
+    this.name = spec.name;
+    this.offset = spec.offset ?? 0n;
+    this.physicalOffset = spec.physicalOffset ?? 0n;
+    this.regime = spec.regime;
+  }
+
+  private get isPhysical(): boolean {
+    return this.regime?.physical === true;
+  }
+
+  /** A guest's p_paddr is an intermediate physical address, so it says nothing about physical memory. */
+  private get isGuest(): boolean {
+    return (this.regime?.vmid ?? 0) !== 0;
+  }
+
+  /** The link-time address that a place stands for, with how well the module fits; undefined when it does not. */
+  linkAddress(place: Place): { link: bigint; fit: number } | undefined {
+    if (typeof place === 'bigint') return { link: wrap(place - this.offset), fit: 0 };
+    if ('pa' in place || place.regime?.physical === true) {
+      const link = this.linkAddressOfPhysical('pa' in place ? place.pa : place.va);
+      return link === undefined ? undefined : { link, fit: 0 };
+    }
+    const fit = regimeFit(this.regime, place.regime);
+    return fit === undefined ? undefined : { link: wrap(place.va - this.offset), fit };
+  }
+
+  linkAddressOfPhysical(pa: bigint): bigint | undefined {
+    if (this.isGuest) return undefined;
+    if (this.isPhysical) return wrap(pa - this.offset);
+    return this.image.elf.paddrToVaddr(wrap(pa - this.physicalOffset));
+  }
+
+  /** The run-time address of a link-time address. */
+  runAddress(link: bigint): bigint {
+    return wrap(link + this.offset);
+  }
+
+  /** The physical address of a link-time address, by the program headers. */
+  physicalAddress(link: bigint): bigint | undefined {
+    if (this.isGuest) return undefined;
+    if (this.isPhysical) return this.runAddress(link);
+    const paddr = this.image.elf.vaddrToPaddr(link);
+    return paddr === undefined ? undefined : wrap(paddr + this.physicalOffset);
+  }
+}
