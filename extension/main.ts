@@ -3,8 +3,9 @@ import { registerDebugFile } from './configuration/debug-file';
 import { registerConfigurationProviders } from './configuration/provider';
 import { registerAdapter } from './client/adapter';
 import { registerDiagnostics } from './client/diagnostics';
+import { registerFirstStop } from './client/first-stop';
 import { registerLanguageClient } from './client/language-client';
-import { registerMessages } from './client/messages';
+import { registerPowerOff } from './client/power-off';
 import { registerSample } from './sample/sample';
 import { registerUartTerminals } from './terminal/uart';
 import { registerTrace } from './trace/trace';
@@ -16,7 +17,8 @@ export function activate(context: vscode.ExtensionContext): void {
     registerAdapter,
     registerDebugFile,
     registerUartTerminals,
-    registerMessages,
+    registerFirstStop,
+    registerPowerOff,
     registerDiagnostics,
     registerTrace,
     registerSample,

@@ -1,7 +1,5 @@
 import * as vscode from 'vscode';
-import type { PowerOff } from '../protocol';
 import { DEBUG_TYPE } from '../protocol';
-import { onCustomEvent } from './custom-events';
 
 const SHOWN = 'worldswitch.nextStepsShown';
 
@@ -10,6 +8,13 @@ interface Message {
   readonly type: string;
   readonly event?: string;
   readonly body?: { readonly reason?: string };
+}
+
+/** Shows the Run and Debug view, as VS Code does by itself only for a stop with the reason `breakpoint`. */
+async function revealRunView(): Promise<void> {
+  if (vscode.workspace.getConfiguration('debug').get<string>('openDebug') === 'neverOpen') return;
+  await vscode.commands.executeCommand('workbench.view.debug');
+  await vscode.commands.executeCommand('workbench.action.focusActiveEditorGroup');
 }
 
 /** Once, at the first stop on entry: the exception filters are shown only now, and the next step is to tick one. */
@@ -24,35 +29,27 @@ async function showNextSteps(context: vscode.ExtensionContext): Promise<void> {
     breakpoints,
     walkthrough,
   );
-  if (choice === breakpoints)
+  if (choice === breakpoints) {
     await vscode.commands.executeCommand('workbench.debug.action.focusBreakpointsView');
-  if (choice === walkthrough) await openWalkthrough(context);
+  } else if (choice === walkthrough) {
+    await vscode.commands.executeCommand(
+      'workbench.action.openWalkthrough',
+      `${context.extension.id}#firstSteps`,
+    );
+  }
 }
 
-/** The page `First Steps with Worldswitch`. */
-export async function openWalkthrough(context: vscode.ExtensionContext): Promise<void> {
-  await vscode.commands.executeCommand(
-    'workbench.action.openWalkthrough',
-    `${context.extension.id}#firstSteps`,
-  );
-}
-
-/** Messages about what happens in a session. */
-export function registerMessages(context: vscode.ExtensionContext): void {
+/** Watches each session for its stop on entry. */
+export function registerFirstStop(context: vscode.ExtensionContext): void {
   context.subscriptions.push(
     vscode.debug.registerDebugAdapterTrackerFactory(DEBUG_TYPE, {
       createDebugAdapterTracker: () => ({
-        onDidSendMessage(message: Message) {
-          if (message.type === 'event' && message.event === 'stopped' && message.body?.reason === 'entry') {
-            void showNextSteps(context);
-          }
+        onDidSendMessage({ type, event, body }: Message) {
+          if (type !== 'event' || event !== 'stopped' || body?.reason !== 'entry') return;
+          void revealRunView();
+          void showNextSteps(context);
         },
       }),
-    }),
-    onCustomEvent<PowerOff>('worldswitch/poweroff', async ({ reason }, session) => {
-      const again = 'Debug Again';
-      const choice = await vscode.window.showInformationMessage(`The guest powered off: ${reason}.`, again);
-      if (choice === again) await vscode.debug.startDebugging(session.workspaceFolder, session.configuration);
     }),
   );
 }

@@ -1,0 +1,252 @@
+/** What a person does in the workbench, as one call each. Everything polls for its effect; nothing sleeps. */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Locator, Page } from 'playwright-core';
+import { root } from '../../../scripts/workbench.mjs';
+
+const SCREENSHOTS = path.join(root, '.cache', 'screenshots');
+const TIMEOUT = 30_000;
+
+/** Asks again and again until the answer is there; `what` names it when it never is. */
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T | undefined | false>,
+  timeout = TIMEOUT,
+): Promise<T> {
+  const deadline = Date.now() + timeout;
+  let last: unknown;
+  for (;;) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined && answer !== false) return answer;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline) {
+      throw new Error(
+        `Waited ${timeout / 1000} s in vain for ${what}.${last === undefined ? '' : ` ${String(last)}`}`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export class Workbench {
+  constructor(readonly page: Page) {}
+
+  /** Opens the address and waits until the workbench takes input. */
+  async open(url: string): Promise<void> {
+    await this.page.goto(url);
+    await this.page.locator('.monaco-workbench .part.statusbar').waitFor();
+    await this.page.locator('.part.activitybar .action-item').first().waitFor();
+  }
+
+  /** Keeps a picture in .cache/screenshots for a person to look at. */
+  async screenshot(name: string): Promise<void> {
+    mkdirSync(SCREENSHOTS, { recursive: true });
+    await this.page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) });
+  }
+
+  private async pick(key: string, text: string, row: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget:visible input[type="text"]').first();
+    await until('the quick input', async () => {
+      await this.page.keyboard.press(key);
+      await input.waitFor({ state: 'visible', timeout: 2_000 });
+      return true;
+    });
+    await input.fill(text);
+    const wanted = this.page.locator('.quick-input-list .monaco-list-row', { hasText: row }).first();
+    await wanted.waitFor();
+    await wanted.click();
+    await input.waitFor({ state: 'hidden' });
+  }
+
+  /** Runs a command from the palette by its label. */
+  async command(label: string): Promise<void> {
+    await this.pick('F1', `>${label}`, label);
+  }
+
+  /** Opens a file of the workspace by its name. */
+  async openFile(name: string): Promise<void> {
+    await this.pick('Control+P', name, path.basename(name));
+    await this.page.locator(`.tab.active[data-resource-name="${path.basename(name)}"]`).waitFor();
+    await this.page.locator('.editor-instance .view-line').first().waitFor();
+  }
+
+  async goToLine(line: number): Promise<void> {
+    const input = this.page.locator('.quick-input-widget:visible input[type="text"]').first();
+    await this.page.keyboard.press('Control+G');
+    await input.waitFor({ state: 'visible' });
+    await input.fill(`:${line}`);
+    await this.page.keyboard.press('Enter');
+    await input.waitFor({ state: 'hidden' });
+    await this.lineNumber(line).waitFor();
+  }
+
+  private lineNumber(line: number): Locator {
+    return this.page
+      .locator('.editor-instance .margin-view-overlays .line-numbers')
+      .filter({ hasText: new RegExp(`^${line}$`) })
+      .first();
+  }
+
+  /** Clicks into the gutter beside a line of the active editor. */
+  async clickBreakpoint(line: number): Promise<void> {
+    await this.goToLine(line);
+    const number = await this.lineNumber(line).boundingBox();
+    const margin = await this.page.locator('.editor-instance .margin').first().boundingBox();
+    assert.ok(number && margin, `line ${line} is not in view`);
+    const before = await this.page.locator('.codicon-debug-breakpoint').count();
+    await this.page.mouse.click(margin.x + 9, number.y + number.height / 2);
+    await until(`a breakpoint at line ${line}`, async () => {
+      const glyphs = await this.page.locator('.editor-instance .codicon-debug-breakpoint').count();
+      return glyphs > 0 && (await this.page.locator('.codicon-debug-breakpoint').count()) > before;
+    });
+  }
+
+  /** F5, which starts or continues. */
+  async continue(): Promise<void> {
+    await this.page.keyboard.press('F5');
+  }
+
+  /** Waits for a stop whose call stack shows `text`, and returns the rows of the call stack. */
+  async stopped(text: string | RegExp): Promise<string[]> {
+    await this.page
+      .locator('.debug-toolbar .codicon-debug-step-over, .codicon-debug-step-over')
+      .first()
+      .waitFor();
+    return until(`a stop that shows ${text}`, async () => {
+      const rows = await this.callStack();
+      return rows.some((row) => (typeof text === 'string' ? row.includes(text) : text.test(row))) && rows;
+    });
+  }
+
+  callStack(): Promise<string[]> {
+    return this.rows('.debug-call-stack .monaco-list-row');
+  }
+
+  /** Waits until no session runs any more. */
+  async ended(): Promise<void> {
+    await this.page.locator('.codicon-debug-stop').first().waitFor({ state: 'detached' });
+  }
+
+  /** The texts of the rows, top to bottom, with plain spaces. */
+  private async rows(selector: string): Promise<string[]> {
+    const found = await this.page.locator(selector).evaluateAll((rows) =>
+      rows
+        .map((row) => ({ top: Number.parseFloat(row.style.top || '0'), text: row.innerText }))
+        .sort((a, b) => a.top - b.top)
+        .map(({ text }) => text),
+    );
+    return found.map((text) => text.replace(/\s+/g, ' ').trim());
+  }
+
+  variables(): Promise<string[]> {
+    return this.rows('.debug-variables .monaco-list-row');
+  }
+
+  private variableRow(name: string): Locator {
+    const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    return this.page
+      .locator('.debug-variables .monaco-list-row')
+      .filter({ hasText: new RegExp(`^\\s*${escaped}\\s*(=|:|$)`) })
+      .first();
+  }
+
+  /** Scrolls the Variables view until the row is drawn: the list draws only what is in view. */
+  private async showVariable(name: string): Promise<Locator> {
+    const row = this.variableRow(name);
+    const list = this.page.locator('.debug-variables .monaco-scrollable-element').first();
+    const box = await list.boundingBox();
+    assert.ok(box, 'the Variables view is not open');
+    await this.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    let direction = 1;
+    let before = '';
+    await until(`the variable ${name}`, async () => {
+      if ((await row.count()) > 0) return true;
+      await this.page.mouse.wheel(0, direction * box.height * 0.7);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const now = (await this.variables()).join('\n');
+      if (now === before) direction = -direction;
+      before = now;
+      return false;
+    });
+    return row;
+  }
+
+  /** Expands a scope or a structured variable; the last of `names` stays expanded. */
+  async expand(...names: string[]): Promise<void> {
+    for (const name of names) {
+      const row = await this.showVariable(name);
+      await until(`${name} to expand`, async () => {
+        if ((await row.getAttribute('aria-expanded')) === 'true') return true;
+        await row.locator('.monaco-tl-twistie').click();
+        return false;
+      });
+    }
+  }
+
+  /** Collapses a scope, so that what is below comes into view. */
+  async collapse(name: string): Promise<void> {
+    const row = await this.showVariable(name);
+    if ((await row.getAttribute('aria-expanded')) === 'true') await row.locator('.monaco-tl-twistie').click();
+  }
+
+  /** The value that the Variables view shows for a name. */
+  async variable(name: string): Promise<string> {
+    const row = await this.showVariable(name);
+    return until(`the value of ${name}`, async () => {
+      const match = /^[^=]*=\s*(.*)$/s.exec((await row.innerText()).replace(/\s+/g, ' '));
+      return match?.[1]?.trim() || undefined;
+    });
+  }
+
+  /** Changes a variable as a person does: double click, type, Enter. */
+  async setVariable(name: string, value: string): Promise<void> {
+    const row = await this.showVariable(name);
+    await row.dblclick();
+    const input = row.locator('input').first();
+    await input.waitFor();
+    await input.fill(value);
+    await input.press('Enter');
+    await input.waitFor({ state: 'hidden' });
+  }
+
+  /** Ticks an exception filter in the Breakpoints view. */
+  async tickFilter(label: string, wanted = true): Promise<void> {
+    await this.command('Run and Debug: Focus on Breakpoints View');
+    const row = this.page.locator('.debug-breakpoints .monaco-list-row').filter({ hasText: label }).first();
+    await row.waitFor();
+    const box = row.locator('input[type="checkbox"], .monaco-custom-toggle, .monaco-checkbox').first();
+    const ticked = (): Promise<boolean> => box.isChecked();
+    if ((await ticked()) !== wanted) await box.click();
+    await until(`${label} to be ${wanted ? 'ticked' : 'clear'}`, async () => (await ticked()) === wanted);
+  }
+
+  /** Evaluates in the Debug Console and returns the rows that appeared after the expression. */
+  async evaluate(expression: string): Promise<string> {
+    await this.command('Debug Console: Focus on Debug Console View');
+    const input = this.page.locator('.repl-input-wrapper .monaco-editor').first();
+    await input.click();
+    const rows = (): Promise<string[]> => this.rows('.repl .monaco-list-row');
+    const before = (await rows()).length;
+    await this.page.keyboard.type(expression);
+    await this.page.keyboard.press('Escape');
+    await this.page.keyboard.press('Enter');
+    return until(`the answer to ${expression}`, async () => {
+      const now = await rows();
+      return now.length >= before + 2 ? now.at(-1) : undefined;
+    });
+  }
+
+  /** The text of the terminal panel, as screen readers get it. */
+  async terminalTabs(): Promise<string[]> {
+    return this.rows('.terminal-tabs-entry, .single-terminal-tab');
+  }
+
+  /** The notifications on the screen. */
+  notifications(): Promise<string[]> {
+    return this.rows('.notification-toast .notification-list-item-message');
+  }
+}
