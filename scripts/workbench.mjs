@@ -4,7 +4,7 @@
  * tests in test/vscode. Plain Node: it runs before the project's dependencies are there.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
@@ -18,7 +18,7 @@ const NODE = '24.21.0';
 const NODE_PACKAGES = ['linux-x64', 'linux-arm64', 'win-x64'];
 
 const installed = path.join(root, '.cache', 'workbench');
-const stamp = `code-server ${CODE_SERVER}, node ${NODE}\n`;
+const stamp = `code-server ${CODE_SERVER}, node ${NODE}, spdlog.mjs 1\n`;
 
 /** What the workbench asks, offers and phones home by default, switched off. */
 const SETTINGS = {
@@ -93,7 +93,14 @@ export function installWorkbench(log) {
   );
   npm(building, ['install']);
   // Not `npm ci`: the package's own shrinkwrap is out of step with its package.json.
-  npm(path.join(building, 'node_modules', 'code-server', 'lib', 'vscode'), ['install', '--omit=dev']);
+  const vscode = path.join(building, 'node_modules', 'code-server', 'lib', 'vscode');
+  npm(vscode, ['install', '--omit=dev']);
+  const spdlog = path.join(vscode, 'node_modules', '@vscode', 'spdlog');
+  cpSync(path.join(root, 'scripts', 'spdlog.mjs'), path.join(spdlog, 'index.mjs'));
+  writeFileSync(
+    path.join(spdlog, 'package.json'),
+    JSON.stringify({ name: '@vscode/spdlog', main: 'index.mjs' }),
+  );
   writeFileSync(path.join(building, '.ready'), stamp);
   rmSync(installed, { recursive: true, force: true });
   renameSync(building, installed);
