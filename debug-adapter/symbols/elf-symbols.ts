@@ -214,7 +214,8 @@ export class SymbolTable {
       if (nearest === undefined && !foreign && start >= section.addr) nearest = i;
       if (nearest !== undefined && (reach[at] ?? 0n) <= address) break;
     }
-    return nearest === undefined ? undefined : this.at(nearest);
+    // Behind the end of a sized symbol is padding, which has no name (gdb sees it so too).
+    return nearest === undefined || this.sizeOf(nearest) > 0n ? undefined : this.at(nearest);
   }
 
   /** All symbols of exactly that name: several files may each have a local one. */

@@ -1,6 +1,6 @@
 import { SymbolError } from '../errors';
 import type { LineHeader } from './line-header';
-import { runLineProgram } from './line-program';
+import { ROW_IS_STMT, runLineProgram } from './line-program';
 import type { RowSink } from './line-program';
 import type { DebugSections } from './sections';
 
@@ -132,7 +132,19 @@ export class LineTable implements RowSink {
     };
   }
 
-  /** The row that covers an address: of several at one address the last, which is the one that has a size. */
+  /**
+   * Of several rows at one address the last has the size; but when it is no statement and an earlier one is, a stop at
+   * this address belongs to that statement's line (gdb decides the same way).
+   */
+  private statementAt(sequence: Sequence, index: number): number {
+    for (let i = index; i >= sequence.first && this.delta[i] === this.delta[index]; i--) {
+      if (((this.flags[i] ?? 0) & ROW_IS_STMT) !== 0) return i;
+      if (this.line[i] === 0) break;
+    }
+    return index;
+  }
+
+  /** The row that covers an address. */
   find(address: bigint): LineRow | undefined {
     let lo = 0;
     let hi = this.closed.length;
@@ -152,7 +164,7 @@ export class LineTable implements RowSink {
         if ((this.delta[mid] ?? 0) <= wanted) low = mid + 1;
         else high = mid;
       }
-      return low === sequence.first ? undefined : this.at(sequence, low - 1);
+      return low === sequence.first ? undefined : this.at(sequence, this.statementAt(sequence, low - 1));
     }
     return undefined;
   }
@@ -183,7 +195,7 @@ export class LineTable implements RowSink {
           i + 1 < last
             ? this.delta[i + 1] === this.delta[i]
             : sequence.base + BigInt(this.delta[i] ?? 0) >= sequence.end;
-        const isStmt = ((this.flags[i] ?? 0) & 1) !== 0;
+        const isStmt = ((this.flags[i] ?? 0) & ROW_IS_STMT) !== 0;
         const continues = line === previousLine && file === previousFile;
         if (!isStmt) {
           // Code that is not a statement of its own breaks a block only when it belongs to another line.
