@@ -26,12 +26,15 @@ export class Image {
       if (this.problems.length < MAX_PROBLEMS && !this.problems.includes(problem))
         this.problems.push(problem);
     };
+    const report = (problem: string) => this.report(problem);
+    const sections = new DebugSections(this.elf, report);
     this.units = new Units(sections, report);
     this.lines = new Lines(sections, this.units, report);
-    this.report = report;
   }
 
-  private readonly report: (problem: string) => void;
+  private report(problem: string): void {
+    if (this.problems.length < MAX_PROBLEMS && !this.problems.includes(problem)) this.problems.push(problem);
+  }
 
   /** The symbol table; a damaged one is reported and leaves the file without symbols. */
   get symbols(): SymbolTable | undefined {

@@ -34,6 +34,8 @@ interface Program {
 const KEPT_HEADERS = 64;
 const KEPT_ROWS = 1 << 20;
 const KEPT_FILES = 16;
+/** A kernel has about half a million; headers of a damaged file may share one huge table. */
+const MAX_FILE_ENTRIES = 1 << 23;
 
 /** The path of entry `index` of a line header's file table. */
 export function filePath(header: LineHeader, index: number, compDir: string): string {
@@ -170,8 +172,14 @@ export class Lines {
   private programsNaming(base: string): ReadonlySet<number> {
     if (this.byBaseName === undefined) {
       const index = new Map<string, Set<number>>();
+      let entries = 0;
       for (const program of this.allPrograms().values()) {
         const header = this.attempt(() => this.header(program));
+        entries += header?.files.length ?? 0;
+        if (entries > MAX_FILE_ENTRIES) {
+          this.report(`${this.sections.fileName} names impossibly many source files: rebuild it with -g.`);
+          break;
+        }
         for (const file of header?.files ?? []) {
           const key = baseName(file.name);
           let set = index.get(key);
@@ -243,6 +251,6 @@ export class Lines {
 
   /** Whether the file has any line table at all. */
   get present(): boolean {
-    return this.attempt(() => this.sections.has('line')) ?? false;
+    return this.sections.has('line');
   }
 }

@@ -12,7 +12,7 @@ export interface AddressRange {
 
 const mask = (value: bigint) => BigInt.asUintN(64, value);
 /** A list of a real unit has at most some ten thousand entries; a damaged one may run through the whole section. */
-const MAX_ENTRIES = 1 << 20;
+const MAX_ENTRIES = 1 << 18;
 
 /** Runs a list decoder over a growing window of a section, as a list does not say how long it is. */
 function decodeList(

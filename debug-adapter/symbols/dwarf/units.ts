@@ -11,6 +11,9 @@ import type { Unit } from './unit';
 
 const codeUnitTypes: ReadonlySet<number> = new Set([UNIT_TYPE.compile, UNIT_TYPE.skeleton]);
 
+/** A kernel has some hundred thousand; units of a damaged file may share one huge list. */
+const MAX_INTERVALS = 1 << 22;
+
 /**
  * The compile units of a file, found lazily: an address first asks .debug_aranges, which names the one unit to read.
  * Only when that does not answer, all unit headers and root DIEs are walked.
@@ -102,6 +105,10 @@ export class Units {
         const ranges = (this.attempt(() => unitRanges(unit)) ?? []).filter((r) => this.isCode(r));
         if (ranges.length === 0) this.unranged.push(offset);
         for (const { low, high } of ranges) intervals.push({ low, high, value: offset });
+        if (intervals.length > MAX_INTERVALS) {
+          this.report(`${this.sections.fileName} has impossibly many address ranges: rebuild it with -g.`);
+          break;
+        }
       }
       this.rest = new IntervalIndex(intervals);
     }
