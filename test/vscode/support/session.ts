@@ -3,11 +3,12 @@
  * and a page in Chromium. Everything is stopped and removed by `close`.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
+import { findChromium } from '../../../scripts/oracles.mjs';
 import { installExtension, installWorkbench, root, startWorkbench } from '../../../scripts/workbench.mjs';
 
 const CHROMIUM = [
@@ -22,17 +23,6 @@ const CHROMIUM = [
 ];
 
 export const SAMPLE = path.join(root, 'hypervisor', 'arm64');
-
-/** The Chromium of this machine: Debian's, or the one that CHROMIUM names. */
-export function findChromium(): string | undefined {
-  const names = [
-    process.env['CHROMIUM'],
-    '/usr/bin/chromium',
-    '/usr/bin/chromium-browser',
-    '/usr/bin/google-chrome',
-  ];
-  return names.find((name) => name !== undefined && existsSync(name));
-}
 
 /** Packages the extension as it is now into .cache, and returns the .vsix. */
 export function packageExtension(): string {

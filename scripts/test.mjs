@@ -1,0 +1,108 @@
+/**
+ * npm test               everything: lint, types, unit specs, then the tests in a real workbench
+ * npm test -- unit ui    only these stages
+ *
+ * The last line is `N passed, N failed`, with `, N skipped` where an oracle is absent. With CI=true or
+ * WS_REQUIRE_ORACLES=1 an absent oracle is a failure.
+ */
+import { spawn } from 'node:child_process';
+import { stripVTControlCharacters } from 'node:util';
+import { installDependencies } from './dependencies.mjs';
+import { installOracles } from './oracles.mjs';
+import { root } from './workbench.mjs';
+
+const required = process.env.CI === 'true' || process.env.WS_REQUIRE_ORACLES === '1';
+
+/** Stage -> its command. A stage that runs mocha is counted by test, any other one as a whole. */
+const STAGES = {
+  lint: { command: 'npm run --silent lint' },
+  types: { command: 'npm run --silent typecheck' },
+  unit: { command: 'npx mocha', mocha: true },
+  ui: { command: 'npx mocha --config test/vscode/.mocharc.json', mocha: true },
+  host: { command: 'npx tsx test/vscode/host/run.ts', mocha: true },
+};
+
+/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+
+/**
+ * @param {string} command
+ * @returns {Promise<{ code: number, output: string }>}
+ */
+function execute(command) {
+  return new Promise((resolve) => {
+    const child = spawn(command, {
+      cwd: root,
+      shell: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        ...(required ? { WS_REQUIRE_ORACLES: '1' } : {}),
+        ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}),
+      },
+    });
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+      process.stdout.write(chunk);
+    });
+    child.stderr.on('data', (chunk) => process.stderr.write(chunk));
+    child.on('close', (code) => resolve({ code: code ?? 1, output: stripVTControlCharacters(output) }));
+  });
+}
+
+/**
+ * The counts of mocha's closing lines; a run that ends without them, or badly in spite of them, is one failure.
+ * @param {{ code: number, output: string }} result
+ * @returns {Counts}
+ */
+function mochaCounts({ code, output }) {
+  const count = (/** @type {string} */ word) =>
+    Number([...output.matchAll(RegExp(`^ +(\\d+) ${word}`, 'gm'))].at(-1)?.[1] ?? 0);
+  const [passed, failed, skipped] = [count('passing'), count('failing'), count('pending')];
+  const complete = /^ +\d+ passing/m.test(output);
+  return { passed, failed: failed === 0 && (code !== 0 || !complete) ? 1 : failed, skipped };
+}
+
+async function main() {
+  const wanted = process.argv.slice(2);
+  const unknown = wanted.find((name) => !(name in STAGES));
+  if (unknown !== undefined) {
+    throw new Error(`npm test does not know "${unknown}". Its stages are ${Object.keys(STAGES).join(', ')}.`);
+  }
+  installDependencies();
+  /** @type {Counts} */
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  const summary = [];
+  for (const { command, debian, use } of installOracles()) {
+    summary.push(`${command} is not here (Debian package ${debian}): no ${use}.`);
+    if (required) total.failed += 1;
+  }
+  for (const line of summary) console.log(line);
+  for (const [name, stage] of Object.entries(STAGES)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    console.log(`\n== ${name}: ${stage.command}`);
+    const start = Date.now();
+    const result = await execute(stage.command);
+    const counts =
+      'mocha' in stage
+        ? mochaCounts(result)
+        : { passed: result.code === 0 ? 1 : 0, failed: result.code === 0 ? 0 : 1, skipped: 0 };
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+    summary.push(`${name.padEnd(6)} ${text(counts)} (${Math.round((Date.now() - start) / 1000)} s)`);
+  }
+  console.log(`\n${summary.join('\n')}\n\n${text(total)}`);
+  process.exitCode = total.failed > 0 ? 1 : 0;
+}
+
+/** @param {Counts} counts */
+function text({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
+
+main().catch((error) => {
+  console.error(error instanceof Error ? error.message : error);
+  console.log('0 passed, 1 failed');
+  process.exitCode = 1;
+});
