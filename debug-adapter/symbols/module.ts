@@ -21,11 +21,6 @@ export class Image {
 
   constructor(spec: ModuleSpec, inflate: Inflate | undefined) {
     this.elf = new ElfFile(spec.source, spec.name, inflate === undefined ? {} : { inflate });
-    const sections = new DebugSections(this.elf);
-    const report = (problem: string) => {
-      if (this.problems.length < MAX_PROBLEMS && !this.problems.includes(problem))
-        this.problems.push(problem);
-    };
     const report = (problem: string) => this.report(problem);
     const sections = new DebugSections(this.elf, report);
     this.units = new Units(sections, report);
