@@ -8,7 +8,7 @@
 	.section .hyp.idmap
 
 	.balign	2048
-	.type	hyp_init_vectors, %object
+	.type	hyp_init_vectors, %function
 hyp_init_vectors:
 	.rept	8
 	vector	stub_unexpected

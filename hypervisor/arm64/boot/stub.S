@@ -3,7 +3,7 @@
 	.section .hyp.idmap
 
 	.balign	2048				// VBAR_EL2 has no low 11 bits
-	.type	stub_vectors, %object
+	.type	stub_vectors, %function
 stub_vectors:
 	.rept	8				// from EL2 itself: nothing may happen there
 	vector	stub_unexpected

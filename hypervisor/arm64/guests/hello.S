@@ -162,7 +162,7 @@
 	endfunc	guest_puts
 
 	.balign	2048
-	.type	guest_vectors, %object
+	.type	guest_vectors, %function
 guest_vectors:
 	.rept	4
 	vector	guest_failed

@@ -11,7 +11,7 @@
 	.equ	GICR_IPRIORITYR, GICR_SGI + 0x400
 
 	.balign	2048
-	.type	host_vectors, %object
+	.type	host_vectors, %function
 host_vectors:
 	.rept	4
 	vector	host_unexpected			// from EL1 with SP_EL0

@@ -8,7 +8,7 @@
 
 // While the host runs: only its HVC is expected.
 	.balign	2048
-	.type	hyp_host_vectors, %object
+	.type	hyp_host_vectors, %function
 hyp_host_vectors:
 	.rept	8
 	vector	hyp_panic			// EL2 itself has stumbled
@@ -35,7 +35,7 @@ hyp_host_vectors:
 
 // While a guest runs.
 	.balign	2048
-	.type	hyp_guest_vectors, %object
+	.type	hyp_guest_vectors, %function
 hyp_guest_vectors:
 	.rept	8
 	vector	hyp_panic
