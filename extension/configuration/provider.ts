@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { DEBUG_TYPE } from '../protocol';
-import { rootOf } from './program';
+import { rootOf } from '../language-server/program';
 
 /** Languages in which an open file is a program for us: ours, and the ids other extensions give to `.S`. */
 const ASSEMBLY = new Set(['worldswitch-asm', 'arm', 'arm64', 'asm', 'gas']);
