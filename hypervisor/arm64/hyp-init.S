@@ -1,9 +1,10 @@
-// hyp-init.S: how the hypervisor comes to life. The host calls this code by HVC; the MMU of EL2 is still off. It runs at
-// its physical address, which EL2's page tables map to itself (the "identity map"): so the instruction after the one that
-// turns the MMU on is found at the same address.
+// hyp-init.S: how the hypervisor comes to life. The host calls this code by HVC; the MMU of EL2 is still off. It
+// runs at its physical address, which EL2's page tables map to itself (the "identity map"): so the instruction
+// after the one that turns the MMU on is found at the same address.
 //
-// The call is an SMCCC fast call. A caller may expect that only x0-x3 change, and there is no stack and no memory to save
-// anything in: EL2's data access still bypasses the caches, and would see stale memory. So the code lives in x0-x3.
+// The call is an SMCCC fast call. A caller may expect that only x0-x3 change, and there is no stack and no memory
+// to save anything in: EL2's data access still bypasses the caches, and would see stale memory. So the code lives
+// in x0-x3.
 
 	.section .hyp.idmap
 

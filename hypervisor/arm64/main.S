@@ -71,7 +71,7 @@ guest_image_start:
 	.include "host/exits.S"
 	.include "guests/hello.S"
 
-// ---- The ends of the sections. ---------------------------------------------------------------------------------------
+// ---- The ends of the sections. ----------------------------------------------------------------------------------
 	.section .hyp.idmap
 	.balign	PAGE_SIZE
 hyp_idmap_end:

@@ -1,5 +1,5 @@
-// el2.S: the first instructions. The CPU is at EL2 with the MMU off and interrupts masked. We give EL1 to a host and keep
-// nothing at EL2 but stub vectors, as the Linux kernel does when it is started at EL2.
+// el2.S: the first instructions. The CPU is at EL2 with the MMU off and interrupts masked. We give EL1 to a host
+// and keep nothing at EL2 but stub vectors, as the Linux kernel does when it is started at EL2.
 
 	.text
 
@@ -17,6 +17,9 @@
 	mov	x0, #CPTR_RES1
 	msr	cptr_el2, x0			// FP and SIMD do not trap
 	msr	hstr_el2, xzr
+	mrs	x0, pmcr_el0
+	ubfx	x0, x0, #11, #5			// PMCR_EL0.N, the number of event counters ...
+	msr	mdcr_el2, x0			// ... all of which EL1 may use (HPMN); nothing else traps
 	msr	vttbr_el2, xzr			// the host's translations carry VMID 0
 	mrs	x0, midr_el1
 	msr	vpidr_el2, x0			// what EL1 reads as MIDR_EL1 ...

@@ -1,4 +1,5 @@
-// stub.S: the vectors that EL2 has before the hypervisor is there. They know three calls, whose ids are below STUB_LIMIT.
+// stub.S: the vectors that EL2 has before the hypervisor is there. They know three calls, whose ids are below
+// STUB_LIMIT.
 
 	.section .hyp.idmap
 

@@ -1,5 +1,5 @@
-// exits.S: what the host does for each reason that a guest can have to leave. In every handler x19 is the vcpu; x0-x15 are
-// free; x0 = 0 on return means: go on with the guest.
+// exits.S: what the host does for each reason that a guest can have to leave. In every handler x19 is the vcpu;
+// x0-x15 are free; x0 = 0 on return means: go on with the guest.
 
 	.text
 
@@ -21,8 +21,8 @@
 	str	x0, [x19, #vcpu.ctxt + ctxt.pc]
 	.endm
 
-// A physical interrupt came while the guest ran. It is still pending: HCR_EL2.IMO brought it to EL2, which only looked for
-// a way out of the guest. We take it now, as if it had come a moment later.
+// A physical interrupt came while the guest ran. It is still pending: HCR_EL2.IMO brought it to EL2, which only
+// looked for a way out of the guest. We take it now, as if it had come a moment later.
 	handler	exit_irq
 	count	STAT_IRQ
 	bl	host_take_interrupts

@@ -1,5 +1,5 @@
-// host.S: the host at EL1, the role that the Linux kernel plays for KVM. It owns the devices and decides what runs; for what
-// only EL2 may do, it calls the hypervisor.
+// host.S: the host at EL1, the role that the Linux kernel plays for KVM. It owns the devices and decides what runs;
+// for what only EL2 may do, it calls the hypervisor.
 
 	.text
 
@@ -7,7 +7,7 @@
 
 // host_start: entered by ERET from _start with the MMU off.
 	func	host_start
-	bl	host_mmu_on			// first of all: memory is coherent with the hypervisor only through caches
+	bl	host_mmu_on			// first of all: no store may bypass the caches
 	adr_l	x0, host_stack_end
 	mov	sp, x0
 	adr_l	x0, host_vectors

@@ -7,8 +7,8 @@
 	stp	x29, x30, [sp, #-16]!
 	mov	x29, sp
 
-	// EL2's page tables: its sections, at PA + HYP_VA_OFFSET and with no more rights than they need; the identity map; and
-	// the UART, for a panic. Nothing of the host or the guest is mapped.
+	// EL2's page tables: its sections, at PA + HYP_VA_OFFSET and with no more rights than they need; the
+	// identity map; and the UART, for a panic. Nothing of the host or the guest is mapped.
 	bl	alloc_table
 	mov	x19, x0
 	adr_l	x20, hyp_map

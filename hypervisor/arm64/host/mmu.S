@@ -1,7 +1,8 @@
 // mmu.S: the host's own address space, and the routine that builds page tables for everybody else.
 //
-// Host, hypervisor (stage 1) and guest (stage 2) all use 39 bits of address and 4 KiB pages: three levels of 512 entries,
-// 1 GiB, 2 MiB and 4 KiB each. So one routine builds all the trees; only the attributes of the leaves differ.
+// Host, hypervisor (stage 1) and guest (stage 2) all use 39 bits of address and 4 KiB pages: three levels of 512
+// entries, 1 GiB, 2 MiB and 4 KiB each. So one routine builds all the trees; only the attributes of the leaves
+// differ.
 
 	.text
 
@@ -23,9 +24,9 @@
 	ret
 	endfunc	host_mmu_on
 
-// map_range: x0 level 1 table, x1 input address, x2 output address, x3 size, x4 leaf attributes. All multiples of 4 KiB.
-// Uses a 2 MiB block where the addresses and the rest of the size allow it. Only for addresses that were not mapped
-// before: going from invalid to valid needs no TLB invalidation. Clobbers x1-x3, x5-x9.
+// map_range: x0 level 1 table, x1 input address, x2 output address, x3 size, x4 leaf attributes. All multiples of 4
+// KiB. Uses a 2 MiB block where the addresses and the rest of the size allow it. Only for addresses that were not
+// mapped before: going from invalid to valid needs no TLB invalidation. Clobbers x1-x3, x5-x9.
 	func	map_range
 	stp	x29, x30, [sp, #-16]!
 	mov	x29, sp

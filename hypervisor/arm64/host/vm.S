@@ -7,8 +7,8 @@
 	stp	x29, x30, [sp, #-16]!
 	mov	x29, sp
 
-	// The image goes to guest memory, GUEST_PA_OFFSET above the place where it was loaded and linked. Its IPA is the
-	// link address again: stage 2 takes the offset out.
+	// The image goes to guest memory, GUEST_PA_OFFSET above the place where it was loaded and linked. Its IPA
+	// is the link address again: stage 2 takes the offset out.
 	adr_l	x19, guest_image_start
 	adr_l	x20, guest_image_end
 	mov	x0, x19

@@ -1,6 +1,6 @@
-// data.S: the memory of the hypervisor. TPIDR_EL2 holds the EL2 address of this CPU's percpu struct. All offsets into it
-// count from its start, so TPIDR_EL2 alone is enough to find everything: one MRS and one LDR give the running vcpu, from
-// anywhere in EL2, with or without a usable stack.
+// data.S: the memory of the hypervisor. TPIDR_EL2 holds the EL2 address of this CPU's percpu struct. All offsets
+// into it count from its start, so TPIDR_EL2 alone is enough to find everything: one MRS and one LDR give the
+// running vcpu, from anywhere in EL2, with or without a usable stack.
 
 	.section .hyp.data
 

@@ -1,5 +1,5 @@
-// exits.S: the guest has trapped. Save it, find out why, and decide whether the hypervisor answers itself or the host has
-// to know.
+// exits.S: the guest has trapped. Save it, find out why, and decide whether the hypervisor answers itself or the
+// host has to know.
 
 	.section .hyp.text
 

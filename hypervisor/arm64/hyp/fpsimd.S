@@ -1,5 +1,5 @@
-// fpsimd.S: FP and SIMD registers are 528 bytes a world. They are exchanged only for a guest that uses them: CPTR_EL2.TFP
-// traps its first use after an entry.
+// fpsimd.S: FP and SIMD registers are 528 bytes a world. They are exchanged only for a guest that uses them:
+// CPTR_EL2.TFP traps its first use after an entry.
 
 	.section .hyp.text
 

@@ -1,5 +1,5 @@
-// panic.S: EL2 has met an exception that it cannot explain. Say what is known and switch the machine off. The vcpu is found
-// through TPIDR_EL2, so this works even after an exception that a wrong SP_EL2 has caused.
+// panic.S: EL2 has met an exception that it cannot explain. Say what is known and switch the machine off. The vcpu
+// is found through TPIDR_EL2, so this works even after an exception that a wrong SP_EL2 has caused.
 
 	.section .hyp.text
 

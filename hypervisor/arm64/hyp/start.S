@@ -1,5 +1,5 @@
-// start.S: the hypervisor's first instructions at its own address, PA + HYP_VA_OFFSET. Here it takes a stack and vectors,
-// saves the host, and returns to it: for the host, that is the return of the HVC that called hyp-init.
+// start.S: the hypervisor's first instructions at its own address, PA + HYP_VA_OFFSET. Here it takes a stack and
+// vectors, saves the host, and returns to it: for the host, that is the return of the HVC that called hyp-init.
 
 	.section .hyp.text
 

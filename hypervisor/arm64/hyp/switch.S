@@ -53,14 +53,14 @@
 	b	enter_guest
 	endfunc	vcpu_run
 
-// enter_guest: x0 vcpu. Loads x0-x30, SP_EL0, pc and PSTATE and leaves EL2. An exit that the hypervisor handled by itself
-// comes straight back here.
+// enter_guest: x0 vcpu. Loads x0-x30, SP_EL0, pc and PSTATE and leaves EL2. An exit that the hypervisor handled by
+// itself comes straight back here.
 	func	enter_guest
 	load_all_and_eret
 	endfunc	enter_guest
 
-// leave_guest: x0 vcpu, w1 exit reason; the guest's x0-x30 are saved. The guest's system registers out, the host's in, and
-// the host's call of vcpu_run returns.
+// leave_guest: x0 vcpu, w1 exit reason; the guest's x0-x30 are saved. The guest's system registers out, the host's
+// in, and the host's call of vcpu_run returns.
 	func	leave_guest
 	mov	x19, x0				// any register will do: the guest's and the host's are all in memory
 	mov	w20, w1

@@ -1,8 +1,8 @@
 // vectors.S: the two vector tables of the hypervisor, one for the time when the host runs, one for the guest.
 //
-// An exception to EL2 arrives with x0-x30 of EL1 and no free register. The first scratch register comes from SP: the old
-// value of SP_EL2 is worth nothing (it is reloaded from the per-CPU data), so x0 waits in it. No stack is touched, and so
-// an exit works even if SP_EL2 points nowhere.
+// An exception to EL2 arrives with x0-x30 of EL1 and no free register. The first scratch register comes from SP:
+// the old value of SP_EL2 is worth nothing (it is reloaded from the per-CPU data), so x0 waits in it. No stack is
+// touched, and so an exit works even if SP_EL2 points nowhere.
 
 	.section .hyp.text
 
