@@ -41,9 +41,11 @@ async function openSample(context: vscode.ExtensionContext): Promise<void> {
 /** The first time that a copy of the sample is opened, its README and `hyp-init.S` are shown. */
 async function welcome(context: vscode.ExtensionContext): Promise<void> {
   const [folder, ...others] = vscode.workspace.workspaceFolders ?? [];
-  if (!folder || others.length > 0 || context.workspaceState.get(WELCOMED, false)) return;
+  if (!folder || others.length > 0) return;
   const files = FIRST_FILES.map((name) => vscode.Uri.joinPath(folder.uri, name));
   if (!(await Promise.all(files.map(exists))).every(Boolean)) return;
+  await vscode.commands.executeCommand('setContext', 'worldswitch.sampleOpen', true);
+  if (context.workspaceState.get(WELCOMED, false)) return;
   await context.workspaceState.update(WELCOMED, true);
   const open = new Set(
     vscode.window.tabGroups.all
