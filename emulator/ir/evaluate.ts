@@ -135,7 +135,10 @@ class Frame {
         this.write(this.h.cpu + common.pc.offset, 8, this.h.pc);
         return undefined;
       case 'commit':
-        this.mustRecheck = this.h.commit(Number(this.val(s.host)), s.access);
+        if (!this.h.commit(Number(this.val(s.host)), s.access)) return undefined;
+        // Nothing follows a commit: the next instruction is the one behind this.
+        this.write(this.h.cpu + common.pc.offset, 8, this.h.pc + 4n);
+        this.mustRecheck = true;
         return undefined;
       case 'exit':
         return new Exit(s.kind);

@@ -41,6 +41,8 @@ export const common = {
   left: layout.field('left', 4),
   /** Why run() returned with stop or hold: a StopReason. */
   stopReason: layout.field('stopReason', 4),
+  /** A StopReason with which run() is to return at the next recheck; set by TypeScript. */
+  stopRequest: layout.field('stopRequest', 4),
   /** Non-zero: an interrupt is asserted towards this CPU (bits by the instruction set). */
   irqLines: layout.field('irqLines', 4),
   /** The CPU sleeps until an interrupt (1: WFI) or an event (2: WFE). */
@@ -78,8 +80,27 @@ export const common = {
   /** Set with the translation context: every access must be aligned (SCTLR.A); data is big-endian. */
   alignAlways: layout.field('alignAlways', 4),
   bigEndian: layout.field('bigEndian', 4),
+  /** Guest RAM: physical base and size in bytes, address in linear memory. */
+  ramBase: layout.field('ramBase', 8),
+  ramSize: layout.field('ramSize', 8),
+  ramHost: layout.field('ramHost', 4),
+  /** Tables with one entry a RAM page: u8 flags (PageFlag), u32 address of the predecoded page or 0. */
+  pageFlags: layout.field('pageFlags', 4),
+  pageRecs: layout.field('pageRecs', 4),
+  /** Non-zero: TypeScript wants to hear of every new fetch TLB entry (breakpoints by virtual address). */
+  fetchHook: layout.field('fetchHook', 4),
   /** The context key that the Isa's `contextKey` computes: banks with equal keys hold the same translations. */
   ctxKey: layout.field('ctxKey', 8, 4),
+} as const;
+
+/** Bits of the pageFlags table: a page with one of them is written through the slow path. */
+export const PageFlag = {
+  /** Has a predecoded page. */
+  code: 1,
+  /** Not yet copied since the last snapshot. */
+  clean: 2,
+  /** Watched by the debugger: reads take the slow path too. */
+  watch: 4,
 } as const;
 
 /** Bits of state.trAttr. */

@@ -48,11 +48,16 @@ export interface Isa<B extends Builder = Builder> {
   readonly fields: ReadonlyMap<string, StateField>;
   readonly stateEnd: number;
   readonly routines: IsaRoutines;
+  /** What happens to a CPU that loses its turn (exclusive monitor, event register): field and value. */
+  readonly onYield: readonly { readonly field: StateField; readonly value: number }[];
   /** Further routines to compile and export, callable from TypeScript as name(cpuBlock). */
   readonly exports: readonly Routine[];
 }
 
-/** The i32 that describes an access to the slow path: bytes, log2 of the element, kind and Access.flags. */
+/** The desc of an instruction fetch: kind 3, 4 bytes. raiseAbort and raiseExternal then take an Instruction Abort. */
+export const fetchDesc = 4 | (2 << 8) | (3 << 12);
+
+/** The i32 that describes an access to the slow path: bytes, log2 of the element, kind (0 read, 1 write, 2 both, 3 fetch) and Access.flags. */
 export function accessDesc(a: {
   bytes: number;
   elem: number;

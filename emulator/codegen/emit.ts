@@ -1,0 +1,361 @@
+/**
+ * Emits IR as wasm. A `Target` says where the code stands: inside the interpreter's loop, in a handler of its own, or
+ * in a routine; it decides how operands are fetched and how an instruction ends.
+ */
+import {
+  Val,
+  type ExitKind,
+  type HostCall,
+  type Local,
+  type Loop,
+  type OperandUse,
+  type Routine,
+  type Stmt,
+} from '../ir/nodes';
+import { conversions, ops, type Ty } from '../ir/ops';
+import { common } from '../ir/state';
+import { accessDesc } from '../isa/dsl/isa';
+import { Tlb } from './tlb';
+import { W, type Bytes, type Func } from './wasm';
+
+/** Opcodes of loads and stores by width: [i32 form, i64 form]. */
+const loadOp = { 1: [0x2d, 0x31], 2: [0x2f, 0x33], 4: [0x28, 0x35], 8: [0, 0x29] } as const;
+const storeOp = { 1: [0x3a, 0x3c], 2: [0x3b, 0x3d], 4: [0x36, 0x3e], 8: [0, 0x37] } as const;
+
+const tyIndex = (ty: Ty): 0 | 1 => (ty === 'i32' ? 0 : 1);
+
+export interface Target {
+  /** Local that holds the CPU block's address. */
+  readonly cpu: number;
+  /** Pushes an operand's value. */
+  operand(e: Emitter, use: OperandUse): void;
+  /** Pushes the address of the current instruction. */
+  pc(e: Emitter): void;
+  /** Ends the instruction; the stack is empty. */
+  exit(e: Emitter, kind: ExitKind): void;
+  /** Function indices. */
+  routine(r: Routine): number;
+  host(h: HostCall): number;
+  readonly memSlow: number;
+  readonly commitSlow: number;
+}
+
+/** Reuses locals of a function for bodies that follow each other. */
+export class LocalPool {
+  private readonly all: Record<Ty, number[]> = { i32: [], i64: [] };
+  private used: Record<Ty, number> = { i32: 0, i64: 0 };
+
+  constructor(private readonly func: Func) {}
+
+  take(ty: Ty): number {
+    const list = this.all[ty];
+    const n = this.used[ty]++;
+    return (list[n] ??= this.func.newLocal(ty));
+  }
+
+  reset(): void {
+    this.used = { i32: 0, i64: 0 };
+  }
+}
+
+export class Emitter {
+  /** Number of open blocks, loops and ifs: labels are counted from the inside. */
+  depth = 0;
+  private readonly locals = new Map<Val | Local, number>();
+  private readonly loops = new Map<Loop, { breakAt: number; continueAt: number }>();
+
+  constructor(
+    readonly code: Bytes,
+    private readonly pool: LocalPool,
+    private readonly target: Target,
+  ) {}
+
+  // --- small helpers for hand-written parts ---------------------------------------------------------------------
+
+  op(...bytes: number[]): this {
+    for (const b of bytes) this.code.byte(b);
+    return this;
+  }
+
+  i32(n: number): this {
+    this.code.byte(W.i32Const).s32(n);
+    return this;
+  }
+
+  i64(n: bigint): this {
+    this.code.byte(W.i64Const).s64(n);
+    return this;
+  }
+
+  get(local: number): this {
+    this.code.byte(W.localGet).u32(local);
+    return this;
+  }
+
+  setLocal(local: number): this {
+    this.code.byte(W.localSet).u32(local);
+    return this;
+  }
+
+  tee(local: number): this {
+    this.code.byte(W.localTee).u32(local);
+    return this;
+  }
+
+  call(index: number): this {
+    this.code.byte(W.call).u32(index);
+    return this;
+  }
+
+  /** Load with the address on the stack. */
+  load(bytes: 1 | 2 | 4 | 8, off: number, ty: Ty): this {
+    this.code.byte(loadOp[bytes][tyIndex(ty)]).byte(0).u32(off);
+    return this;
+  }
+
+  store(bytes: 1 | 2 | 4 | 8, off: number, ty: Ty): this {
+    this.code.byte(storeOp[bytes][tyIndex(ty)]).byte(0).u32(off);
+    return this;
+  }
+
+  /** Opens a block, loop or if; returns its label for br. */
+  open(kind: number, result?: Ty): number {
+    this.code.byte(kind).byte(result === undefined ? 0x40 : result === 'i32' ? 0x7f : 0x7e);
+    return ++this.depth;
+  }
+
+  else(): this {
+    return this.op(W.else);
+  }
+
+  end(): this {
+    this.depth--;
+    return this.op(W.end);
+  }
+
+  br(label: number, op: number = W.br): this {
+    this.code.byte(op).u32(this.depth - label);
+    return this;
+  }
+
+  /** A scratch local that lives until the body's end. */
+  temp(ty: Ty): number {
+    return this.pool.take(ty);
+  }
+
+  /** Continues inside blocks that another emitter has opened. */
+  at(depth: number): this {
+    this.depth = depth;
+    return this;
+  }
+
+  // --- IR -------------------------------------------------------------------------------------------------------
+
+  body(stmts: readonly Stmt[]): void {
+    for (const s of stmts) this.stmt(s);
+  }
+
+  private stmt(s: Stmt): void {
+    switch (s.k) {
+      case 'let':
+        return this.let(s.v);
+      case 'set': {
+        const ty: Ty = s.field.bytes === 8 ? 'i64' : 'i32';
+        this.get(this.target.cpu);
+        if (s.index instanceof Val) this.val(s.index).op(W.i32Add);
+        this.val(s.v);
+        this.store(
+          s.field.bytes,
+          s.index instanceof Val ? s.off : s.field.offset + s.index * s.field.stride,
+          ty,
+        );
+        return;
+      }
+      case 'st':
+        this.val(s.base).val(s.v).store(s.bytes, s.off, s.v.ty);
+        return;
+      case 'assign':
+        this.val(s.v).setLocal(this.localOf(s.local, s.local.ty));
+        return;
+      case 'if':
+        this.val(s.c).open(W.if);
+        this.body(s.then);
+        if (s.else.length) {
+          this.else();
+          this.body(s.else);
+        }
+        this.end();
+        return;
+      case 'loop': {
+        const breakAt = this.open(W.block);
+        const continueAt = this.open(W.loop);
+        this.loops.set(s.loop, { breakAt, continueAt });
+        this.body(s.body);
+        this.br(continueAt).end().end();
+        return;
+      }
+      case 'break':
+        this.br(this.loops.get(s.loop)!.breakAt);
+        return;
+      case 'continue':
+        this.br(this.loops.get(s.loop)!.continueAt);
+        return;
+      case 'call':
+        return this.callStmt(s);
+      case 'syncpc':
+        return this.syncPc();
+      case 'commit': {
+        // Only the slow path hands out the scratch buffer.
+        this.val(s.host).get(this.target.cpu).i32(common.scratch.offset).op(W.i32Add, W.i32Eq).open(W.if);
+        this.get(this.target.cpu).call(this.target.commitSlow).open(W.if);
+        this.get(this.target.cpu);
+        this.target.pc(this);
+        this.i64(4n).op(W.i64Add).store(8, common.pc.offset, 'i64');
+        this.target.exit(this, 'recheck');
+        this.end().end();
+        return;
+      }
+      case 'exit':
+        this.target.exit(this, s.kind);
+        return;
+      case 'return':
+        if (s.v) this.val(s.v);
+        this.op(W.return);
+        return;
+    }
+  }
+
+  private callStmt(s: Extract<Stmt, { k: 'call' }>): void {
+    if (s.callee.k === 'routine') this.get(this.target.cpu);
+    s.args.forEach((a) => this.val(a));
+    this.call(s.callee.k === 'routine' ? this.target.routine(s.callee) : this.target.host(s.callee));
+    if (!s.result) return;
+    if (s.result.uses > 0) this.setLocal(this.localOf(s.result, s.result.ty));
+    else this.op(W.drop);
+  }
+
+  private syncPc(): void {
+    this.get(this.target.cpu);
+    this.target.pc(this);
+    this.store(8, common.pc.offset, 'i64');
+  }
+
+  private localOf(key: Val | Local, ty: Ty): number {
+    let n = this.locals.get(key);
+    if (n === undefined) {
+      n = this.pool.take(ty);
+      this.locals.set(key, n);
+    }
+    return n;
+  }
+
+  private let(v: Val): void {
+    const k = v.op.k;
+    if (k === 'const' || k === 'cpu' || k === 'param') return;
+    if (k === 'probe') return this.probe(v);
+    const pure = k === 'pure' || k === 'conv' || k === 'select' || k === 'operand';
+    if (v.uses === 0 || (pure && v.uses === 1)) return;
+    this.compute(v);
+    this.setLocal(this.localOf(v, v.ty));
+  }
+
+  /** Pushes a value. */
+  private val(v: Val): this {
+    const n = this.locals.get(v);
+    if (n !== undefined) return this.get(n);
+    this.compute(v);
+    return this;
+  }
+
+  private compute(v: Val): void {
+    const o = v.op;
+    switch (o.k) {
+      case 'const':
+        if (v.ty === 'i32') this.i32(Number(BigInt.asIntN(32, o.value)));
+        else this.i64(o.value);
+        return;
+      case 'pure':
+        v.args.forEach((a) => this.val(a));
+        this.op(ops[o.op].code[tyIndex(v.args[0]!.ty)]);
+        return;
+      case 'conv':
+        this.val(v.args[0]!).op(conversions[o.op].code);
+        return;
+      case 'select':
+        v.args.forEach((a) => this.val(a));
+        this.op(W.select);
+        return;
+      case 'operand':
+        this.target.operand(this, o.use);
+        return;
+      case 'cpu':
+        this.get(this.target.cpu);
+        return;
+      case 'pc':
+        this.target.pc(this);
+        return;
+      case 'param':
+        this.get(o.index + 1);
+        return;
+      case 'get':
+        this.get(this.target.cpu);
+        if (o.index === 'slot') this.val(v.args[0]!).op(W.i32Add).load(o.field.bytes, o.off, v.ty);
+        else this.load(o.field.bytes, o.field.offset + o.index * o.field.stride, v.ty);
+        return;
+      case 'ld':
+        this.val(v.args[0]!).load(o.bytes, o.off, v.ty);
+        return;
+      case 'local':
+        this.get(this.localOf(o.local, o.local.ty));
+        return;
+      case 'probe':
+      case 'result':
+        throw new Error(`emit: ${o.k} was not bound`);
+    }
+  }
+
+  /**
+   * TLB lookup in line, one shared slow path out of line. The tag is compared with the page of the access's last byte,
+   * so that a page crossing misses; the entry's mask makes a misaligned access miss where alignment matters.
+   */
+  private probe(v: Val): void {
+    if (v.op.k !== 'probe') return;
+    const { access } = v.op;
+    const [vaVal, info] = v.args as [Val, Val];
+    const va = this.temp('i64');
+    const entry = this.temp('i32');
+    const host = this.localOf(v, 'i32');
+    const cpu = this.target.cpu;
+    this.val(vaVal).setLocal(va);
+    const table = access.kind === 'read' ? common.tlbRead : common.tlbWrite;
+    // Unprivileged accesses belong to another context: they are looked up by the slow path.
+    const fast = (access.flags & 1) === 0;
+    if (fast) {
+      this.get(cpu).load(4, table.offset, 'i32');
+      this.get(va)
+        .i64(12n)
+        .op(W.i64ShrU, W.i32WrapI64)
+        .i32(Tlb.entries - 1)
+        .op(W.i32And);
+      this.i32(Tlb.entryShift).op(W.i32Shl, W.i32Add).tee(entry).load(8, Tlb.tag, 'i64');
+      this.get(va);
+      if (access.bytes > 1) this.i64(BigInt(access.bytes - 1)).op(W.i64Add);
+      this.i64(-4096n).op(W.i64And, W.i64Eq);
+      const mask = access.flags & 2 ? access.bytes - 1 : access.elem - 1;
+      if (mask) {
+        this.get(va).op(W.i32WrapI64).i32(mask).op(W.i32And);
+        if (!(access.flags & 2)) this.get(entry).load(4, Tlb.alignMask, 'i32').op(W.i32And);
+        this.op(W.i32Eqz, W.i32And);
+      }
+      this.open(W.if, 'i32');
+      this.get(entry).load(4, Tlb.addend, 'i32').get(va).op(W.i32WrapI64, W.i32Add);
+      this.else();
+    }
+    this.syncPc();
+    this.get(cpu).get(va).i32(accessDesc(access)).val(info).call(this.target.memSlow);
+    if (fast) this.end();
+    this.tee(host).op(W.i32Eqz).open(W.if);
+    this.target.exit(this, 'recheck');
+    this.end();
+  }
+}

@@ -1,0 +1,360 @@
+/**
+ * The slow path of memory: everything that a TLB hit does not cover, written once in IR. Translation and faults come
+ * from the instruction set; what is here is the same for all of them.
+ */
+import type { Builder } from '../ir/builder';
+import type { HostCall, Routine, Val } from '../ir/nodes';
+import { common, MemAttr, PageFlag } from '../ir/state';
+import { Acc, descField, fetchDesc, type Isa } from '../isa/dsl/isa';
+import { INVALID_TAG, TagFlag, Tlb, type TlbLayout } from './tlb';
+
+/** Calls from generated code to the machine. */
+export const hostCalls = {
+  /** (rec): decodes the instruction of a record. */
+  decode: { k: 'host', name: 'decode', params: 2, result: false },
+  /** (cpu, page): makes the predecoded page of a RAM page; its address. */
+  codePage: { k: 'host', name: 'codePage', params: 2, result: true },
+  /** (cpu): a fetch TLB entry was filled for state.pc. */
+  fetched: { k: 'host', name: 'fetched', params: 1, result: false },
+  /** (cpu, page): the page is about to be written for the first time since the last snapshot. */
+  saveClean: { k: 'host', name: 'saveClean', params: 2, result: false },
+  /** (cpu, bytes) with the address in slowPa[0]: reads a device into scratch; 0 when nothing answers. */
+  mmioRead: { k: 'host', name: 'mmioRead', params: 2, result: true },
+  /** (cpu, bytes) with the address in slowPa[0]: does a device answer there? */
+  mmioProbe: { k: 'host', name: 'mmioProbe', params: 2, result: true },
+  /** (cpu, bytes): writes scratch to the device at slowPa[0]. */
+  mmioWrite: { k: 'host', name: 'mmioWrite', params: 2, result: false },
+  /** (cpu, write): an access of slowDesc to a watched page at slowPa[0]. */
+  watched: { k: 'host', name: 'watched', params: 2, result: false },
+} as const satisfies Record<string, HostCall>;
+
+const PAGE = 4096;
+
+/** Byte `i` of an element-wise byte-swapped buffer: index XOR (elem - 1). */
+const swapMask = (b: Builder, elemLog2: Val): Val =>
+  b.select(b.nei(b.get(common.bigEndian), 0), b.addi(b.shl(b.i32(1), elemLog2), -1), b.i32(0));
+
+export interface MemoryRoutines {
+  /** (va: i64, desc: i32, info: i32) -> i32: address in linear memory, 0 when an exception was taken. */
+  readonly memSlow: Routine;
+  /** () -> i32: completes a write from scratch; 1: the instruction must end with 'recheck'. */
+  readonly commitSlow: Routine;
+  /** () -> i32: the predecoded page for state.pc, 0 when an exception was taken. */
+  readonly fetchSlow: Routine;
+  /** (): selects the TLB bank of the current translation context. */
+  readonly selectContext: Routine;
+}
+
+export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
+  const arch = isa.routines;
+
+  /** RAM offset of a physical address, and whether it is RAM (for `bytes` within a page nothing can straddle). */
+  const ramOffset = (b: Builder, pa: Val): { offset: Val; isRam: Val } => {
+    const offset = b.sub(pa, b.get(common.ramBase));
+    return { offset: b.wrap(offset), isRam: b.ltu(offset, b.get(common.ramSize)) };
+  };
+
+  const entryAt = (b: Builder, table: Val, va: Val): Val =>
+    b.add(table, b.shli(b.andi(b.wrap(b.shri(va, 12)), Tlb.entries - 1), Tlb.entryShift));
+
+  /** Fills a TLB entry from the last translation. `flags` are TagFlag bits. */
+  const fill = (b: Builder, table: Val, va: Val, flags: Val): Val => {
+    const e = entryAt(b, table, va);
+    const page = b.andi(va, -4096n);
+    const { offset } = ramOffset(b, b.andi(b.get(common.trPa), -4096n));
+    b.st(8, e, b.or(page, b.zext(flags)), Tlb.tag);
+    b.st(4, e, b.sub(b.add(b.get(common.ramHost), offset), b.wrap(page)), Tlb.addend);
+    const strict = b.or(b.get(common.alignAlways), b.andi(b.get(common.trAttr), MemAttr.device));
+    b.st(4, e, b.select(strict, b.i32(0x3f), b.i32(0)), Tlb.alignMask);
+    b.st(1, e, b.get(common.trSize), Tlb.size);
+    b.st(8, e, b.andi(b.get(common.trPa), -4096n), Tlb.pa);
+    return e;
+  };
+
+  const desc = (b: Builder, d: Val, part: keyof typeof descField): Val =>
+    b.bits(d, descField[part][0], descField[part][1]);
+
+  /** Copies `n` bytes between linear addresses, in the data's byte order; `from`+i to `to`+i. */
+  const copy = (b: Builder, to: Val, from: Val, n: Val): void => {
+    const i = b.local('i', b.i32(0));
+    b.loop((l) => {
+      const at = b.read(i);
+      b.if(b.geu(at, n), () => b.break(l));
+      b.st(1, b.add(to, at), b.ld(1, b.add(from, at)));
+      b.assign(i, b.addi(at, 1));
+    });
+  };
+
+  /** Reverses scratch element by element when data is big-endian. */
+  const swapScratch = (b: Builder, bytes: Val, elemLog2: Val): void => {
+    b.if(b.get(common.bigEndian), () => {
+      const mask = swapMask(b, elemLog2);
+      const i = b.local('i', b.i32(0));
+      const scratch = b.addi(b.cpu(), common.scratch.offset);
+      b.loop((l) => {
+        const at = b.read(i);
+        b.if(b.geu(at, bytes), () => b.break(l));
+        const other = b.xor(at, mask);
+        b.if(b.ltu(at, other), () => {
+          const [p, q] = [b.add(scratch, at), b.add(scratch, other)];
+          const keep = b.ld(1, p);
+          b.st(1, p, b.ld(1, q));
+          b.st(1, q, keep);
+        });
+        b.assign(i, b.addi(at, 1));
+      });
+    });
+  };
+
+  /** Before a write to a RAM page: copies it for the snapshot, drops what was predecoded of the bytes written. */
+  const beforeRamWrite = (b: Builder, offset: Val, bytes: Val): void => {
+    const page = b.shri(offset, 12);
+    const flags = b.ld(1, b.add(b.get(common.pageFlags), page));
+    b.if(b.andi(flags, PageFlag.clean), () => void b.call(hostCalls.saveClean, b.cpu(), page));
+    b.if(b.andi(flags, PageFlag.code), () => {
+      const recs = b.ld(4, b.add(b.get(common.pageRecs), b.shli(page, 2)));
+      const at = b.local('at', b.andi(offset, 0xffc));
+      const end = b.add(b.andi(offset, 0xfff), bytes);
+      b.loop((l) => {
+        b.if(b.geu(b.read(at), end), () => b.break(l));
+        b.st(2, b.add(recs, b.shli(b.read(at), 2)), b.i32(0));
+        b.assign(at, b.addi(b.read(at), 4));
+      });
+    });
+  };
+
+  const memSlow: Routine = {
+    k: 'routine',
+    name: 'memSlow',
+    params: ['i64', 'i32', 'i32'],
+    result: 'i32',
+    build: (b: Builder, va: Val, d: Val, info: Val) => {
+      const bytes = desc(b, d, 'bytes');
+      const elemLog2 = desc(b, d, 'elemLog2');
+      const kind = desc(b, d, 'kind');
+      const flags = desc(b, d, 'flags');
+      const scratch = b.addi(b.cpu(), common.scratch.offset);
+      const fail = (routine: Routine, at = va): void => {
+        b.call(routine, at, d, info);
+        b.ret(b.i32(0));
+      };
+      const lowVa = b.wrap(va);
+      const misaligned = b.and(lowVa, b.addi(b.shl(b.i32(1), elemLog2), -1));
+      b.if(b.and(b.ne(b.and(lowVa, b.addi(bytes, -1)), b.i32(0)), b.bit(flags, 1)), () =>
+        fail(arch.raiseAlignment),
+      );
+      b.if(b.and(b.nei(misaligned, 0), b.nei(b.get(common.alignAlways), 0)), () => fail(arch.raiseAlignment));
+      const acc = b.or(
+        b.select(
+          b.eqi(kind, 0),
+          b.i32(0),
+          b.select(b.eqi(kind, 1), b.i32(Acc.write), b.i32(Acc.write | Acc.atomic)),
+        ),
+        b.or(
+          b.select(b.andi(flags, 1), b.i32(Acc.unprivileged), b.i32(0)),
+          b.select(b.andi(flags, 64), b.i32(Acc.cacheMaintenance), b.i32(0)),
+        ),
+      );
+      b.if(b.call(arch.translate, va, acc), () => fail(arch.raiseAbort));
+      const device = b.andi(b.get(common.trAttr), MemAttr.device);
+      b.if(b.and(b.nei(misaligned, 0), b.nei(device, 0)), () => fail(arch.raiseAlignment));
+      const pa = b.get(common.trPa);
+      b.set(common.slowPa, pa, 0);
+      b.set(common.slowDesc, d);
+      const room = b.sub(b.i32(PAGE), b.andi(lowVa, PAGE - 1));
+      const first = b.select(b.ltu(room, bytes), room, bytes);
+      b.set(common.slowFirst, first);
+      const ram = ramOffset(b, pa);
+      const isRead = b.eqi(kind, 0);
+      const isWrite = b.nei(kind, 0);
+
+      b.if(
+        b.ltu(room, bytes),
+        () => {
+          // Both pages are probed before anything happens.
+          const va2 = b.add(b.andi(va, -4096n), b.i64(PAGE));
+          b.if(b.call(arch.translate, va2, acc), () => fail(arch.raiseAbort, va2));
+          const pa2 = b.get(common.trPa);
+          b.set(common.slowPa, pa2, 1);
+          const ram2 = ramOffset(b, pa2);
+          b.if(b.eqz(b.and(ram.isRam, ram2.isRam)), () => fail(arch.raiseExternal));
+          b.if(b.nei(kind, 1), () => {
+            copy(b, scratch, b.add(b.get(common.ramHost), ram.offset), first);
+            copy(b, b.add(scratch, first), b.add(b.get(common.ramHost), ram2.offset), b.sub(bytes, first));
+            swapScratch(b, bytes, elemLog2);
+          });
+          b.ret(scratch);
+        },
+        () =>
+          b.if(
+            ram.isRam,
+            () => {
+              const page = b.shri(ram.offset, 12);
+              const pageFlagsAt = b.add(b.get(common.pageFlags), page);
+              b.if(
+                b.and(isWrite, b.nei(b.andi(b.ld(1, pageFlagsAt), PageFlag.clean), 0)),
+                () => void b.call(hostCalls.saveClean, b.cpu(), page),
+              );
+              const pf = b.ld(1, pageFlagsAt);
+              const slow = b.select(b.get(common.bigEndian), b.i32(TagFlag.slow), b.i32(0));
+              const tagFlags = b.or(
+                slow,
+                b.or(
+                  b.andi(pf, PageFlag.watch),
+                  b.select(isWrite, b.andi(pf, PageFlag.code | PageFlag.clean), b.i32(0)),
+                ),
+              );
+              b.if(b.eqz(b.andi(flags, 1)), () => {
+                fill(b, b.select(isRead, b.get(common.tlbRead), b.get(common.tlbWrite)), va, tagFlags);
+              });
+              const host = b.add(b.get(common.ramHost), ram.offset);
+              b.if(b.andi(pf, PageFlag.watch), () => void b.call(hostCalls.watched, b.cpu(), isWrite));
+              b.if(b.eqz(tagFlags), () => b.ret(host));
+              b.if(b.nei(kind, 1), () => {
+                copy(b, scratch, host, bytes);
+                swapScratch(b, bytes, elemLog2);
+              });
+              b.ret(scratch);
+            },
+            () => {
+              b.if(isWrite, () => {
+                b.if(b.eqz(b.call(hostCalls.mmioProbe, b.cpu(), bytes)), () => fail(arch.raiseExternal));
+              });
+              b.if(b.nei(kind, 1), () => {
+                b.if(b.eqz(b.call(hostCalls.mmioRead, b.cpu(), bytes)), () => fail(arch.raiseExternal));
+                swapScratch(b, bytes, elemLog2);
+              });
+              b.ret(scratch);
+            },
+          ),
+      );
+    },
+  };
+
+  const commitSlow: Routine = {
+    k: 'routine',
+    name: 'commitSlow',
+    params: [],
+    result: 'i32',
+    build: (b: Builder) => {
+      const d = b.get(common.slowDesc);
+      const bytes = desc(b, d, 'bytes');
+      const scratch = b.addi(b.cpu(), common.scratch.offset);
+      swapScratch(b, bytes, desc(b, d, 'elemLog2'));
+      const first = b.get(common.slowFirst);
+      const ram = ramOffset(b, b.get(common.slowPa, 0));
+      b.if(
+        ram.isRam,
+        () => {
+          beforeRamWrite(b, ram.offset, first);
+          copy(b, b.add(b.get(common.ramHost), ram.offset), scratch, first);
+          b.if(b.ltu(first, bytes), () => {
+            const ram2 = ramOffset(b, b.get(common.slowPa, 1));
+            const rest = b.sub(bytes, first);
+            beforeRamWrite(b, ram2.offset, rest);
+            copy(b, b.add(b.get(common.ramHost), ram2.offset), b.add(scratch, first), rest);
+          });
+          // The next instruction may be one that was just written: records were reset, so going on is safe.
+          b.ret(b.i32(0));
+        },
+        () => {
+          b.call(hostCalls.mmioWrite, b.cpu(), bytes);
+          b.ret(b.i32(1));
+        },
+      );
+    },
+  };
+
+  const fetchSlow: Routine = {
+    k: 'routine',
+    name: 'fetchSlow',
+    params: [],
+    result: 'i32',
+    build: (b: Builder) => {
+      const pc = b.get(common.pc);
+      b.if(b.wrap(b.andi(pc, 3)), () => {
+        b.call(arch.raisePcAlignment, pc);
+        b.ret(b.i32(0));
+      });
+      const e = entryAt(b, b.get(common.tlbFetch), pc);
+      // A tag that fits means that only the derived pointer is missing: the translation stands.
+      b.if(
+        b.eq(b.ld(8, e, Tlb.tag), b.andi(pc, -4096n)),
+        () => b.set(common.trPa, b.ld(8, e, Tlb.pa)),
+        () => {
+          b.if(b.call(arch.translate, pc, b.i32(Acc.exec)), () => {
+            b.call(arch.raiseAbort, pc, b.i32(fetchDesc), b.i32(0));
+            b.ret(b.i32(0));
+          });
+        },
+      );
+      const ram = ramOffset(b, b.get(common.trPa));
+      b.if(b.eqz(ram.isRam), () => {
+        b.call(arch.raiseExternal, pc, b.i32(fetchDesc), b.i32(0));
+        b.ret(b.i32(0));
+      });
+      b.if(
+        b.ne(b.ld(8, e, Tlb.tag), b.andi(pc, -4096n)),
+        () => void fill(b, b.get(common.tlbFetch), pc, b.i32(0)),
+      );
+      const page = b.shri(ram.offset, 12);
+      const recs = b.local('recs', b.ld(4, b.add(b.get(common.pageRecs), b.shli(page, 2))));
+      b.if(b.eqz(b.read(recs)), () => b.assign(recs, b.call(hostCalls.codePage, b.cpu(), page)));
+      const index = b.andi(b.wrap(b.shri(pc, 12)), Tlb.entries - 1);
+      b.st(4, b.add(b.get(common.tlbFetchRec), b.shli(index, 2)), b.read(recs));
+      b.if(b.get(common.fetchHook), () => void b.call(hostCalls.fetched, b.cpu()));
+      b.ret(b.read(recs));
+    },
+  };
+
+  const useBank = (b: Builder, bank: Val): void => {
+    b.set(common.bank, bank);
+    const base = b.add(b.addi(b.cpu(), tlb.banks), b.mul(bank, b.i32(Tlb.bankBytes)));
+    b.set(common.tlbRead, base);
+    b.set(common.tlbWrite, b.addi(base, Tlb.tableBytes));
+    b.set(common.tlbFetch, b.addi(base, 2 * Tlb.tableBytes));
+    b.set(common.tlbFetchRec, b.add(b.addi(b.cpu(), tlb.fetchRecs), b.mul(bank, b.i32(Tlb.entries * 4))));
+  };
+
+  const selectContext: Routine = {
+    k: 'routine',
+    name: 'selectContext',
+    params: [],
+    build: (b: Builder) => {
+      b.call(arch.contextKey);
+      const keys = b.addi(b.cpu(), tlb.keys);
+      const words = [0, 1, 2, 3].map((i) => b.get(common.ctxKey, i));
+      const same = (bank: Val): Val => {
+        const at = b.add(keys, b.mul(bank, b.i32(Tlb.keyBytes)));
+        return words.map((w, i) => b.eq(b.ld(8, at, 8 * i), w)).reduce((x, y) => b.and(x, y));
+      };
+      b.if(same(b.get(common.bank)), () => b.ret());
+      const i = b.local('i', b.i32(0));
+      b.loop((l) => {
+        const at = b.read(i);
+        b.if(b.geu(at, b.i32(Tlb.banks)), () => b.break(l));
+        b.if(same(at), () => {
+          useBank(b, at);
+          b.ret();
+        });
+        b.assign(i, b.addi(at, 1));
+      });
+      // None fits: the oldest bank is emptied and taken.
+      const victim = b.get(common.nextBank);
+      b.set(common.nextBank, b.andi(b.addi(victim, 1), Tlb.banks - 1));
+      const key = b.add(keys, b.mul(victim, b.i32(Tlb.keyBytes)));
+      words.forEach((w, n) => b.st(8, key, w, 8 * n));
+      const from = b.add(b.addi(b.cpu(), tlb.banks), b.mul(victim, b.i32(Tlb.bankBytes)));
+      const end = b.addi(from, Tlb.bankBytes);
+      const at = b.local('at', from);
+      b.loop((l) => {
+        b.if(b.geu(b.read(at), end), () => b.break(l));
+        b.st(8, b.read(at), b.i64(INVALID_TAG), Tlb.tag);
+        b.assign(at, b.addi(b.read(at), Tlb.entryBytes));
+      });
+      useBank(b, victim);
+    },
+  };
+
+  return { memSlow, commitSlow, fetchSlow, selectContext };
+}

@@ -1,0 +1,433 @@
+/**
+ * The machine: linear memory, generated code, devices, schedule. It runs until something happens that its owner must
+ * know of, and stops only between instructions.
+ */
+import { generateInterpreter, type InterpreterModule } from '../codegen/interpreter';
+import { makeHandlers } from '../codegen/handlers';
+import { tlbLayout } from '../codegen/tlb';
+import type { Isa } from '../isa/dsl/isa';
+import type { StateField } from '../ir/nodes';
+import { common, StopReason } from '../ir/state';
+import { CpuState } from './cpu-state';
+import type { Board, MachineEvent } from './device';
+import { Hasher, hashBlock, stableJson } from './hash';
+import { layoutMemory, type MemoryLayout } from './layout';
+import { PhysicalMemory } from './physical';
+import { Predecode } from './predecode';
+import { InputLog, type Input, type LogEntry } from './replay';
+import { initialSchedule, nextReady, QUANTUM, type ScheduleState } from './scheduler';
+import { SnapshotStore, type SnapshotParts } from './snapshot';
+import { TlbMaintenance } from './tlb-maintenance';
+
+export interface MachineConfig {
+  readonly isa: Isa;
+  readonly cpus: number;
+  readonly ramBase: bigint;
+  /** Bytes, a multiple of 64 KiB. */
+  readonly ramBytes: number;
+  /** Features of the CPU model. */
+  readonly features: ReadonlySet<string>;
+  /** Functions that the instruction set's code calls, by name. */
+  readonly host: Readonly<Record<string, (...args: number[]) => number | void>>;
+  /** A recorded log to replay. */
+  readonly log?: readonly LogEntry[];
+}
+
+/** Why `run` came back. */
+export type StopKind =
+  | 'limit'
+  | 'breakpoint'
+  | 'event'
+  /** All CPUs sleep and no timer is armed: only input can wake them. */
+  | 'idle'
+  /** No CPU is powered on. */
+  | 'off'
+  | 'unsupported';
+
+export interface Stop {
+  readonly kind: StopKind;
+  readonly cpu: number;
+  /** True where the instruction at the PC was about to execute and did not (breakpoints and events before it). */
+  readonly held: boolean;
+}
+
+export interface RunLimit {
+  /** Instructions at most, over all CPUs. */
+  readonly instructions: number;
+  /** Stop when this CPU has retired so many instructions in all. */
+  readonly retired?: { readonly cpu: number; readonly count: bigint };
+}
+
+type RunExports = Record<string, (...args: number[]) => number>;
+
+const modules = new WeakMap<Isa, { module: WebAssembly.Module; made: InterpreterModule }>();
+
+/** The compiled interpreter of an instruction set: made once, shared by all machines. */
+function interpreterOf(isa: Isa): { module: WebAssembly.Module; made: InterpreterModule } {
+  let m = modules.get(isa);
+  if (!m) {
+    const made = generateInterpreter(isa, tlbLayout(isa.stateEnd), makeHandlers(isa));
+    m = { made, module: new WebAssembly.Module(made.bytes) };
+    modules.set(isa, m);
+  }
+  return m;
+}
+
+export class Machine {
+  readonly memory: WebAssembly.Memory;
+  readonly view: DataView;
+  readonly layout: MemoryLayout;
+  readonly state: CpuState;
+  readonly predecode: Predecode;
+  readonly physical: PhysicalMemory;
+  readonly tlb: TlbMaintenance;
+  readonly snapshots: SnapshotStore;
+  readonly schedule: ScheduleState;
+  readonly log: InputLog;
+  readonly cpus: number;
+  /** Exported routines of the generated module, by name. */
+  readonly code: RunExports;
+  /** Who hears of UART output, power-off, messages. */
+  onEvent: (e: MachineEvent) => void = () => undefined;
+  /** Called for new fetch TLB entries while `setFetchHook(true)`. */
+  onFetched: (cpu: number) => void = () => undefined;
+  private board: Board | undefined;
+  /** CPUs that stopped before an instruction: resuming executes it. */
+  private readonly held: (bigint | undefined)[];
+  private running = false;
+
+  constructor(readonly config: MachineConfig) {
+    const { isa, cpus, ramBytes } = config;
+    const { module, made } = interpreterOf(isa);
+    this.cpus = cpus;
+    this.layout = layoutMemory(isa.stateEnd, cpus, ramBytes);
+    this.memory = new WebAssembly.Memory({ initial: this.layout.wasmPages, maximum: this.layout.wasmPages });
+    this.view = new DataView(this.memory.buffer);
+    this.state = new CpuState(this.view, this.layout);
+    this.predecode = new Predecode(this.view, this.layout, cpus, isa.rows, config.features, made.handlers);
+    this.physical = new PhysicalMemory(
+      this.view,
+      this.layout,
+      config.ramBase,
+      BigInt(ramBytes),
+      this.predecode,
+    );
+    this.tlb = new TlbMaintenance(this.view, this.layout);
+    this.schedule = initialSchedule(cpus);
+    this.held = new Array<bigint | undefined>(cpus).fill(undefined);
+    this.log = new InputLog(config.log);
+    this.snapshots = new SnapshotStore(
+      this.view,
+      this.layout,
+      cpus,
+      this.physical,
+      this.predecode,
+      this.parts(),
+    );
+    const instance = new WebAssembly.Instance(module, {
+      env: { memory: this.memory },
+      host: this.hostFunctions(),
+    });
+    this.code = instance.exports as unknown as RunExports;
+    for (let cpu = 0; cpu < cpus; cpu++) this.initBlock(cpu);
+  }
+
+  /** Connects the board; before the first run. */
+  attach(board: Board): void {
+    this.board = board;
+    this.physical.setDevices(board.devices);
+  }
+
+  // --- execution ------------------------------------------------------------------------------------------------
+
+  /** Runs until the limit or until something happens. A CPU that stopped before an instruction now executes it. */
+  run(limit: RunLimit): Stop {
+    if (this.running) throw new Error('run() was called while running');
+    this.running = true;
+    try {
+      return this.schedulerLoop(limit);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  /** Asks the running machine to stop at the next chance: for host functions called from generated code. */
+  requestStop(reason: number = StopReason.board): void {
+    for (let cpu = 0; cpu < this.cpus; cpu++) this.state.set(cpu, common.stopRequest, reason);
+  }
+
+  private schedulerLoop(limit: RunLimit): Stop {
+    const s = this.schedule;
+    let left = limit.instructions;
+    for (;;) {
+      this.applyInputs();
+      this.board?.update();
+      if (!this.ready(s.current) || s.quantumLeft <= 0) {
+        const next = nextReady(s, (cpu) => this.ready(cpu));
+        if (next === undefined) {
+          const idle = this.skipIdle(limit);
+          if (idle) return idle;
+          continue;
+        }
+        this.switchTo(next);
+      }
+      const cpu = s.current;
+      let budget = Math.min(left, s.quantumLeft, this.untilDeadline());
+      if (limit.retired?.cpu === cpu) {
+        const due = limit.retired.count - this.state.get(cpu, common.retired);
+        if (due <= 0n) return { kind: 'limit', cpu, held: false };
+        if (due < BigInt(budget)) budget = Number(due);
+      }
+      if (budget <= 0) return { kind: 'limit', cpu, held: false };
+      const { used, reason } = this.runCpu(cpu, budget);
+      left -= used;
+      const stop = this.afterRun(cpu, reason);
+      if (stop) return stop;
+    }
+  }
+
+  /** Why a return of generated code ends run(), or undefined to go on. */
+  private afterRun(cpu: number, reason: number): Stop | undefined {
+    switch (reason) {
+      case StopReason.breakpoint:
+        this.held[cpu] = this.pc(cpu);
+        return { kind: 'breakpoint', cpu, held: true };
+      case StopReason.event: {
+        const held = this.eventHeld;
+        this.eventHeld = false;
+        if (held) this.held[cpu] = this.pc(cpu);
+        return { kind: 'event', cpu, held };
+      }
+      case StopReason.unsupported:
+        return { kind: 'unsupported', cpu, held: true };
+      case StopReason.yield:
+        this.schedule.quantumLeft = 0;
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  /** Set by the event host function when the stop came before the instruction. */
+  eventHeld = false;
+
+  private runCpu(cpu: number, budget: number): { used: number; reason: number } {
+    const s = this.schedule;
+    let used = 0;
+    let reason: number = StopReason.budget;
+    const go = (n: number): void => {
+      this.state.set(cpu, common.left, n);
+      this.state.set(cpu, common.timeEnd, s.vtime + BigInt(n));
+      this.state.set(cpu, common.stopReason, StopReason.none);
+      this.code['run']!(this.state.block(cpu));
+      const done = n - this.state.num(cpu, common.left);
+      reason = this.state.num(cpu, common.stopReason);
+      used += done;
+      s.vtime += BigInt(done);
+      s.quantumLeft -= done;
+      this.state.set(cpu, common.retired, this.state.get(cpu, common.retired) + BigInt(done));
+    };
+    const held = this.held[cpu];
+    this.held[cpu] = undefined;
+    if (held !== undefined && held === this.pc(cpu)) {
+      const offset = this.fetchOffset(cpu);
+      this.setHoldSkip(cpu, 1);
+      if (offset === undefined) go(1);
+      else this.predecode.passBreakpoint(offset, () => go(1));
+      this.setHoldSkip(cpu, 0);
+      return { used, reason };
+    }
+    go(budget);
+    return { used, reason };
+  }
+
+  private setHoldSkip(cpu: number, v: 0 | 1): void {
+    const f = this.config.isa.fields.get('holdSkip');
+    if (f) this.state.set(cpu, f, v);
+  }
+
+  /** RAM offset of the instruction at a CPU's PC, by its fetch TLB entry; undefined when it is not there. */
+  private fetchOffset(cpu: number): number | undefined {
+    const pc = this.pc(cpu);
+    if ((pc & ~0xfffn) !== this.state.get(cpu, common.pageVa)) return undefined;
+    const rec = this.state.num(cpu, common.pageRec);
+    return this.predecode.offsetOf(rec, Number(pc & 0xfffn));
+  }
+
+  private ready(cpu: number): boolean {
+    if (!this.schedule.on[cpu]) return false;
+    if (this.state.num(cpu, common.asleep) === 0) return true;
+    if (this.state.num(cpu, common.irqLines) === 0) return false;
+    this.state.set(cpu, common.asleep, 0);
+    return true;
+  }
+
+  private switchTo(cpu: number): void {
+    const s = this.schedule;
+    if (cpu !== s.current)
+      for (const w of this.config.isa.onYield) this.state.set(s.current, w.field, w.value);
+    s.current = cpu;
+    s.quantumLeft = QUANTUM;
+  }
+
+  private deadline(): bigint | undefined {
+    const all = [this.log.next(), ...(this.board?.timed ?? []).map((t) => t.deadline())];
+    return all.reduce((a, b) => (a === undefined || (b !== undefined && b < a) ? b : a), undefined);
+  }
+
+  private untilDeadline(): number {
+    const d = this.deadline();
+    if (d === undefined) return QUANTUM;
+    const away = d - this.schedule.vtime;
+    return away <= 0n ? 1 : Number(away < BigInt(QUANTUM) ? away : BigInt(QUANTUM));
+  }
+
+  /** Nobody can run: time jumps to the next deadline, unless there is none. */
+  private skipIdle(_limit: RunLimit): Stop | undefined {
+    const cpu = this.schedule.current;
+    if (!this.schedule.on.some(Boolean)) return { kind: 'off', cpu, held: false };
+    const d = this.deadline();
+    if (d === undefined) return { kind: 'idle', cpu, held: false };
+    if (d > this.schedule.vtime) this.schedule.vtime = d;
+    for (let i = 0; i < this.cpus; i++) this.syncTime(i);
+    return undefined;
+  }
+
+  /** Lets a CPU's counter registers read the present while it is not running. */
+  private syncTime(cpu: number): void {
+    this.state.set(cpu, common.timeEnd, this.schedule.vtime + this.state.get(cpu, common.left));
+  }
+
+  // --- the outside ----------------------------------------------------------------------------------------------
+
+  /** Virtual time now, in instructions; exact inside a device access too. */
+  now(): bigint {
+    if (!this.running) return this.schedule.vtime;
+    const cpu = this.schedule.current;
+    const end = this.state.get(cpu, common.timeEnd);
+    const left = this.state.get(cpu, common.left);
+    const now = end - left;
+    return now > this.schedule.vtime ? now : this.schedule.vtime;
+  }
+
+  pc(cpu: number): bigint {
+    return this.state.get(cpu, common.pc);
+  }
+
+  /** Gives an input to the machine now, and records it. Only between runs. */
+  input(input: Input): void {
+    this.log.record(this.schedule.vtime, input);
+    this.apply(input);
+  }
+
+  private applyInputs(): void {
+    for (const i of this.log.due(this.schedule.vtime)) this.apply(i);
+  }
+
+  private apply(i: Input): void {
+    if (i.kind === 'input') this.board?.input(i.port, i.bytes);
+    else if (i.kind === 'memory') this.physical.poke(i.pa, i.bytes);
+    else {
+      const f = this.fieldByName(i.field);
+      if (f) this.state.set(i.cpu, f, i.value, i.index);
+      if (i.field === 'pc') this.held[i.cpu] = undefined;
+    }
+  }
+
+  /** A state field by name: the instruction set's, or one that all have. */
+  fieldByName(name: string): StateField | undefined {
+    return this.config.isa.fields.get(name) ?? (common as Readonly<Record<string, StateField>>)[name];
+  }
+
+  setFetchHook(on: boolean): void {
+    for (let cpu = 0; cpu < this.cpus; cpu++) this.state.set(cpu, common.fetchHook, on ? 1 : 0);
+    if (on) this.predecode.flush();
+  }
+
+  /** Which events write a record and which of those also stop: bit masks over the instruction set's event kinds. */
+  setEvents(mask: number, stopMask: number): void {
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      this.state.set(cpu, common.eventMask, mask | stopMask);
+      this.state.set(cpu, common.stopMask, stopMask);
+    }
+  }
+
+  /** Tells two states apart: see hash.ts. */
+  hash(): string {
+    const h = new Hasher();
+    const hold = this.config.isa.fields.get('holdSkip');
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      const block = new Uint8Array(this.memory.buffer, this.state.block(cpu), this.layout.cpuStride);
+      hashBlock(h, block, this.layout, hold ? [hold] : []);
+    }
+    h.words(new Uint32Array(this.memory.buffer, this.layout.ramHost, this.config.ramBytes / 4));
+    h.text(stableJson(this.board?.devices.map((d) => d.device.state) ?? []));
+    h.text(stableJson(this.schedule));
+    return h.digest();
+  }
+
+  /** Powers a CPU on at `entry`, as reset left it but for the given PC. */
+  startCpu(cpu: number, entry: bigint): void {
+    this.schedule.on[cpu] = true;
+    this.state.set(cpu, common.pc, entry);
+    this.state.set(cpu, common.asleep, 0);
+  }
+
+  stopCpu(cpu: number): void {
+    this.schedule.on[cpu] = false;
+    this.state.set(cpu, common.stopRequest, StopReason.yield);
+  }
+
+  // --- inner workings -------------------------------------------------------------------------------------------
+
+  private initBlock(cpu: number): void {
+    const s = this.state;
+    s.set(cpu, common.cpuIndex, cpu);
+    s.set(cpu, common.ramBase, this.config.ramBase);
+    s.set(cpu, common.ramSize, this.config.ramBytes);
+    s.set(cpu, common.ramHost, this.layout.ramHost);
+    s.set(cpu, common.pageFlags, this.layout.pageFlags);
+    s.set(cpu, common.pageRecs, this.layout.pageRecs);
+    this.tlb.reset(cpu);
+  }
+
+  private hostFunctions(): Record<string, (...args: number[]) => number | void> {
+    const cpuOf = (block: number): number => this.state.cpuOf(block);
+    return {
+      ...this.config.host,
+      decode: (_block, rec) => this.predecode.decode(rec!),
+      codePage: (_block, page) => this.predecode.codePage(page!),
+      fetched: (block) => this.onFetched(cpuOf(block!)),
+      saveClean: (_block, page) => this.snapshots.saveClean(page!),
+      mmioRead: (block, bytes) => this.physical.mmioRead(block!, cpuOf(block!), bytes!),
+      mmioProbe: (block) => this.physical.mmioProbe(block!),
+      mmioWrite: (block, bytes) => {
+        this.physical.mmioWrite(block!, cpuOf(block!), bytes!);
+        this.board?.update();
+      },
+      watched: () => undefined,
+    };
+  }
+
+  private parts(): SnapshotParts[] {
+    return [
+      {
+        save: () => ({ ...this.schedule, held: this.held }),
+        restore: (saved) => {
+          const { held, ...schedule } = saved as ScheduleState & { held: (bigint | undefined)[] };
+          Object.assign(this.schedule, schedule);
+          held.forEach((pc, i) => (this.held[i] = pc));
+        },
+      },
+      { save: () => this.log.position, restore: (saved) => this.log.rewind(saved as number) },
+      {
+        save: () => this.board?.devices.map((d) => d.device.state) ?? [],
+        restore: (saved) =>
+          this.board?.devices.forEach((d, i) => {
+            Object.assign(d.device.state, (saved as object[])[i]);
+            d.device.restored?.();
+          }),
+      },
+    ];
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Predecoded pages: an array of records for each page of RAM that code runs from. Records start as "decode me".
+ * Breakpoints live here too, by physical address: a record at one decodes to the breakpoint handler.
+ */
+import { Decoder, HandlerIndex, writeRecord, type Decoded } from '../codegen/decoder';
+import { Rec, Special, type Handler } from '../codegen/handlers';
+import { Tlb, TagFlag, INVALID_TAG } from '../codegen/tlb';
+import { common, PageFlag } from '../ir/state';
+import type { Row } from '../isa/dsl/row';
+import { PAGE, type MemoryLayout } from './layout';
+
+export class Predecode {
+  private readonly decoder: Decoder;
+  private readonly index: HandlerIndex;
+  /** RAM page of each pool slot that is in use. */
+  private slots: number[] = [];
+  /** RAM offsets at which run() must stop, with a count of who wants it. */
+  private readonly breakpoints = new Map<number, number>();
+  /** A RAM offset whose breakpoint is passed over once. */
+  private passing: number | undefined;
+
+  constructor(
+    private readonly view: DataView,
+    private readonly layout: MemoryLayout,
+    private readonly cpus: number,
+    rows: readonly Row[],
+    features: ReadonlySet<string>,
+    handlers: readonly Handler[],
+  ) {
+    this.decoder = new Decoder(rows, features);
+    this.index = new HandlerIndex(handlers);
+  }
+
+  /** Decodes an instruction word as this CPU does. */
+  decodeWord(word: number): Decoded | undefined {
+    return this.decoder.decode(word);
+  }
+
+  /** Host call: fills the record at address `rec`. */
+  decode(rec: number): void {
+    const slot = Math.floor((rec - this.layout.pool) / Rec.pageBytes);
+    const n = (rec - this.layout.pool - slot * Rec.pageBytes) / Rec.bytes;
+    const offset = this.slots[slot]! * PAGE + 4 * n;
+    if (this.breakpoints.has(offset) && this.passing !== offset) {
+      this.view.setUint16(rec, Special.breakpoint, true);
+      return;
+    }
+    const decoded = this.decoder.decode(this.view.getUint32(this.layout.ramHost + offset, true));
+    const handler = decoded && this.index.find(decoded);
+    if (!handler) this.view.setUint16(rec, Special.undefined, true);
+    else writeRecord(this.view, rec, handler, decoded);
+  }
+
+  /** RAM offset of the instruction at `pageOffset` of the predecoded page at `rec`; undefined for a page that is gone. */
+  offsetOf(rec: number, pageOffset: number): number | undefined {
+    const page = this.slots[Math.floor((rec - this.layout.pool) / Rec.pageBytes)];
+    return page === undefined ? undefined : page * PAGE + pageOffset;
+  }
+
+  /** Host call: makes the predecoded page of a RAM page. */
+  codePage(page: number): number {
+    if (this.slots.length === this.layout.poolPages) this.flush();
+    const rec = this.layout.pool + this.slots.length * Rec.pageBytes;
+    this.slots.push(page);
+    new Uint8Array(this.view.buffer, rec, Rec.pageBytes).fill(0);
+    this.view.setUint16(rec + Rec.perPage * Rec.bytes, Special.pageEnd, true);
+    this.view.setUint32(this.layout.pageRecs + 4 * page, rec, true);
+    this.setPageFlag(page, PageFlag.code, TagFlag.code);
+    return rec;
+  }
+
+  /** Drops all predecoded pages: they come back as they are needed. */
+  flush(): void {
+    for (const page of this.slots) {
+      this.view.setUint32(this.layout.pageRecs + 4 * page, 0, true);
+      const at = this.layout.pageFlags + page;
+      this.view.setUint8(at, this.view.getUint8(at) & ~PageFlag.code);
+    }
+    this.slots = [];
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      const base = this.layout.cpuBase + cpu * this.layout.cpuStride;
+      new Uint8Array(this.view.buffer, base + this.layout.tlb.fetchRecs, Tlb.banks * Tlb.entries * 4).fill(0);
+    }
+  }
+
+  /** Makes the records of `bytes` bytes at a RAM offset decode again. */
+  invalidate(offset: number, bytes: number): void {
+    for (let at = offset & ~3; at < offset + bytes; at += 4) {
+      const recs = this.view.getUint32(this.layout.pageRecs + 4 * Math.floor(at / PAGE), true);
+      if (recs) this.view.setUint16(recs + (at % PAGE) * (Rec.bytes / 4), Special.decode, true);
+    }
+  }
+
+  addBreakpoint(offset: number): void {
+    this.breakpoints.set(offset, (this.breakpoints.get(offset) ?? 0) + 1);
+    this.invalidate(offset, 4);
+  }
+
+  removeBreakpoint(offset: number): void {
+    const n = (this.breakpoints.get(offset) ?? 0) - 1;
+    if (n > 0) this.breakpoints.set(offset, n);
+    else this.breakpoints.delete(offset);
+    this.invalidate(offset, 4);
+  }
+
+  /** Runs `f` with the breakpoint at a RAM offset out of the way. */
+  passBreakpoint(offset: number, f: () => void): void {
+    if (!this.breakpoints.has(offset)) return f();
+    this.passing = offset;
+    this.invalidate(offset, 4);
+    try {
+      f();
+    } finally {
+      this.passing = undefined;
+      this.invalidate(offset, 4);
+    }
+  }
+
+  /** Sets a flag of a page, and the tag bit that makes existing write entries for it take the slow path. */
+  setPageFlag(page: number, flag: number, tagFlag: number): void {
+    const at = this.layout.pageFlags + page;
+    this.view.setUint8(at, this.view.getUint8(at) | flag);
+    const readToo = flag === PageFlag.watch;
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      const block = this.layout.cpuBase + cpu * this.layout.cpuStride;
+      const pa = this.view.getBigUint64(block + common.ramBase.offset, true) + BigInt(page * PAGE);
+      for (let bank = 0; bank < Tlb.banks; bank++) {
+        const tables = block + this.layout.tlb.banks + bank * Tlb.bankBytes;
+        if (readToo) this.tagEntries(tables, pa, tagFlag);
+        this.tagEntries(tables + Tlb.tableBytes, pa, tagFlag);
+      }
+    }
+  }
+
+  /** Sends the first write through every existing write entry to the slow path. */
+  tagAllWrites(tagFlag: number): void {
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      const banks = this.layout.cpuBase + cpu * this.layout.cpuStride + this.layout.tlb.banks;
+      for (let bank = 0; bank < Tlb.banks; bank++) {
+        const table = banks + bank * Tlb.bankBytes + Tlb.tableBytes;
+        for (let e = table; e < table + Tlb.tableBytes; e += Tlb.entryBytes) {
+          const tag = this.view.getBigUint64(e + Tlb.tag, true);
+          if (tag !== INVALID_TAG) this.view.setBigUint64(e + Tlb.tag, tag | BigInt(tagFlag), true);
+        }
+      }
+    }
+  }
+
+  private tagEntries(table: number, pa: bigint, tagFlag: number): void {
+    const paLow = Number(pa & 0xffffffffn);
+    for (let e = table; e < table + Tlb.tableBytes; e += Tlb.entryBytes) {
+      if (this.view.getUint32(e + Tlb.pa, true) !== paLow) continue;
+      const tag = this.view.getBigUint64(e + Tlb.tag, true);
+      if (tag !== INVALID_TAG && this.view.getBigUint64(e + Tlb.pa, true) === pa)
+        this.view.setBigUint64(e + Tlb.tag, tag | BigInt(tagFlag), true);
+    }
+  }
+}
