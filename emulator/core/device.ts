@@ -1,6 +1,10 @@
 /** What the machine offers to devices and what a device offers to the machine. */
 
-/** A memory-mapped device. All that the guest can observe is in `state`, a plain object that JSON can hold (bigint allowed). */
+/**
+ * A memory-mapped device. All that the guest can observe is in `state`, a plain object that JSON can hold (bigint allowed).
+ * A snapshot replaces the properties of `state` (Object.assign of a clone), first for every device of the board, and then
+ * calls `restored` on each: a device keeps no reference into `state` of its own.
+ */
 export interface Device {
   readonly name: string;
   readonly state: object;
@@ -37,6 +41,17 @@ export interface MachineBus {
   /** Physical memory access by a device (DMA). */
   readPhys(pa: bigint, bytes: number): Uint8Array;
   writePhys(pa: bigint, data: Uint8Array): void;
+  /** General-purpose register Xn of a CPU (n: 0-30), as the firmware interface uses them. */
+  getX(cpu: number, n: number): bigint;
+  setX(cpu: number, n: number, value: bigint): void;
+  /** Starts a CPU that is off: reset state at its highest exception level, pc = entry, x0 = context. */
+  startCpu(cpu: number, entry: bigint, context: bigint): void;
+  /** Takes a CPU off: it executes nothing until startCpu. */
+  stopCpu(cpu: number): void;
+  /** Is this CPU on? (asleep counts as on) */
+  cpuOn(cpu: number): boolean;
+  /** Puts a CPU to sleep as WFI does: after the instruction that is executing, until an interrupt is pending. */
+  suspendCpu(cpu: number): void;
   /** Something that the debugger may show: UART output, power-off. */
   emit(event: MachineEvent): void;
 }
