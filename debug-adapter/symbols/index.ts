@@ -65,10 +65,9 @@ export class SymbolIndex {
   private resolve(place: Place): { module: SymbolModule; link: bigint; shift: bigint }[] {
     const asked = typeof place === 'bigint' ? place : 'pa' in place ? place.pa : place.va;
     return this.list
-      .flatMap((module) => {
-        const found = module.linkAddress(place);
-        return found === undefined ? [] : [{ module, ...found, shift: asked - found.link }];
-      })
+      .flatMap((module) =>
+        module.linkAddresses(place).map((found) => ({ module, ...found, shift: asked - found.link })),
+      )
       .sort((a, b) => b.fit - a.fit);
   }
 
@@ -187,15 +186,6 @@ export class SymbolIndex {
     return `${base} is not in the line information of ${list(withLines)}: build it with -g, and check that this program contains it.`;
   }
 
-  private location(module: SymbolModule, link: bigint): CodeLocation {
-    return {
-      address: module.runAddress(link),
-      pa: module.physicalAddress(link),
-      regime: module.regime,
-      file: module.name,
-    };
-  }
-
   /** Where the code of a source line is; a line without code slides forward to the next one that has some. */
   addressesOf(path: string, line: number): LineAddresses {
     const nothing = { path, line, addresses: [], locations: [] };
@@ -216,7 +206,8 @@ export class SymbolIndex {
     const locations: CodeLocation[] = [];
     for (const { module, path } of file.parts) {
       for (const block of module.image.lines.blocksOf(path)) {
-        if (block.line === actual) locations.push(this.location(module, block.address));
+        if (block.line !== actual) continue;
+        for (const place of module.runPlaces(block.address)) locations.push({ ...place, file: module.name });
       }
     }
     return { path: file.path, line: actual, addresses: unique(locations.map((l) => l.address)), locations };
@@ -235,7 +226,7 @@ export class SymbolIndex {
         if (place === undefined) {
           found.set(key, (place = { line, column: column === 0 ? undefined : column, addresses: [] }));
         }
-        place.addresses.push(module.runAddress(address));
+        place.addresses.push(...module.runPlaces(address).map((p) => p.address));
       }
     }
     return [...found.values()]

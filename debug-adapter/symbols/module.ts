@@ -5,6 +5,8 @@ import { ElfFile } from './elf';
 import type { Inflate } from './elf';
 import { SymbolTable } from './elf-symbols';
 import { SymbolError } from './errors';
+import { readLayout } from './layout';
+import type { Layout } from './layout';
 import { regimeFit } from './regime';
 import type { ModuleSpec, Place, Regime } from './types';
 
@@ -46,6 +48,23 @@ export class Image {
   }
 
   private triedTable = false;
+
+  /** The struct layout that the file carries (hypervisor/ABI.md); undefined without one, or when it is damaged. */
+  get layout(): Layout | undefined {
+    if (!this.triedLayout) {
+      this.triedLayout = true;
+      try {
+        this.structs = readLayout(this.elf);
+      } catch (error) {
+        if (!(error instanceof SymbolError)) throw error;
+        this.report(error.message);
+      }
+    }
+    return this.structs;
+  }
+
+  private triedLayout = false;
+  private structs: Layout | undefined;
 }
 
 const wrap = (address: bigint) => BigInt.asUintN(64, address);
@@ -76,15 +95,41 @@ export class SymbolModule {
     return (this.regime?.vmid ?? 0) !== 0;
   }
 
-  /** The link-time address that a place stands for, with how well the module fits; undefined when it does not. */
-  linkAddress(place: Place): { link: bigint; fit: number } | undefined {
-    if (typeof place === 'bigint') return { link: wrap(place - this.offset), fit: 0 };
-    if ('pa' in place || place.regime?.physical === true) {
+  /** The struct layout that the file carries. */
+  get layout(): Layout | undefined {
+    return this.image.layout;
+  }
+
+  /** The link-time addresses that a place may stand for, with how well the module fits. */
+  linkAddresses(place: Place): { link: bigint; fit: number }[] {
+    const found: { link: bigint; fit: number }[] = [];
+    if (typeof place !== 'bigint' && ('pa' in place || place.regime?.physical === true)) {
       const link = this.linkAddressOfPhysical('pa' in place ? place.pa : place.va);
-      return link === undefined ? undefined : { link, fit: 0 };
+      return link === undefined ? [] : [{ link, fit: 0 }];
     }
-    const fit = regimeFit(this.regime, place.regime);
-    return fit === undefined ? undefined : { link: wrap(place.va - this.offset), fit };
+    const { va, regime }: { va: bigint; regime?: Regime } = typeof place === 'bigint' ? { va: place } : place;
+    const fit = regimeFit(this.regime, regime);
+    if (fit !== undefined) found.push({ link: wrap(va - this.offset), fit });
+    for (const alias of this.layout?.aliases ?? []) {
+      const fit = regimeFit(alias.regime, regime);
+      const link = wrap(va - this.offset - alias.offset);
+      if (fit !== undefined && link >= alias.start && link < alias.end) found.push({ link, fit });
+    }
+    return found;
+  }
+
+  /** Where a link-time address runs: at its own place, and at the aliases that the file declares. */
+  runPlaces(link: bigint): { address: bigint; pa: bigint | undefined; regime: Regime | undefined }[] {
+    const pa = this.physicalAddress(link);
+    const places = [{ address: this.runAddress(link), pa, regime: this.regime }];
+    for (const { start, end, offset, regime } of this.layout?.aliases ?? []) {
+      const inside = link >= start && link < end;
+      // An alias at the place itself adds nothing where that place is already valid in every regime.
+      if (!inside || (offset === 0n && this.regime === undefined)) continue;
+      const isGuest = (regime.vmid ?? 0) !== 0;
+      places.push({ address: this.runAddress(link + offset), pa: isGuest ? undefined : pa, regime });
+    }
+    return places;
   }
 
   linkAddressOfPhysical(pa: bigint): bigint | undefined {
