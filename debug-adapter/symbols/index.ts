@@ -5,6 +5,7 @@ import type { SourceMapEntry } from './paths';
 import type {
   BreakpointLocation,
   CodeLocation,
+  FunctionAt,
   LineAddresses,
   LineAt,
   ModuleSpec,
@@ -100,6 +101,33 @@ export class SymbolIndex {
     return this.list.flatMap((module) =>
       (module.image.symbols?.named(name) ?? []).map((symbol) => this.hit(module, symbol)),
     );
+  }
+
+  /** Where the code of a function or label of that name is, with every place where it runs. */
+  locationsOfSymbol(name: string): CodeLocation[] {
+    return this.list.flatMap((module) =>
+      (module.image.symbols?.named(name) ?? [])
+        .filter((symbol) => symbol.code && symbol.kind !== 'absolute')
+        .flatMap((symbol) => module.runPlaces(symbol.address))
+        .map((place) => ({ ...place, file: module.name })),
+    );
+  }
+
+  /** The function at an address by the debug information, with the inlined calls there, the innermost first. */
+  functionAt(place: Place): FunctionAt | undefined {
+    for (const { module, link, shift } of this.resolve(place)) {
+      const { functions } = module.image;
+      const inlined: string[] = [];
+      let scope = functions.at(link);
+      for (; scope?.isInlined === true && scope.parent !== undefined; scope = scope.parent) {
+        inlined.push(functions.name(scope) ?? '?');
+      }
+      const name = scope === undefined ? undefined : functions.name(scope);
+      const entry = scope?.ranges[0]?.low;
+      if (name === undefined || entry === undefined) continue;
+      return { name, address: BigInt.asUintN(64, entry + shift), inlined, file: module.name };
+    }
+    return undefined;
   }
 
   /** Names in code that begin with `prefix`, sorted, for completion. */
@@ -205,9 +233,9 @@ export class SymbolIndex {
     }
     const locations: CodeLocation[] = [];
     for (const { module, path } of file.parts) {
-      for (const block of module.image.lines.blocksOf(path)) {
-        if (block.line !== actual) continue;
-        for (const place of module.runPlaces(block.address)) locations.push({ ...place, file: module.name });
+      const blocks = module.image.lines.blocksOf(path).filter((block) => block.line === actual);
+      for (const link of module.image.stopsFor(blocks.map((block) => block.address))) {
+        for (const place of module.runPlaces(link)) locations.push({ ...place, file: module.name });
       }
     }
     return { path: file.path, line: actual, addresses: unique(locations.map((l) => l.address)), locations };

@@ -1,3 +1,6 @@
+import { Dies } from './dwarf/dies';
+import { Functions } from './dwarf/functions';
+import type { Scope } from './dwarf/functions';
 import { Lines } from './dwarf/lines';
 import { DebugSections } from './dwarf/sections';
 import { Units } from './dwarf/units';
@@ -17,6 +20,7 @@ export class Image {
   readonly elf: ElfFile;
   readonly units: Units;
   readonly lines: Lines;
+  readonly functions: Functions;
   /** Damage that was found so far; the parts that it does not concern still work. */
   readonly problems: string[] = [];
   private table: SymbolTable | undefined;
@@ -27,6 +31,7 @@ export class Image {
     const sections = new DebugSections(this.elf, report);
     this.units = new Units(sections, report);
     this.lines = new Lines(sections, this.units, report);
+    this.functions = new Functions(this.units, new Dies(this.units), report);
   }
 
   private report(problem: string): void {
@@ -48,6 +53,24 @@ export class Image {
   }
 
   private triedTable = false;
+
+  /**
+   * The places that one stop per pass over a line needs. A compiler spreads a line of C over several blocks of one
+   * function (the parts of a `for`): the first of each function, and of each inlined instance, is enough. In assembly
+   * each block is an expansion of its own.
+   */
+  stopsFor(addresses: readonly bigint[]): bigint[] {
+    const seen = new Set<Scope>();
+    return [...addresses]
+      .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+      .filter((address) => {
+        const scope = this.functions.at(address);
+        if (scope === undefined) return true;
+        if (seen.has(scope)) return false;
+        seen.add(scope);
+        return true;
+      });
+  }
 
   /** The struct layout that the file carries (hypervisor/ABI.md); undefined without one, or when it is damaged. */
   get layout(): Layout | undefined {

@@ -91,3 +91,13 @@ export interface BreakpointLocation {
   column: number | undefined;
   addresses: bigint[];
 }
+
+/** A function of the debug information. */
+export interface FunctionAt {
+  name: string;
+  /** Where it begins, in the space of the question. */
+  address: bigint;
+  /** Functions inlined at the address, the innermost first. */
+  inlined: string[];
+  file: string;
+}

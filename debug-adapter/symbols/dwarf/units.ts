@@ -87,6 +87,20 @@ export class Units {
     return found;
   }
 
+  /** The unit that an offset of .debug_info lies in. */
+  holding(offset: number): Unit | undefined {
+    const all = this.allOffsets();
+    let lo = 0;
+    let hi = all.length;
+    while (lo < hi) {
+      const mid = (lo + hi) >>> 1;
+      if ((all[mid] ?? 0) <= offset) lo = mid + 1;
+      else hi = mid;
+    }
+    const start = all[lo - 1];
+    return start === undefined ? undefined : this.at(start);
+  }
+
   /** All units that describe code. */
   *all(): Generator<Unit> {
     for (const offset of this.allOffsets()) {
