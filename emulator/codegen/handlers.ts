@@ -8,7 +8,7 @@ import type { Isa } from '../isa/dsl/isa';
 import type { RawFields, Row } from '../isa/dsl/row';
 
 /** Bytes of a record; record n of a page belongs to the instruction at offset 4n. Behind the last comes `pageEnd`. */
-export const Rec = { bytes: 16, shift: 4, perPage: 1024, pageBytes: 1024 * 16 + 16 } as const;
+export const Rec = { bytes: 32, shift: 5, perPage: 1024, pageBytes: 1024 * 32 + 32 } as const;
 
 /** Handler numbers that are not instructions. */
 export const Special = { decode: 0, pageEnd: 1, breakpoint: 2, undefined: 3 } as const;

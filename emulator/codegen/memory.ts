@@ -6,6 +6,7 @@ import type { Builder } from '../ir/builder';
 import type { HostCall, Routine, Val } from '../ir/nodes';
 import { common, MemAttr, PageFlag } from '../ir/state';
 import { Acc, descField, fetchDesc, type Isa } from '../isa/dsl/isa';
+import { Rec } from './handlers';
 import { INVALID_TAG, TagFlag, Tlb, type TlbLayout } from './tlb';
 
 /** Calls from generated code to the machine. */
@@ -117,7 +118,7 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
       const end = b.add(b.andi(offset, 0xfff), bytes);
       b.loop((l) => {
         b.if(b.geu(b.read(at), end), () => b.break(l));
-        b.st(2, b.add(recs, b.shli(b.read(at), 2)), b.i32(0));
+        b.st(2, b.add(recs, b.shli(b.read(at), Rec.shift - 2)), b.i32(0));
         b.assign(at, b.addi(b.read(at), 4));
       });
     });

@@ -91,6 +91,7 @@ export class Machine {
   onEvent: (e: MachineEvent) => void = () => undefined;
   /** Called for new fetch TLB entries while `setFetchHook(true)`. */
   onFetched: (cpu: number) => void = () => undefined;
+  private readonly host: Readonly<Record<string, (...args: number[]) => number | void>>;
   private board: Board | undefined;
   /** CPUs that stopped before an instruction: resuming executes it. */
   private readonly held: (bigint | undefined)[];
@@ -136,6 +137,13 @@ export class Machine {
   attach(board: Board): void {
     this.board = board;
     this.physical.setDevices(board.devices);
+  }
+
+  /** Calls a host function as generated code does. */
+  callHost(name: string, args: readonly number[]): number {
+    const f = this.host[name];
+    if (!f) throw new Error(`generated code calls ${name}, which nobody provides`);
+    return f(...args) ?? 0;
   }
 
   // --- execution ------------------------------------------------------------------------------------------------
