@@ -125,10 +125,8 @@ export class Machine {
       this.predecode,
       this.parts(),
     );
-    const instance = new WebAssembly.Instance(module, {
-      env: { memory: this.memory },
-      host: this.hostFunctions(),
-    });
+    this.host = this.hostFunctions();
+    const instance = new WebAssembly.Instance(module, { env: { memory: this.memory }, host: this.host });
     this.code = instance.exports as unknown as RunExports;
     for (let cpu = 0; cpu < cpus; cpu++) this.initBlock(cpu);
   }

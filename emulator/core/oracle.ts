@@ -56,7 +56,8 @@ export class Oracle {
       return 'recheck';
     }
     const b = m.config.isa.newBuilder();
-    decoded.row.exec(b, decoded.fields, operandValues(decoded));
+    const shape = Object.fromEntries(decoded.row.shape.map((f) => [f.name, decoded.fields[f.name]!]));
+    decoded.row.exec(b, shape, operandValues(decoded));
     const outcome = evaluate(b.body, host);
     if (outcome === 'next') m.state.set(cpu, common.pc, host.pc + 4n);
     return outcome;
