@@ -59,7 +59,8 @@ export class Workbench {
     const wanted = this.page.locator('.quick-input-list .monaco-list-row', { hasText: row }).first();
     await wanted.waitFor();
     await wanted.click();
-    await input.waitFor({ state: 'hidden' });
+    // Not the input: the command may ask for something itself.
+    await wanted.waitFor({ state: 'hidden' });
   }
 
   /** Runs a command from the palette by its label. */
