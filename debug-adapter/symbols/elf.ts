@@ -95,11 +95,11 @@ export class ElfFile {
 
   /** Reads the headers. `name` is how error messages call the file. */
   constructor(
-    source: ByteSource,
+    private readonly raw: ByteSource,
     readonly name: string,
     options: ElfOptions = {},
   ) {
-    this.source = cachedSource(source);
+    this.source = cachedSource(raw);
     this.inflate = options.inflate;
     const header = this.readHeader(options.machines ?? [EM_AARCH64]);
     this.machine = header.machine;
@@ -257,7 +257,10 @@ export class ElfFile {
         `is cut short: section ${section.name} ends at byte ${section.offset + section.size} of a file of ${this.source.size} bytes; build or copy it again`,
       );
     }
-    const raw = partOf(this.source, section.offset, section.size);
+    // Units are far apart in .debug_info and only their first bytes are wanted: large pages would read all of it.
+    const raw = section.name.endsWith('debug_info')
+      ? cachedSource(partOf(this.raw, section.offset, section.size), 2048, 256)
+      : partOf(this.source, section.offset, section.size);
     const packed = this.compression(section, raw);
     if (packed === undefined) return raw;
     let content = this.inflated.get(section.index);

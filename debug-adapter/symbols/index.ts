@@ -103,12 +103,12 @@ export class SymbolIndex {
     );
   }
 
-  /** Where the code of a function or label of that name is, with every place where it runs. */
+  /** Where a breakpoint on a function or label belongs (behind a C prologue), with every place where it runs. */
   locationsOfSymbol(name: string): CodeLocation[] {
     return this.list.flatMap((module) =>
       (module.image.symbols?.named(name) ?? [])
         .filter((symbol) => symbol.code && symbol.kind !== 'absolute')
-        .flatMap((symbol) => module.runPlaces(symbol.address))
+        .flatMap((symbol) => module.runPlaces(module.image.bodyAt(symbol.address)))
         .map((place) => ({ ...place, file: module.name })),
     );
   }

@@ -63,13 +63,22 @@ export class Image {
     const seen = new Set<Scope>();
     return [...addresses]
       .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
-      .filter((address) => {
+      .flatMap((address) => {
         const scope = this.functions.at(address);
-        if (scope === undefined) return true;
-        if (seen.has(scope)) return false;
+        if (scope === undefined) return [address];
+        if (seen.has(scope)) return [];
         seen.add(scope);
-        return true;
+        return [this.bodyAt(address)];
       });
+  }
+
+  /** For the first instruction of a function, where its body begins; any other address as it is. */
+  bodyAt(address: bigint): bigint {
+    const scope = this.functions.at(address);
+    const entry = scope?.ranges[0];
+    if (scope === undefined || entry === undefined || scope.isInlined || entry.low !== address)
+      return address;
+    return this.lines.bodyOf(scope.unit, entry.low, entry.high);
   }
 
   /** The struct layout that the file carries (hypervisor/ABI.md); undefined without one, or when it is damaged. */

@@ -140,7 +140,7 @@ describe('symbols and lines against the GNU toolchain', () => {
         assert.ok(known > 30, `only ${known} addresses have lines`);
       });
 
-      it('has a statement row wherever readelf lists one, and no other', () => {
+      it('has a statement row wherever objdump lists one, and no other', () => {
         const expected = new Map<string, Set<string>>();
         for (const line of shop
           .run('aarch64-linux-gnu-objdump', '--dwarf=decodedline', 'out.elf')
@@ -154,12 +154,12 @@ describe('symbols and lines against the GNU toolchain', () => {
         const tally = { exact: 0 };
         for (const [key, listed] of expected) {
           const [file = '', line = '0'] = key.split(':');
-          const found = index.addressesOf(`/elsewhere/${file.replace(/^.*\//, '')}`, Number(line));
-          assert.equal(found.line, Number(line), `${key}: ${found.reason ?? ''}`);
-          assert.ok(found.addresses.length > 0, key);
-          for (const address of found.addresses)
-            assert.ok(listed.has(address.toString(16)), `${key} ${address}`);
-          if (found.addresses.length === listed.size) tally.exact++;
+          const found = index
+            .breakpointLocations(`/elsewhere/${file.replace(/^.*\//, '')}`, Number(line), Number(line))
+            .flatMap((place) => place.addresses);
+          assert.ok(found.length > 0, key);
+          for (const address of found) assert.ok(listed.has(address.toString(16)), `${key} ${address}`);
+          if (found.length === listed.size) tally.exact++;
         }
         assert.ok(tally.exact > 0);
       });
@@ -190,6 +190,61 @@ describe('symbols and lines against the GNU toolchain', () => {
           const names = byAddress.get(address);
           if (names === undefined || found?.offset !== 0n) continue;
           assert.ok(names.has(found.name), `${found.name} at 0x${address.toString(16)}`);
+        }
+      });
+
+      it('binds the lines of C where gdb binds them', function () {
+        requireTool(this, 'gdb-multiarch');
+        for (const [file, text] of [
+          ['compute.c', program],
+          ['other.c', second],
+          ['clamp.h', header],
+        ] as const) {
+          const lines = text.split('\n').map((_, i) => i + 1);
+          shop.write(
+            'cmds',
+            lines.map((n) => `break ${file}:${n}\necho @@\ninfo breakpoints\ndelete`).join('\n'),
+          );
+          const blocks = shop
+            .run(
+              'gdb-multiarch',
+              '-nx',
+              '-batch',
+              '-ex',
+              'set breakpoint pending on',
+              '-x',
+              'cmds',
+              'out.elf',
+            )
+            .split('@@')
+            .slice(1);
+          assert.equal(blocks.length, lines.length);
+          blocks.forEach((block, i) => {
+            const n = lines[i] ?? 0;
+            const listed = [...block.matchAll(/(0x[0-9a-f]{16}) (?:in|<|\S)/g)].map((m) => BigInt(m[1] ?? 0));
+            const found = index.addressesOf(file, n);
+            const want = [...new Set(listed)].sort((x, y) => (x < y ? -1 : 1));
+            const hex = (list: bigint[]) => list.map((x) => `0x${x.toString(16)}`);
+            assert.deepEqual(hex(found.addresses), hex(want), `${file}:${n}`);
+          });
+        }
+      });
+
+      it('binds functions where gdb binds them', function () {
+        requireTool(this, 'gdb-multiarch');
+        for (const name of ['compute', 'other', 'rare', '_start']) {
+          if (index.symbolByName(name).length === 0) continue; // discarded by the linker
+          const printed = shop.run('gdb-multiarch', '-nx', '-batch', '-ex', `break ${name}`, 'out.elf');
+          const at = /Breakpoint 1 at (0x[0-9a-f]+)/.exec(printed)?.[1];
+          assert.deepEqual(
+            index.locationsOfSymbol(name).map((l) => l.address),
+            [BigInt(at ?? 0)],
+            name,
+          );
+          const info = shop.run('gdb-multiarch', '-nx', '-batch', '-ex', `info symbol ${at}`, 'out.elf');
+          if (name !== '_start') {
+            assert.equal(index.functionAt(BigInt(at ?? 0))?.name, /^(\w+)/.exec(info)?.[1]);
+          }
         }
       });
 

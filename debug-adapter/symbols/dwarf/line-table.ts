@@ -1,6 +1,6 @@
 import { SymbolError } from '../errors';
 import type { LineHeader } from './line-header';
-import { ROW_IS_STMT, runLineProgram } from './line-program';
+import { ROW_IS_STMT, ROW_PROLOGUE_END, runLineProgram } from './line-program';
 import type { RowSink } from './line-program';
 import type { DebugSections } from './sections';
 
@@ -167,6 +167,25 @@ export class LineTable implements RowSink {
       return low === sequence.first ? undefined : this.at(sequence, this.statementAt(sequence, low - 1));
     }
     return undefined;
+  }
+
+  /**
+   * Where the body of the function at [entry, end) begins: at the row that the compiler marked, else with
+   * `guess` at the second row, since compilers give the prologue a row of its own.
+   */
+  bodyOf(entry: bigint, end: bigint, guess: boolean): bigint | undefined {
+    const sequence = this.closed.find((s) => entry >= s.base && entry < s.end);
+    if (sequence === undefined) return undefined;
+    const from = Number(entry - sequence.base);
+    const to = Number((end < sequence.end ? end : sequence.end) - sequence.base);
+    let second: number | undefined;
+    for (let i = sequence.first; i < sequence.first + sequence.count; i++) {
+      const delta = this.delta[i] ?? 0;
+      if (delta < from || delta >= to) continue;
+      if (((this.flags[i] ?? 0) & ROW_PROLOGUE_END) !== 0) return sequence.base + BigInt(delta);
+      if (delta > from && second === undefined && this.line[i] !== 0) second = delta;
+    }
+    return guess && second !== undefined ? sequence.base + BigInt(second) : undefined;
   }
 
   /** All rows, sequence by sequence in address order. */

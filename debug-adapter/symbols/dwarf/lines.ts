@@ -168,6 +168,19 @@ export class Lines {
     return undefined;
   }
 
+  /**
+   * Where a breakpoint on the function at [entry, end) of a unit belongs: behind the prologue, when arguments are in
+   * their places. Optimised code needs no such step: there the debug information describes the prologue too.
+   */
+  bodyOf(unit: Unit, entry: bigint, end: bigint): bigint {
+    const program = Lines.programOf(unit);
+    // GCC writes its options into the producer, and no -O when it does not optimise; others mark the end of the prologue.
+    const isPlain =
+      unit.producer.startsWith('GNU ') && !/ -O[1-9sgzf]?/.test(unit.producer.replaceAll(' -O0', ''));
+    if (program === undefined) return entry;
+    return this.attempt(() => this.table(program).bodyOf(entry, end, isPlain)) ?? entry;
+  }
+
   /** Which programs have a file of that last component. Built once, from the headers of all line programs. */
   private programsNaming(base: string): ReadonlySet<number> {
     if (this.byBaseName === undefined) {

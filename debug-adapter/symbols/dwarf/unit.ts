@@ -27,6 +27,7 @@ export interface Unit extends FormContext {
   name: string;
   compDir: string;
   language: number;
+  producer: string;
   stmtList: number | undefined;
   lowPc: bigint | undefined;
   highPc: bigint | undefined;
@@ -163,6 +164,7 @@ function readRoot(sections: DebugSections, header: UnitHeader, c: Cursor, abbrev
     name: textOf(values.get(AT.name)) ?? '',
     compDir: textOf(values.get(AT.compDir)) ?? '',
     language: smallNumber(values.get(AT.language)) ?? 0,
+    producer: textOf(values.get(AT.producer)) ?? '',
     stmtList: sectionOffset(values.get(AT.stmtList)),
     lowPc,
     highPc: lowPc === undefined ? undefined : highOf(lowPc, values.get(AT.highPc)),
