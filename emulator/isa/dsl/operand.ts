@@ -64,12 +64,25 @@ export interface OperandHandler {
   parse(from: OperandReader, fields: PartialFields): OperandError | undefined;
   /** The operand's text; undefined when the template does not fit these fields. */
   print(fields: RawFields, context: PrintContext): string | undefined;
+  /** Whether the optional group around this operand is printed although all its fields have their defaults. */
+  keep?(fields: RawFields): boolean;
   /** For operands inside a mnemonic (`b.<cond:cond>`): all names, with their value. */
   readonly names?: readonly (readonly [string, number])[];
 }
 
-/** Makes the handler of one operand of a template. `shape` are the fields that are fixed for this template. */
-export type OperandFactory = (fields: readonly Field[], shape: RawFields) => OperandHandler;
+/** A field of an operand; `literal` numbers stand for constants such as the access size of `ldextend`. */
+export type OperandField = Field | { readonly literal: number };
+
+/** Where an operand stands. */
+export interface OperandPlace {
+  /** Mnemonic of the template; empty for an operand inside the mnemonic. */
+  readonly mnemonic: string;
+  /** The fields that are fixed for this template. */
+  readonly shape: RawFields;
+}
+
+/** Makes the handler of one operand of a template. */
+export type OperandFactory = (fields: readonly OperandField[], place: OperandPlace) => OperandHandler;
 
 /** An instruction set, as far as the assembler must know it beside the rows. */
 export interface AsmSyntax {

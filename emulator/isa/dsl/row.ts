@@ -51,7 +51,7 @@ export interface Row<B extends Builder = Builder> {
   readonly hot: (f: RawFields) => boolean;
   readonly asm: (f: RawFields) => readonly string[];
   /** Builds the semantics for one shape. `known` gives operands fixed values (translator, oracle). */
-  readonly exec: (s: B, shape: RawFields, known?: Readonly<Record<string, bigint | number>>) => void;
+  exec(s: B, shape: RawFields, known?: Readonly<Record<string, bigint | number>>): void;
 }
 
 /** Reads all fields of a word. */
