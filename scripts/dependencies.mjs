@@ -38,11 +38,14 @@ export function installDependencies() {
  * @param {{ quiet?: boolean }} [options] quiet: its output is shown only when it fails
  */
 export function run(command, args, { quiet = false } = {}) {
-  const result = spawnSync(command, args, {
+  const windows = process.platform === 'win32';
+  // On Windows npm and code are scripts, which only a shell starts; it splits at spaces.
+  const quoted = windows ? args.map((arg) => (/\s/.test(arg) ? `"${arg}"` : arg)) : args;
+  const result = spawnSync(command, quoted, {
     cwd: root,
     stdio: quiet ? 'pipe' : 'inherit',
     encoding: 'utf8',
-    shell: process.platform === 'win32',
+    shell: windows,
   });
   if (result.status === 0) return;
   if (quiet) process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);

@@ -24,8 +24,11 @@ const CHROMIUM = [
 
 export const SAMPLE = path.join(root, 'hypervisor', 'arm64');
 
-/** Packages the extension as it is now into .cache, and returns the .vsix. */
+/** Packages the extension as it is now into .cache, and returns the .vsix: what a user would install. */
 export function packageExtension(): string {
+  // One that is there already, while a test is being written.
+  const given = process.env['WORLDSWITCH_VSIX'];
+  if (given !== undefined) return given;
   const vsix = path.join(root, '.cache', `test-${process.pid}.vsix`);
   mkdirSync(path.dirname(vsix), { recursive: true });
   const result = spawnSync('npx', ['vsce', 'package', '--no-dependencies', '--out', vsix], {

@@ -32,6 +32,12 @@ export async function until<T>(
   }
 }
 
+/** What is read of a row in the page; the project's own types know no DOM. */
+interface DrawnRow {
+  readonly style: { readonly top: string };
+  readonly innerText: string;
+}
+
 export class Workbench {
   constructor(readonly page: Page) {}
 
@@ -135,7 +141,7 @@ export class Workbench {
   /** The texts of the rows, top to bottom, with plain spaces. */
   private async rows(selector: string): Promise<string[]> {
     const found = await this.page.locator(selector).evaluateAll((rows) =>
-      rows
+      (rows as unknown as DrawnRow[])
         .map((row) => ({ top: Number.parseFloat(row.style.top || '0'), text: row.innerText }))
         .sort((a, b) => a.top - b.top)
         .map(({ text }) => text),

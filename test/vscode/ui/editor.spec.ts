@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { requireTool } from '../../support/oracles';
+import { findChromium } from '../../../scripts/oracles.mjs';
+import type { WorkbenchSession } from '../support/session';
+import { openSession, packageExtension, SAMPLE } from '../support/session';
+import { until, Workbench } from '../support/workbench';
+
+describe('the editor around the debugger', function () {
+  let temporary = '';
+  let session: WorkbenchSession;
+  let workbench: Workbench;
+
+  before(async function () {
+    requireTool(this, findChromium() ?? 'chromium');
+    temporary = mkdtempSync(path.join(tmpdir(), 'worldswitch-editor-'));
+    const workspace = path.join(temporary, 'plain');
+    mkdirSync(workspace);
+    writeFileSync(path.join(workspace, 'alone.S'), '_start:\n\tmov\tx0, #1\n\tb\t.\n');
+    session = await openSession({ workspace, vsix: packageExtension() });
+    workbench = new Workbench(session.page);
+    await workbench.open(session.server.url(session.folder));
+  });
+
+  after(async () => {
+    await session?.close();
+    if (temporary) rmSync(temporary, { recursive: true });
+  });
+
+  it('offers the sample and the first steps in the Run view', async () => {
+    await workbench.openFile('alone.S');
+    await workbench.command('View: Show Run and Debug');
+    await session.page.getByRole('button', { name: 'Open the Worldswitch Sample' }).waitFor();
+    await workbench.screenshot('editor-run-view');
+    await session.page.getByRole('button', { name: 'First Steps' }).click();
+    await session.page.getByText('First Steps with Worldswitch').first().waitFor();
+    await session.page.getByText('The sample hypervisor').first().waitFor();
+    await workbench.screenshot('editor-first-steps');
+  });
+
+  it('offers to debug an assembly file in the Explorer', async () => {
+    await workbench.command('Explorer: Focus on Folders View');
+    await session.page
+      .locator('.explorer-folders-view .monaco-list-row', { hasText: 'alone.S' })
+      .click({ button: 'right' });
+    await session.page.getByRole('menuitem', { name: 'Debug with Worldswitch' }).waitFor();
+    await workbench.screenshot('editor-context-menu');
+    await session.page.keyboard.press('Escape');
+  });
+
+  it('copies the sample to a folder of the user and opens it there, README and hyp-init.S first', async () => {
+    await workbench.command('Worldswitch: Open Sample');
+    const input = session.page.getByRole('textbox', { name: /Where to put the sample hypervisor/ });
+    await input.fill(`${temporary}/`);
+    // The dialog looks the folder up while one types, and takes it only then.
+    await session.page.locator('.quick-input-list .monaco-list-row', { hasText: 'plain' }).waitFor();
+    const opened = session.page.context().waitForEvent('page');
+    await session.page.getByRole('button', { name: 'Copy Sample Here' }).click();
+    const copy = path.join(temporary, 'worldswitch-sample');
+    await until('the copy', async () => existsSync(path.join(copy, 'main.S')));
+    assert.deepEqual(readdirSync(copy).sort(), readdirSync(SAMPLE).sort());
+    const page = await opened;
+    await page.setViewportSize({ width: 1400, height: 900 });
+    await page.locator('.tab.active[data-resource-name="hyp-init.S"]').waitFor();
+    await page.locator('.tab[data-resource-name="README.md"]').waitFor();
+    await new Workbench(page).screenshot('editor-sample');
+  });
+});
