@@ -113,6 +113,23 @@ export class A64 extends Builder {
     return this.add(this.cpu(), this.vslot(r, n));
   }
 
+  /**
+   * Byte address of a place in the vector registers, for element accesses by ld and st: a derived operand that holds
+   * 16 times the register's number plus the byte in the register.
+   */
+  vByte(place: Operand): Val {
+    return this.add(
+      this.cpu(),
+      this.operand(place, 'vbyte', 2, (n) => BigInt(V) + n),
+    );
+  }
+
+  /** An element of `bits` bits, zero-extended in an i64, repeated over 64 bits. */
+  replicate(element: Val, bits: 8 | 16 | 32 | 64): Val {
+    const ones = { 8: 0x0101010101010101n, 16: 0x0001000100010001n, 32: 0x0000000100000001n, 64: 1n }[bits];
+    return bits === 64 ? element : this.mul(element, this.i64(ones));
+  }
+
   private vslot(r: Operand, n = 0): Val {
     return this.operand(r, n === 0 ? 'v' : `v+${n}`, 2, (raw) => BigInt(V + 16 * ((Number(raw) + n) % 32)));
   }
