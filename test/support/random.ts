@@ -1,4 +1,4 @@
-/** Seeded random numbers for the row tests: a failure prints its seed, and `SEED=... npx mocha ...` repeats it. */
+/** Seeded random numbers for tests: a failure prints its seed, and `SEED=... npx mocha ...` repeats it. */
 
 /** The seed of this run: env SEED, or a new one. */
 export const seed: bigint = process.env['SEED'] ? BigInt(process.env['SEED']) : BigInt(Date.now()) * 0x10001n;

@@ -5,7 +5,7 @@ import { a64Rows } from '../rows';
 import type { A64 } from '../sem';
 import { build, fieldsOf, matches } from './machine';
 import { touched } from './inspect';
-import { Random, seed } from './random';
+import { Random, seed } from '../../../../test/support/random';
 
 const hex = (word: number): string => `0x${(word >>> 0).toString(16).padStart(8, '0')}`;
 
