@@ -98,23 +98,34 @@ export class Workbench {
       .first();
   }
 
-  /** Clicks into the gutter beside a line of the active editor. */
-  async clickBreakpoint(line: number): Promise<void> {
+  /** Clicks into the gutter beside a line of the active editor, which sets a breakpoint or removes it. */
+  async clickBreakpoint(line: number, wanted = true): Promise<void> {
     await this.goToLine(line);
     const number = await this.lineNumber(line).boundingBox();
     const margin = await this.page.locator('.editor-instance .margin').first().boundingBox();
     assert.ok(number && margin, `line ${line} is not in view`);
-    const before = await this.page.locator('.codicon-debug-breakpoint').count();
+    const count = (): Promise<number> =>
+      this.page.locator('.editor-instance [class*="codicon-debug-breakpoint"]').count();
+    const before = await count();
     await this.page.mouse.click(margin.x + 9, number.y + number.height / 2);
-    await until(`a breakpoint at line ${line}`, async () => {
-      const glyphs = await this.page.locator('.editor-instance .codicon-debug-breakpoint').count();
-      return glyphs > 0 && (await this.page.locator('.codicon-debug-breakpoint').count()) > before;
-    });
+    await until(`the breakpoint at line ${line} to ${wanted ? 'come' : 'go'}`, async () =>
+      wanted ? (await count()) > before : (await count()) < before,
+    );
   }
 
   /** F5, which starts or continues. */
   async continue(): Promise<void> {
     await this.page.keyboard.press('F5');
+  }
+
+  /** F11 */
+  async stepInto(): Promise<void> {
+    await this.page.keyboard.press('F11');
+  }
+
+  /** F10 */
+  async stepOver(): Promise<void> {
+    await this.page.keyboard.press('F10');
   }
 
   /** Waits for a stop whose call stack shows `text`, and returns the rows of the call stack. */
@@ -247,9 +258,18 @@ export class Workbench {
     });
   }
 
-  /** The text of the terminal panel, as screen readers get it. */
-  async terminalTabs(): Promise<string[]> {
-    return this.rows('.terminal-tabs-entry, .single-terminal-tab');
+  /** The text in view of the terminal; needs the setting `terminal.integrated.gpuAcceleration: off`. */
+  async terminalText(): Promise<string> {
+    await this.command('Terminal: Focus on Terminal View');
+    return until('text in the terminal', async () => {
+      const rows = await this.page.locator('.terminal-wrapper.active .xterm-rows > div').allInnerTexts();
+      return (
+        rows
+          .join('\n')
+          .replace(/\u00a0/g, ' ')
+          .trim() || undefined
+      );
+    });
   }
 
   /** The notifications on the screen. */
