@@ -1,0 +1,139 @@
+/**
+ * Boot protocols, as pure functions: what to write where, and how the first CPU starts. The CPU starts at its highest
+ * exception level with x0 = address of the device tree.
+ */
+import { deviceTreeBlob } from './device-tree';
+import { BootError, isElf, readElf } from './elf';
+import { MAX_CPUS, RAM_BASE } from './map';
+
+/** Where a flat binary is loaded and entered, from the start of RAM. */
+export const FLAT_OFFSET = 0x80000n;
+const MIN_MEMORY = 0x100000n;
+/** Alignment of a device tree that does not fit below the image (the tree itself needs 8). */
+const TREE_ALIGN = 0x1000n;
+
+export interface BootOptions {
+  /** CPU model for the device tree; cortex-a57 unless given. */
+  readonly cpu?: string;
+  readonly bootargs?: string;
+}
+
+export interface BootPlan {
+  readonly format: 'elf' | 'flat';
+  /** RAM is zero except for these. */
+  readonly writes: readonly { readonly pa: bigint; readonly data: Uint8Array }[];
+  /** Physical address of the first instruction (the MMU is off). */
+  readonly entry: bigint;
+  /** The device tree's address. */
+  readonly x0: bigint;
+}
+
+interface Range {
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+interface Loaded {
+  readonly format: 'elf' | 'flat';
+  readonly writes: { readonly pa: bigint; readonly data: Uint8Array }[];
+  readonly entry: bigint;
+  readonly used: readonly Range[];
+}
+
+const hex = (v: bigint): string => `0x${v.toString(16)}`;
+const mib = (v: bigint): string => `${v / 0x100000n} MiB`;
+const overlap = (a: Range, b: Range): boolean => a.from < b.to && b.from < a.to;
+
+/** How to start `image` (an ELF or a flat binary) on a board with so much RAM. Throws BootError. */
+export function planBoot(
+  image: Uint8Array,
+  memorySize: bigint,
+  cpus: number,
+  el2: boolean,
+  options: BootOptions = {},
+): BootPlan {
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS)
+    throw new BootError(`The machine has 1 to ${MAX_CPUS} CPUs; "smp" asks for ${cpus}.`);
+  if (memorySize < MIN_MEMORY)
+    throw new BootError(`${memorySize} bytes of RAM are too little: set "memory" to 1M or more.`);
+  if (image.length === 0) throw new BootError('The program is an empty file: build it first.');
+  const ram = { from: RAM_BASE, to: RAM_BASE + memorySize };
+  const loaded = isElf(image) ? loadElf(image, ram) : loadFlat(image, ram);
+  const tree = deviceTreeBlob({
+    cpus,
+    memoryBytes: memorySize,
+    el2,
+    cpu: options.cpu ?? 'cortex-a57',
+    ...(options.bootargs === undefined ? {} : { bootargs: options.bootargs }),
+  });
+  const x0 = placeTree(BigInt(tree.length), ram, loaded.used);
+  return {
+    format: loaded.format,
+    writes: [...loaded.writes, { pa: x0, data: tree }],
+    entry: loaded.entry,
+    x0,
+  };
+}
+
+function loadFlat(image: Uint8Array, ram: Range): Loaded {
+  const from = RAM_BASE + FLAT_OFFSET;
+  const to = from + BigInt(image.length);
+  if (to > ram.to)
+    throw new BootError(
+      `The image (${image.length} bytes, loaded at ${hex(from)}) does not fit into ${mib(ram.to - ram.from)} of RAM: raise "memory".`,
+    );
+  return { format: 'flat', writes: [{ pa: from, data: image }], entry: from, used: [{ from, to }] };
+}
+
+function loadElf(image: Uint8Array, ram: Range): Loaded {
+  const elf = readElf(image);
+  const used: Range[] = [];
+  for (const s of elf.segments) {
+    const range = { from: s.pa, to: s.pa + s.memorySize };
+    if (range.from < ram.from || range.to > ram.to)
+      throw new BootError(
+        `A segment of the ELF file at ${hex(range.from)}-${hex(range.to)} is outside RAM (${hex(ram.from)}-${hex(ram.to)}): link it inside, or raise "memory".`,
+      );
+    const other = used.find((u) => overlap(u, range));
+    if (other)
+      throw new BootError(
+        `Two segments of the ELF file overlap at ${hex(range.from > other.from ? range.from : other.from)}: check the linker script.`,
+      );
+    used.push(range);
+  }
+  return {
+    format: 'elf',
+    writes: elf.segments.filter((s) => s.data.length > 0).map((s) => ({ pa: s.pa, data: s.data })),
+    entry: physicalEntry(elf),
+    used,
+  };
+}
+
+/** The entry point is a virtual address; the CPU starts with its MMU off, at the place where that byte was loaded. */
+function physicalEntry(elf: ReturnType<typeof readElf>): bigint {
+  const s = elf.segments.find((x) => elf.entry >= x.va && elf.entry < x.va + x.memorySize);
+  if (!s)
+    throw new BootError(
+      `The entry point ${hex(elf.entry)} of the ELF file is in none of its segments: check ENTRY() and the linker's -Ttext.`,
+    );
+  const entry = elf.entry - s.va + s.pa;
+  if (entry & 3n)
+    throw new BootError(`The entry point ${hex(elf.entry)} of the ELF file is not a multiple of 4.`);
+  return entry;
+}
+
+/** At the start of RAM if that is free, else in the highest free place. */
+function placeTree(size: bigint, ram: Range, used: readonly Range[]): bigint {
+  const free = (from: bigint): boolean =>
+    from >= ram.from && from + size <= ram.to && !used.some((u) => overlap(u, { from, to: from + size }));
+  const below = (limit: bigint): bigint => ((limit - size) / TREE_ALIGN) * TREE_ALIGN;
+  const places = [
+    ram.from,
+    below(ram.to),
+    ...used.map((u) => below(u.from)).sort((a, b) => (a > b ? -1 : 1)),
+  ];
+  const place = places.find(free);
+  if (place === undefined)
+    throw new BootError(`The image leaves no room for the device tree (${size} bytes): raise "memory".`);
+  return place;
+}

@@ -1,0 +1,161 @@
+/** The device tree of the `virt` board, made from the two tables of map.ts. */
+import { type DtNode, flatten, type Property, wide } from './dtb';
+import { affinity, irq, type IrqName, RAM_BASE, region, type RegionName } from './map';
+import { conduitOf } from './psci';
+
+/** What the tree depends on. */
+export interface TreeOptions {
+  readonly cpus: number;
+  readonly memoryBytes: bigint;
+  readonly el2: boolean;
+  /** CPU model, for `compatible`: cortex-a57. */
+  readonly cpu: string;
+  readonly bootargs?: string;
+  readonly initrd?: { readonly start: bigint; readonly end: bigint };
+}
+
+const phandles = { gic: 0x8002, clock: 0x8000 } as const;
+/** Trigger flags of an interrupt specifier: level, active high. */
+const LEVEL_HIGH = 4;
+
+function interrupt(...names: readonly IrqName[]): Property {
+  return {
+    cells: names.flatMap((name) => {
+      const row = irq(name);
+      return [row.kind === 'spi' ? 0 : 1, row.number, LEVEL_HIGH];
+    }),
+  };
+}
+
+function reg(...names: readonly RegionName[]): Property {
+  return wide(...names.flatMap((name) => [region(name).base, region(name).size]));
+}
+
+const at = (base: bigint): string => base.toString(16);
+const flag = { flag: true } as const;
+const cell = (...cells: number[]): Property => ({ cells });
+
+function psci(el2: boolean): DtNode {
+  return {
+    name: 'psci',
+    properties: {
+      compatible: ['arm,psci-1.0', 'arm,psci-0.2', 'arm,psci'],
+      method: conduitOf(el2),
+      cpu_suspend: cell(0xc4000001),
+      cpu_off: cell(0x84000002),
+      cpu_on: cell(0xc4000003),
+    },
+  };
+}
+
+function cpuNodes(o: TreeOptions): DtNode {
+  return {
+    name: 'cpus',
+    properties: { '#address-cells': cell(1), '#size-cells': cell(0) },
+    children: Array.from({ length: o.cpus }, (_, n) => ({
+      name: `cpu@${affinity(n).toString(16)}`,
+      properties: {
+        device_type: 'cpu',
+        compatible: `arm,${o.cpu}`,
+        reg: cell(affinity(n)),
+        'enable-method': 'psci',
+      },
+    })),
+  };
+}
+
+function gic(el2: boolean): DtNode {
+  return {
+    name: `intc@${at(region('gicd').base)}`,
+    properties: {
+      compatible: 'arm,gic-v3',
+      reg: reg('gicd', 'gicr'),
+      '#redistributor-regions': cell(1),
+      ...(el2 ? { interrupts: interrupt('vgic maintenance') } : {}),
+      'interrupt-controller': flag,
+      '#interrupt-cells': cell(3),
+      '#address-cells': cell(2),
+      '#size-cells': cell(2),
+      ranges: flag,
+      phandle: cell(phandles.gic),
+    },
+  };
+}
+
+function uart(): DtNode {
+  return {
+    name: `pl011@${at(region('uart0').base)}`,
+    properties: {
+      compatible: ['arm,pl011', 'arm,primecell'],
+      reg: reg('uart0'),
+      interrupts: interrupt('uart0'),
+      clocks: cell(phandles.clock, phandles.clock),
+      'clock-names': ['uartclk', 'apb_pclk'],
+    },
+  };
+}
+
+const clock: DtNode = {
+  name: 'apb-pclk',
+  properties: {
+    compatible: 'fixed-clock',
+    'clock-frequency': cell(24_000_000),
+    'clock-output-names': 'clk24mhz',
+    '#clock-cells': cell(0),
+    phandle: cell(phandles.clock),
+  },
+};
+
+const timer: DtNode = {
+  name: 'timer',
+  properties: {
+    compatible: ['arm,armv8-timer', 'arm,armv7-timer'],
+    interrupts: interrupt('secure physical timer', 'physical timer', 'virtual timer', 'hyp physical timer'),
+    'always-on': flag,
+  },
+};
+
+function chosen(o: TreeOptions): DtNode {
+  return {
+    name: 'chosen',
+    properties: {
+      'stdout-path': `/pl011@${at(region('uart0').base)}`,
+      ...(o.bootargs === undefined ? {} : { bootargs: o.bootargs }),
+      ...(o.initrd
+        ? { 'linux,initrd-start': wide(o.initrd.start), 'linux,initrd-end': wide(o.initrd.end) }
+        : {}),
+    },
+  };
+}
+
+/** The tree as nodes. */
+export function deviceTree(o: TreeOptions): DtNode {
+  return {
+    name: '',
+    properties: {
+      compatible: 'linux,dummy-virt',
+      model: 'linux,dummy-virt',
+      '#address-cells': cell(2),
+      '#size-cells': cell(2),
+      'interrupt-parent': cell(phandles.gic),
+    },
+    children: [
+      {
+        name: `memory@${at(RAM_BASE)}`,
+        properties: { device_type: 'memory', reg: wide(RAM_BASE, o.memoryBytes) },
+      },
+      cpuNodes(o),
+      psci(o.el2),
+      timer,
+      gic(o.el2),
+      uart(),
+      clock,
+      chosen(o),
+    ],
+  };
+}
+
+/** The tree as the blob that a guest gets. */
+export function deviceTreeBlob(o: TreeOptions): Uint8Array {
+  return flatten(deviceTree(o));
+}

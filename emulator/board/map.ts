@@ -1,0 +1,47 @@
+/** The `virt` board as two tables. Addresses and interrupt numbers are those of QEMU's machine of that name. */
+
+/** Where things stand in physical memory. A device that is not built yet has no row: an access there aborts. */
+export const memoryMap = [
+  { name: 'gicd', base: 0x0800_0000n, size: 0x1_0000n },
+  // Room for the redistributors of 123 CPUs; only those that exist answer.
+  { name: 'gicr', base: 0x080a_0000n, size: 0xf6_0000n },
+  { name: 'uart0', base: 0x0900_0000n, size: 0x1000n },
+  { name: 'ram', base: 0x4000_0000n, size: 0n },
+] as const;
+
+/** Interrupt wires. `number` counts from the first of its kind: SPI 0 is INTID 32, PPI 0 is INTID 16. */
+export const irqMap = [
+  { name: 'uart0', kind: 'spi', number: 1 },
+  { name: 'vgic maintenance', kind: 'ppi', number: 9 },
+  { name: 'hyp physical timer', kind: 'ppi', number: 10 },
+  { name: 'virtual timer', kind: 'ppi', number: 11 },
+  { name: 'secure physical timer', kind: 'ppi', number: 13 },
+  { name: 'physical timer', kind: 'ppi', number: 14 },
+] as const;
+
+export type RegionName = (typeof memoryMap)[number]['name'];
+export type IrqName = (typeof irqMap)[number]['name'];
+
+/** A row of the memory map. */
+export function region(name: RegionName): { readonly base: bigint; readonly size: bigint } {
+  const row = memoryMap.find((r) => r.name === name);
+  if (!row) throw new Error(`the board has no region ${name}`);
+  return row;
+}
+
+/** A row of the interrupt map. */
+export function irq(name: IrqName): { readonly kind: 'spi' | 'ppi'; readonly number: number } {
+  const row = irqMap.find((r) => r.name === name);
+  if (!row) throw new Error(`the board has no interrupt ${name}`);
+  return row;
+}
+
+export const RAM_BASE = region('ram').base;
+
+/** CPUs that the SGI target lists and the affinity layout of the board carry for now. */
+export const MAX_CPUS = 8;
+
+/** MPIDR_EL1 affinity of a CPU: 16 to a cluster, as GICv3 target lists want it. */
+export function affinity(cpu: number): number {
+  return (cpu & 0xf) | ((cpu >> 4) << 8);
+}

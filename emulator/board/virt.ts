@@ -1,0 +1,46 @@
+/** The `virt` board: devices at the addresses of map.ts, wired together. */
+import type { Board, MachineBus } from '../core/device';
+import { Gicv3 } from '../dev/gicv3/gicv3';
+import { Pl011 } from '../dev/pl011';
+import { timerRows, Timers } from '../dev/timers';
+import { irq, MAX_CPUS, region } from './map';
+import { conduitOf, psciCall } from './psci';
+
+export interface VirtOptions {
+  /** The CPUs implement EL2. */
+  readonly el2: boolean;
+}
+
+/** Where the board's input goes, by port name. */
+export const inputPorts = ['uart0'] as const;
+
+/** Makes the board for a machine with `bus.cpus` CPUs. */
+export function createVirtBoard(bus: MachineBus, options: VirtOptions): Board {
+  if (bus.cpus < 1 || bus.cpus > MAX_CPUS)
+    throw new Error(`The virt board has 1 to ${MAX_CPUS} CPUs, not ${bus.cpus}.`);
+  const gic = new Gicv3(bus);
+  const uart = new Pl011('uart0', bus, (level) => gic.setSpi(irq('uart0').number, level));
+  const timers = new Timers(bus, timerRows(options.el2), (cpu, intid, level) =>
+    gic.setPpi(cpu, intid, level),
+  );
+  return {
+    devices: [
+      { base: region('gicd').base, device: gic.distributor },
+      { base: region('gicr').base, device: gic.redistributors },
+      { base: region('uart0').base, device: uart },
+    ],
+    sysregs: gic.cpuInterface,
+    timed: [timers],
+    firmware(cpu, conduit) {
+      if (conduit !== conduitOf(options.el2)) return false;
+      psciCall(bus, cpu);
+      return true;
+    },
+    input(port, bytes) {
+      if (port !== 'uart0')
+        throw new Error(`The board has no input port "${port}"; there is ${inputPorts.join(', ')}.`);
+      uart.input(bytes);
+    },
+    update: () => timers.advance(),
+  };
+}

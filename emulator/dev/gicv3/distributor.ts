@@ -1,0 +1,79 @@
+/** The distributor's register window (GICD, IHI 0069 12.9) with one security state and affinity routing. */
+import type { Device } from '../../core/device';
+import { identification, locate, readBank, writeBank } from './bank-registers';
+import { intids, type DistributorState, type Interrupts } from './interrupts';
+
+/** DS (bit 6): one security state. ARE (bit 4): affinity routing. Both read as one. */
+const CTLR_FIXED = 0x50;
+
+/** Words with a fixed value: what the board's GIC says about itself. */
+const constants: Readonly<Record<number, number>> = {
+  // TYPER: ITLinesNumber 7, IDbits 16, A3V, No1N; no LPIs, no message-based SPIs.
+  0x4: 0x03780007,
+  // IIDR: implementer Arm.
+  0x8: 0x43b,
+};
+
+export class Distributor implements Device {
+  readonly name = 'gicd';
+  readonly size = 0x10000;
+
+  constructor(private readonly irqs: Interrupts) {}
+
+  get state(): DistributorState {
+    return this.irqs.distributor;
+  }
+
+  read(offset: number, bytes: number): bigint {
+    const route = routeAt(offset, bytes);
+    if (route !== undefined) {
+      const v = this.state.route[route] ?? 0n;
+      return bytes === 8 ? v : BigInt.asUintN(32, offset & 4 ? v >> 32n : v);
+    }
+    if (offset & (bytes - 1)) return 0n;
+    const found = locate(offset & ~3, intids / 32);
+    // Bank 0 belongs to the redistributors under affinity routing: RAZ/WI here.
+    const bank = found && this.state.banks[found.bank - 1];
+    if (found && bank) return BigInt(readBank(found, bank, offset, bytes));
+    if (bytes !== 4) return 0n;
+    if (offset === 0) return BigInt(CTLR_FIXED | this.state.enableGroups);
+    if (offset >= 0xffd0) return BigInt(identification(0x92, offset));
+    return BigInt(constants[offset] ?? 0);
+  }
+
+  peek(offset: number, bytes: number): bigint {
+    return this.read(offset, bytes);
+  }
+
+  write(offset: number, bytes: number, value: bigint): boolean {
+    const route = routeAt(offset, bytes);
+    if (route !== undefined) {
+      const old = this.state.route[route] ?? 0n;
+      const low = 0xffffffffn;
+      this.state.route[route] =
+        bytes === 8
+          ? value
+          : offset & 4
+            ? (old & low) | ((value & low) << 32n)
+            : (old & ~low) | (value & low);
+    } else if ((offset & (bytes - 1)) === 0) {
+      const found = locate(offset & ~3, intids / 32);
+      const bank = found && this.state.banks[found.bank - 1];
+      const v = Number(value & 0xffffffffn);
+      if (found && bank) writeBank(found, bank, offset, bytes, v);
+      else if (offset === 0 && bytes === 4) this.state.enableGroups = v & 3;
+    }
+    this.irqs.changed();
+    return true;
+  }
+
+  restored(): void {
+    this.irqs.changed();
+  }
+}
+
+/** Index of the SPI whose IROUTER (0x6100 + 8 n, 32 or 64 bits wide) an access names. */
+function routeAt(offset: number, bytes: number): number | undefined {
+  if (bytes < 4 || offset & (bytes - 1) || offset < 0x6100 || offset >= 0x6000 + 8 * intids) return undefined;
+  return (offset - 0x6100) >> 3;
+}

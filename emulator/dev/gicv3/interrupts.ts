@@ -1,0 +1,210 @@
+/**
+ * The interrupts of a GICv3 and what each CPU should be told about: state and rules that the distributor, the
+ * redistributors and the CPU interfaces share. One security state, affinity routing always on (GICD_CTLR.DS = ARE = 1).
+ * Source: Arm IHI 0069 (GIC architecture specification, GICv3), chapter 4.
+ */
+
+/** 32 interrupts with consecutive INTIDs; bit n of a word is INTID first + n. */
+export interface Bank {
+  /** 1: group 1. */
+  group: number;
+  enable: number;
+  /** Latched: an edge, or a write to ISPENDR. */
+  pending: number;
+  active: number;
+  /** 1: edge-triggered. */
+  edge: number;
+  /** The input wires as they are now. */
+  line: number;
+  priority: number[];
+}
+
+/** GICD state: SPIs from INTID 32. */
+export interface DistributorState {
+  /** GICD_CTLR.EnableGrp0 (bit 0) and EnableGrp1 (bit 1). */
+  enableGroups: number;
+  banks: Bank[];
+  /** GICD_IROUTER, indexed by INTID - 32. */
+  route: bigint[];
+}
+
+/** One CPU's redistributor (SGIs and PPIs, INTID 0-31) and physical CPU interface. */
+export interface RedistributorState {
+  /** GICR_WAKER.ProcessorSleep. */
+  sleep: boolean;
+  bank: Bank;
+  cpu: CpuInterfaceState;
+}
+
+export interface CpuInterfaceState {
+  pmr: number;
+  /** Binary points of group 0 and 1. */
+  bpr: [number, number];
+  /** ICC_IGRPEN0, ICC_IGRPEN1. */
+  groupEnable: [boolean, boolean];
+  /** ICC_CTLR_EL1.CBPR and EOImode. */
+  commonBpr: boolean;
+  splitEoi: boolean;
+  /** ICC_AP0R0, ICC_AP1R0: one bit for each active preemption level. */
+  activePriorities: [number, number];
+}
+
+/** INTIDs 0-255: as many as the board's GICD_TYPER.ITLinesNumber = 7 says. */
+export const intids = 256;
+/** ICC_IAR: no pending interrupt of that group with sufficient priority. */
+export const SPURIOUS = 1023;
+/** Implemented priority bits that can preempt: 5, as on cortex-a57. */
+export const preemptionBits = 5;
+/** Priority of an idle CPU: lower than any interrupt. */
+export const IDLE = 0xff;
+
+/** An interrupt that a CPU could be sent. */
+export interface Candidate {
+  readonly intid: number;
+  readonly group: 0 | 1;
+  readonly priority: number;
+}
+
+/** Nothing pending: an INTID and priority that lose every comparison. */
+const none: Candidate = { intid: SPURIOUS, group: 0, priority: 0x100 };
+
+function emptyBank(): Bank {
+  return {
+    group: 0,
+    enable: 0,
+    pending: 0,
+    active: 0,
+    edge: 0,
+    line: 0,
+    priority: new Array<number>(32).fill(0),
+  };
+}
+
+/** Affinity of a CPU in the layout of IROUTER and of GICR_TYPER[63:32]: 16 CPUs to a cluster (MPIDR of the board). */
+export function affinityOf(cpu: number): number {
+  return (cpu & 0xf) | ((cpu >> 4) << 8);
+}
+
+/** The state of all interrupts, and a hook that hears of every change that may alter what a CPU is told. */
+export class Interrupts {
+  readonly distributor: DistributorState;
+  readonly redistributors: { cpus: RedistributorState[] };
+  /** Called after a change; the argument is the CPU concerned, or undefined when it may be any. */
+  changed: (cpu?: number) => void = () => undefined;
+
+  constructor(readonly cpus: number) {
+    const spis = intids - 32;
+    this.distributor = {
+      enableGroups: 0,
+      banks: Array.from({ length: spis / 32 }, emptyBank),
+      route: new Array<bigint>(spis).fill(0n),
+    };
+    this.redistributors = { cpus: Array.from({ length: cpus }, newRedistributor) };
+  }
+
+  redistributor(cpu: number): RedistributorState {
+    const r = this.redistributors.cpus[cpu];
+    if (!r) throw new Error(`there is no CPU ${cpu}`);
+    return r;
+  }
+
+  /** The bank that holds an INTID as this CPU sees it; undefined for numbers that do not exist. */
+  bank(intid: number, cpu: number): Bank | undefined {
+    return intid < 32 ? this.redistributor(cpu).bank : this.distributor.banks[(intid >> 5) - 1];
+  }
+
+  /** Moves an input wire. A rising edge is latched where the interrupt is edge-triggered. */
+  setLine(intid: number, cpu: number, level: boolean): void {
+    const bank = this.bank(intid, cpu);
+    if (!bank) return;
+    const bit = 1 << (intid & 31);
+    if (((bank.line & bit) !== 0) === level) return;
+    bank.line = (level ? bank.line | bit : bank.line & ~bit) >>> 0;
+    if (level) bank.pending = (bank.pending | (bank.edge & bit)) >>> 0;
+    this.changed(intid < 32 ? cpu : undefined);
+  }
+
+  /** Makes an SGI pending at a CPU if it belongs to that group there. */
+  sendSgi(intid: number, cpu: number, group: 0 | 1): void {
+    const bank = this.redistributor(cpu).bank;
+    if (((bank.group >>> intid) & 1) !== group) return;
+    bank.pending = (bank.pending | (1 << intid)) >>> 0;
+    this.changed(cpu);
+  }
+
+  /** Pending to active: what an acknowledge does to the interrupt. A level interrupt stays pending while its wire is up. */
+  activate(intid: number, cpu: number): void {
+    const bank = this.bank(intid, cpu);
+    if (!bank) return;
+    const bit = 1 << (intid & 31);
+    bank.active = (bank.active | bit) >>> 0;
+    bank.pending = (bank.pending & ~bit) >>> 0;
+    this.changed(intid < 32 ? cpu : undefined);
+  }
+
+  deactivate(intid: number, cpu: number): void {
+    const bank = this.bank(intid, cpu);
+    if (!bank) return;
+    bank.active = (bank.active & ~(1 << (intid & 31))) >>> 0;
+    this.changed(intid < 32 ? cpu : undefined);
+  }
+
+  /** The CPU to which an SPI goes; undefined when its route names no CPU of this board. */
+  target(spi: number): number | undefined {
+    const route = this.distributor.route[spi] ?? 0n;
+    // Interrupt_Routing_Mode 1 lets the hardware choose: this one chooses CPU 0.
+    if ((route >> 31n) & 1n) return 0;
+    if (route >> 32n || (route >> 16n) & 0xffn) return undefined;
+    const cpu = Number(((route >> 8n) & 0xffn) * 16n + (route & 0xffn));
+    return (route & 0xffn) < 16n && cpu < this.cpus ? cpu : undefined;
+  }
+
+  /**
+   * The interrupt with the highest priority among those pending, enabled, not active, and in a group that is enabled
+   * here and in GICD_CTLR. Equal priorities: the lowest INTID. Its intid is SPURIOUS when there is none.
+   */
+  highestPending(cpu: number): Candidate {
+    const r = this.redistributor(cpu);
+    const groups = this.distributor.enableGroups;
+    const open = (g: 0 | 1): number => ((groups >> g) & 1 && r.cpu.groupEnable[g] ? 0xffffffff : 0);
+    const masks = [open(0), open(1)] as const;
+    if (!masks[0] && !masks[1]) return none;
+    let best = none;
+    for (let b = 0; b < intids / 32; b++) {
+      const bank = b === 0 ? r.bank : this.distributor.banks[b - 1];
+      if (!bank) continue;
+      const allowed = (bank.group & masks[1]) | (~bank.group & masks[0]);
+      let rest = pendingOf(bank) & bank.enable & ~bank.active & allowed;
+      while (rest !== 0) {
+        const n = 31 - Math.clz32(rest & -rest);
+        rest &= rest - 1;
+        const priority = bank.priority[n] ?? 0;
+        if (priority >= best.priority) continue;
+        if (b > 0 && this.target((b - 1) * 32 + n) !== cpu) continue;
+        best = { intid: b * 32 + n, group: ((bank.group >>> n) & 1) as 0 | 1, priority };
+      }
+    }
+    return best;
+  }
+}
+
+/** Pending as ISPENDR shows it: latched, or a level interrupt with its wire up. */
+export function pendingOf(bank: Bank): number {
+  return (bank.pending | (bank.line & ~bank.edge)) >>> 0;
+}
+
+function newRedistributor(): RedistributorState {
+  return {
+    sleep: true,
+    // SGIs are always edge-triggered (GICR_ICFGR0).
+    bank: { ...emptyBank(), edge: 0xffff },
+    cpu: {
+      pmr: 0,
+      bpr: [7 - preemptionBits, 8 - preemptionBits],
+      groupEnable: [false, false],
+      commonBpr: false,
+      splitEoi: false,
+      activePriorities: [0, 0],
+    },
+  };
+}

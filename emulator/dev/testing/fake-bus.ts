@@ -1,0 +1,70 @@
+/** A machine of which only the bus exists: what device tests talk to. */
+import type { MachineBus, MachineEvent } from '../../core/device';
+
+export class FakeBus implements MachineBus {
+  time = 0n;
+  readonly events: MachineEvent[] = [];
+  readonly lines: number[];
+  readonly sysregs: Map<string, bigint>[];
+  readonly x: bigint[][];
+  readonly on: boolean[];
+  readonly calls: string[] = [];
+
+  constructor(readonly cpus: number) {
+    const each = <T>(make: () => T): T[] => Array.from({ length: cpus }, make);
+    this.lines = each(() => 0);
+    this.sysregs = each(() => new Map<string, bigint>());
+    this.x = each(() => new Array<bigint>(31).fill(0n));
+    this.on = each(() => false);
+    this.on[0] = true;
+  }
+
+  /** All that the UART sent, as text. */
+  get text(): string {
+    return this.events.map((e) => (e.kind === 'uart' ? new TextDecoder().decode(e.bytes) : '')).join('');
+  }
+
+  now(): bigint {
+    return this.time;
+  }
+  setCpuLine(cpu: number, line: 1 | 2 | 4, level: boolean): void {
+    const old = this.lines[cpu] ?? 0;
+    this.lines[cpu] = level ? old | line : old & ~line;
+  }
+  readSysreg(cpu: number, name: string): bigint {
+    return this.sysregs[cpu]?.get(name) ?? 0n;
+  }
+  writeSysreg(cpu: number, name: string, value: bigint): void {
+    this.sysregs[cpu]?.set(name, value);
+  }
+  readPhys(_pa: bigint, bytes: number): Uint8Array {
+    return new Uint8Array(bytes);
+  }
+  writePhys(): void {
+    throw new Error('no device of this board writes memory');
+  }
+  getX(cpu: number, n: number): bigint {
+    return this.x[cpu]?.[n] ?? 0n;
+  }
+  setX(cpu: number, n: number, value: bigint): void {
+    const regs = this.x[cpu];
+    if (regs) regs[n] = value;
+  }
+  startCpu(cpu: number, entry: bigint, context: bigint): void {
+    this.on[cpu] = true;
+    this.calls.push(`start ${cpu} ${entry.toString(16)} ${context.toString(16)}`);
+  }
+  stopCpu(cpu: number): void {
+    this.on[cpu] = false;
+    this.calls.push(`stop ${cpu}`);
+  }
+  cpuOn(cpu: number): boolean {
+    return this.on[cpu] ?? false;
+  }
+  suspendCpu(cpu: number): void {
+    this.calls.push(`suspend ${cpu}`);
+  }
+  emit(event: MachineEvent): void {
+    this.events.push(event);
+  }
+}

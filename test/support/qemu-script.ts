@@ -1,0 +1,145 @@
+/**
+ * Runs a list of bus and system register accesses on QEMU's `virt` board at EL2 or EL1 and returns what was read: an
+ * oracle for device models. The list becomes a straight-line program, assembled by the GNU toolchain.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** The tools that runOnQemu needs, for requireTool. */
+export const scriptTools = ['qemu-system-aarch64', 'aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld'];
+
+export type ScriptOp =
+  | { readonly op: 'read'; readonly at: bigint; readonly bytes: 1 | 2 | 4 | 8 }
+  | { readonly op: 'write'; readonly at: bigint; readonly bytes: 1 | 2 | 4 | 8; readonly value: bigint }
+  | { readonly op: 'mrs'; readonly reg: string }
+  | { readonly op: 'msr'; readonly reg: string; readonly value: bigint }
+  | { readonly op: 'call'; readonly conduit: 'hvc' | 'smc'; readonly args: readonly bigint[] };
+
+const load = { 1: 'ldrb w1, [x0]', 2: 'ldrh w1, [x0]', 4: 'ldr w1, [x0]', 8: 'ldr x1, [x0]' } as const;
+const store = { 1: 'strb w1, [x0]', 2: 'strh w1, [x0]', 4: 'str w1, [x0]', 8: 'str x1, [x0]' } as const;
+
+const keep = 'str x1, [x20], #8';
+
+function lines(o: ScriptOp): string[] {
+  switch (o.op) {
+    case 'read':
+      return [`ldr x0, =${o.at}`, load[o.bytes], keep];
+    case 'write':
+      return [`ldr x0, =${o.at}`, `ldr x1, =${BigInt.asUintN(64, o.value)}`, store[o.bytes], 'dsb sy'];
+    case 'mrs':
+      return ['isb', `mrs x1, ${o.reg}`, keep];
+    case 'msr':
+      return [`ldr x1, =${BigInt.asUintN(64, o.value)}`, `msr ${o.reg}, x1`, 'isb'];
+    case 'call':
+      return [
+        ...o.args.map((a, n) => `ldr x${n}, =${BigInt.asUintN(64, a)}`),
+        `${o.conduit} #0`,
+        'mov x1, x0',
+        keep,
+      ];
+  }
+}
+
+/**
+ * Executes the operations and returns one value for each read, mrs and call, in order. An access that aborts or a
+ * register that does not exist gives the string 'abort' in its place.
+ */
+export function runOnQemu(
+  ops: readonly ScriptOp[],
+  machine: { readonly el2: boolean; readonly smp?: number; readonly cpu?: string },
+): (bigint | 'abort')[] {
+  const reads = ops.filter((o) => o.op === 'read' || o.op === 'mrs' || o.op === 'call').length;
+  const el = machine.el2 ? 'el2' : 'el1';
+  const conduit = machine.el2 ? 'smc' : 'hvc';
+  const source = `
+    .arch armv8-a+crc
+    .globl _start
+_start: adr x0, vectors
+    msr vbar_${el}, x0
+    adrp x20, results
+    mov x19, x20
+    mov x21, #0
+    b 1f
+    .ltorg
+1:
+${ops
+  .map((o, i) =>
+    [...lines(o).map((l) => `    ${l}`), i % 32 === 31 ? `    b 2f\n    .ltorg\n2:` : ''].join('\n'),
+  )
+  .join('\n')}
+    ldr x0, =0x09000000
+    mov x2, #0x301
+    str w2, [x0, #0x30]     // UART on, loop-back off
+    mov x3, #0x70
+    str w3, [x0, #0x2c]
+    mov x2, #0
+3:  ldrb w1, [x19, x2]
+    strb w1, [x0]
+    add x2, x2, #1
+    ldr x18, =${reads * 8}
+    cmp x2, x18
+    b.lo 3b
+    adrp x19, faults
+    mov x2, #0
+4:  ldrb w1, [x19, x2]
+    strb w1, [x0]
+    add x2, x2, #1
+    ldr x18, =${reads}
+    cmp x2, x18
+    b.lo 4b
+    ldr x0, =0x84000008
+    ${conduit} #0
+    b .
+    .ltorg
+    .balign 2048
+vectors:
+    .rept 16
+    .balign 128
+    b handler
+    .endr
+    // A synchronous exception: mark the next result as an abort and go on after the instruction.
+handler:
+    mrs x16, elr_${el}
+    add x16, x16, #4
+    msr elr_${el}, x16
+    adrp x16, faults
+    adrp x17, results
+    sub x17, x20, x17
+    lsr x17, x17, #3
+    add x16, x16, x17
+    mov w17, #1
+    strb w17, [x16]
+    eret
+    .section .data
+    .balign 4096
+results: .space ${reads * 8 + 8}
+    .balign 4096
+faults: .space ${reads + 8}
+`;
+  const dir = mkdtempSync(join(tmpdir(), 'ws-qemu-'));
+  try {
+    const at = (name: string): string => join(dir, name);
+    writeFileSync(at('a.s'), source);
+    execFileSync('aarch64-linux-gnu-as', ['-o', at('a.o'), at('a.s')]);
+    execFileSync('aarch64-linux-gnu-ld', ['-Ttext=0x40080000', '-o', at('a.elf'), at('a.o')]);
+    execFileSync(
+      'qemu-system-aarch64',
+      [
+        ['-machine', `virt,gic-version=3,its=off,virtualization=${machine.el2 ? 'on' : 'off'}`],
+        ['-cpu', machine.cpu ?? 'cortex-a57', '-smp', String(machine.smp ?? 1), '-m', '128'],
+        ['-display', 'none', '-nodefaults', '-no-reboot', '-monitor', 'none'],
+        ['-serial', `file:${at('out')}`, '-kernel', at('a.elf')],
+      ].flat(),
+      { timeout: 30000, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    const all = readFileSync(at('out'));
+    const out = all.subarray(all.length - reads * 9);
+    return Array.from({ length: reads }, (_, i) =>
+      out[reads * 8 + i] ? ('abort' as const) : out.readBigUInt64LE(i * 8),
+    );
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
