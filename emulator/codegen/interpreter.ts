@@ -19,6 +19,9 @@ import { W, WasmModule, type Func, type FuncType } from './wasm';
 /** Status of a handler that is a function of its own. */
 const Status: Record<ExitKind | 'next', number> = { next: 0, branch: 1, recheck: 2, stop: 3, hold: 4 };
 
+/** Added to the result of run() when the instruction at the PC did not execute. */
+export const HELD = 0x100;
+
 export interface InterpreterModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly handlers: readonly Handler[];
@@ -162,9 +165,12 @@ class Generator {
     };
     const saveLeft = (e: Emitter): void => void e.get(cpu).get(left).store(4, common.left.offset, 'i32');
     const unretire = (e: Emitter): void => void e.get(left).i32(1).op(W.i32Add).setLocal(left);
-    const leave = (e: Emitter): void => {
+    /** Returns the stop reason, with HELD set when the instruction at the PC did not execute. */
+    const leave = (e: Emitter, held = false): void => {
       saveLeft(e);
-      e.get(cpu).load(4, common.stopReason.offset, 'i32').op(W.return);
+      e.get(cpu).load(4, common.stopReason.offset, 'i32');
+      if (held) e.i32(HELD).op(W.i32Or);
+      e.op(W.return);
     };
     const setReason = (e: Emitter, reason: number): void =>
       void e.get(cpu).i32(reason).store(4, common.stopReason.offset, 'i32');
@@ -178,7 +184,7 @@ class Generator {
       else if (kind === 'recheck') e.br(labels.top);
       else {
         if (kind === 'hold') unretire(e);
-        leave(e);
+        leave(e, kind === 'hold');
       }
     };
     const target = (h?: Handler): Target => ({
@@ -277,7 +283,7 @@ class Generator {
           unretire(e);
           storePc(e);
           setReason(e, StopReason.breakpoint);
-          leave(e);
+          leave(e, true);
           break;
         case Special.undefined:
           storePc(e);
@@ -306,6 +312,7 @@ class Generator {
     e.get(status).i32(Status.recheck).op(W.i32Eq).br(labels.top, W.brIf);
     e.get(status).i32(Status.hold).op(W.i32Eq).open(W.if);
     unretire(e);
+    leave(e, true);
     e.end();
     leave(e);
     e.end().end().end();

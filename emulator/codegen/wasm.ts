@@ -28,6 +28,7 @@ export const W = {
   i32Add: 0x6a,
   i32Sub: 0x6b,
   i32And: 0x71,
+  i32Or: 0x72,
   i32Shl: 0x74,
   i32ShrU: 0x76,
   i64Add: 0x7c,

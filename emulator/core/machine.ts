@@ -2,7 +2,7 @@
  * The machine: linear memory, generated code, devices, schedule. It runs until something happens that its owner must
  * know of, and stops only between instructions.
  */
-import { generateInterpreter, type InterpreterModule } from '../codegen/interpreter';
+import { generateInterpreter, HELD, type InterpreterModule } from '../codegen/interpreter';
 import { makeHandlers } from '../codegen/handlers';
 import { tlbLayout } from '../codegen/tlb';
 import type { Isa } from '../isa/dsl/isa';
@@ -187,25 +187,22 @@ export class Machine {
       if (budget <= 0) return { kind: 'limit', cpu, held: false };
       const { used, reason } = this.runCpu(cpu, budget);
       left -= used;
-      const stop = this.afterRun(cpu, reason);
+      const stop = this.afterRun(cpu, reason & ~HELD, (reason & HELD) !== 0);
       if (stop) return stop;
     }
   }
 
   /** Why a return of generated code ends run(), or undefined to go on. */
-  private afterRun(cpu: number, reason: number): Stop | undefined {
+  private afterRun(cpu: number, reason: number, held: boolean): Stop | undefined {
     switch (reason) {
       case StopReason.breakpoint:
         this.held[cpu] = this.pc(cpu);
         return { kind: 'breakpoint', cpu, held: true };
-      case StopReason.event: {
-        const held = this.eventHeld;
-        this.eventHeld = false;
+      case StopReason.event:
         if (held) this.held[cpu] = this.pc(cpu);
         return { kind: 'event', cpu, held };
-      }
       case StopReason.unsupported:
-        return { kind: 'unsupported', cpu, held: true };
+        return { kind: 'unsupported', cpu, held };
       case StopReason.yield:
         this.schedule.quantumLeft = 0;
         return undefined;
@@ -213,9 +210,6 @@ export class Machine {
         return undefined;
     }
   }
-
-  /** Set by the event host function when the stop came before the instruction. */
-  eventHeld = false;
 
   private runCpu(cpu: number, budget: number): { used: number; reason: number } {
     const s = this.schedule;
@@ -225,9 +219,8 @@ export class Machine {
       this.state.set(cpu, common.left, n);
       this.state.set(cpu, common.timeEnd, s.vtime + BigInt(n));
       this.state.set(cpu, common.stopReason, StopReason.none);
-      this.code['run']!(this.state.block(cpu));
+      reason = this.code['run']!(this.state.block(cpu));
       const done = n - this.state.num(cpu, common.left);
-      reason = this.state.num(cpu, common.stopReason);
       used += done;
       s.vtime += BigInt(done);
       s.quantumLeft -= done;
