@@ -1,10 +1,9 @@
 /** LDP, STP, LDPSW, LDNP and STNP: one probe covers both registers. Arm ARM DDI 0487 C4.1, "Load/store register pair". */
-import type { Access } from '../../ir/nodes';
-import type { Row } from '../dsl/row';
+import type { Access, Val } from '../../ir/nodes';
+import type { ExecFields, Row } from '../dsl/row';
 import { baseAddress, checkFpEnabled, encoding, signedOffset } from './load-store-common';
 import { row } from './row';
 import type { A64 } from './sem';
-import type { ExecFields } from '../dsl/row';
 
 interface Pair {
   readonly suffix: '' | 'sw';
@@ -43,34 +42,33 @@ const syntax = (p: Pair, form: Form): string => {
 
 const fields = 'imm7:7 rt2:5 rn:5 rt:5';
 
-/** Loads both before any register is written; with Rt = Rt2, CONSTRAINED UNPREDICTABLE, the first one stays. */
-function loadBoth(
-  s: A64,
-  p: Pair,
-  host: ReturnType<A64['probe']>,
-  f: ExecFields<'rt' | 'rt2', never, never>,
-): void {
-  if (p.bytes === 16) {
-    const [low, high, low2, high2] = [0, 8, 16, 24].map((off) => s.ld(8, host, off));
-    s.setV(f.rt2, low2!, high2);
-    s.setV(f.rt, low!, high);
+/**
+ * Loads both before any register is written. Rt = Rt2 is CONSTRAINED UNPREDICTABLE (Arm ARM DDI 0487 K1.2); as on
+ * QEMU the first value stays in a general-purpose register, the second one in an FP/SIMD register.
+ */
+function loadBoth(s: A64, p: Pair, host: Val, f: ExecFields<'rt' | 'rt2', never, never>): void {
+  const { bytes } = p;
+  if (bytes === 16) {
+    const halves = [0, 8, 16, 24] as const;
+    const [low, high, low2, high2] = halves.map((off) => s.ld(8, host, off)) as [Val, Val, Val, Val];
+    s.setV(f.rt, low, high);
+    s.setV(f.rt2, low2, high2);
     return;
   }
-  const bytes = p.bytes;
-  const [first, second] = [0, bytes].map((off) =>
-    p.suffix === 'sw' ? s.sext(s.ld(4, host, off)) : s.ld(bytes, host, off, 'i64'),
-  );
-  const set = p.simd === '1' ? s.setV.bind(s) : s.setX.bind(s);
-  set(f.rt2, second!);
-  set(f.rt, first!);
+  const load = (off: number): Val =>
+    p.suffix === 'sw' ? s.sext(s.ld(4, host, off)) : s.ld(bytes, host, off, 'i64');
+  const first = load(0);
+  const second = load(bytes);
+  if (p.simd === '1') {
+    s.setV(f.rt, first);
+    s.setV(f.rt2, second);
+  } else {
+    s.setX(f.rt2, second);
+    s.setX(f.rt, first);
+  }
 }
 
-function storeBoth(
-  s: A64,
-  p: Pair,
-  host: ReturnType<A64['probe']>,
-  f: ExecFields<'rt' | 'rt2', never, never>,
-): void {
+function storeBoth(s: A64, p: Pair, host: Val, f: ExecFields<'rt' | 'rt2', never, never>): void {
   [f.rt, f.rt2].forEach((r, i) => {
     if (p.bytes === 16) {
       s.st(8, host, s.v(r, 0), 16 * i);
