@@ -30,8 +30,7 @@ function checksum(s: A64, acc: Val, data: Val, bits: number, poly: number): Val 
     s.assign(rest, s.xor(s.shri(r, 1), subtract));
     const n = s.addi(s.read(left), -1);
     s.assign(left, n);
-    s.if(s.nei(n, 0), () => s.continue(loop));
-    s.break(loop);
+    s.if(s.eqz(n), () => s.break(loop));
   });
   return s.to('i32', s.read(rest));
 }

@@ -1,5 +1,6 @@
 /** Every row as data: patterns do not overlap, shapes are complete, operands exist, bodies build. */
 import assert from 'node:assert/strict';
+import { verify } from '../../../ir/verify';
 import { rawFields, type RawFields, type Row } from '../../dsl/row';
 import { a64Rows } from '../rows';
 import type { A64 } from '../sem';
@@ -75,11 +76,13 @@ describe('A64 rows as encodings', () => {
         const word = wordOfShape(row, shape, r);
         assert.ok(word !== undefined, `no word has the shape ${JSON.stringify(shape)}`);
         const d = fieldsOf(row, word);
+        for (const mode of ['record', 'known'] as const) {
+          assert.deepEqual(verify(build(d, mode)), [], `${mode}, shape ${JSON.stringify(shape)}`);
+        }
         for (const use of touched(build(d, 'record')).operands) {
           assert.ok(use.field in d.operands, `operand ${use.field} is neither a field nor derived`);
           assert.ok(!(use.field in shape), `operand ${use.field} is a shape field`);
         }
-        build(d, 'known');
       }
     });
   }
