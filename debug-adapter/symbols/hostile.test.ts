@@ -2,11 +2,18 @@ import * as assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { requireTool } from '../../test/support/oracles';
 import { memorySource } from './byte-source';
+import { readLocation } from './dwarf/variables';
 import { ElfFile } from './elf';
 import { SymbolError } from './errors';
 import { SymbolIndex } from './index';
 import { Workshop } from './testing';
 import { assembly, header, included, program } from './testing-programs';
+
+/** A machine in which everything is readable. */
+const frame = {
+  reg: (n: number) => BigInt(n) * 16n,
+  mem: (_at: bigint, length: number) => new Uint8Array(length),
+};
 
 /** Asks everything that the index can answer. Only a SymbolError may come out, and only from `add`. */
 function exercise(bytes: Uint8Array): void {
@@ -32,6 +39,15 @@ function exercise(bytes: Uint8Array): void {
     const line = index.lineAt(address);
     if (line !== undefined) assert.ok(line.address <= address && address < line.endAddress);
     index.symbolAt({ pa: address });
+    index.functionAt(address);
+    index.locationsOfSymbol('compute');
+    for (const variable of index.variablesAt(address, frame)) {
+      if (variable.location !== undefined) readLocation(variable.location, variable.type.size, frame);
+      variable.type.target().members();
+      variable.type.enumerators();
+    }
+    const caller = index.unwind(address, frame);
+    if (caller !== undefined) for (let n = 0; n < 32; n++) caller.reg(n);
   }
   index.symbolByName('compute');
   index.functionsMatching('', 5);

@@ -1,4 +1,8 @@
+import { unwind } from './dwarf/cfi';
+import type { CallerFrame } from './dwarf/cfi';
+import type { FrameReader } from './dwarf/expression';
 import type { LineBlock } from './dwarf/lines';
+import type { Variable } from './dwarf/variables';
 import { Image, SymbolModule } from './module';
 import { baseName, mapSource, matchPath, normalise } from './paths';
 import type { SourceMapEntry } from './paths';
@@ -128,6 +132,24 @@ export class SymbolIndex {
       return { name, address: BigInt.asUintN(64, entry + shift), inlined, file: module.name };
     }
     return undefined;
+  }
+
+  /** The caller's frame, by the call frame information at an address; undefined where there is none. */
+  unwind(place: Place, frame: FrameReader): CallerFrame | undefined {
+    for (const { module, link } of this.resolve(place)) {
+      const rules = module.image.frames.rulesAt(link);
+      if (rules !== undefined) return unwind(rules, frame);
+    }
+    return undefined;
+  }
+
+  /** The arguments and local variables of C code at an address. */
+  variablesAt(place: Place, frame: FrameReader): Variable[] {
+    for (const { module, link, shift } of this.resolve(place)) {
+      if (module.image.functions.at(link) === undefined) continue;
+      return module.image.variables.at({ address: link, frame, loadOffset: shift });
+    }
+    return [];
   }
 
   /** Names in code that begin with `prefix`, sorted, for completion. */

@@ -1,9 +1,11 @@
+import { CallFrames } from './dwarf/cfi';
 import { Dies } from './dwarf/dies';
 import { Functions } from './dwarf/functions';
 import type { Scope } from './dwarf/functions';
 import { Lines } from './dwarf/lines';
 import { DebugSections } from './dwarf/sections';
 import { Units } from './dwarf/units';
+import { Variables } from './dwarf/variables';
 import { ElfFile } from './elf';
 import type { Inflate } from './elf';
 import { SymbolTable } from './elf-symbols';
@@ -21,6 +23,8 @@ export class Image {
   readonly units: Units;
   readonly lines: Lines;
   readonly functions: Functions;
+  readonly frames: CallFrames;
+  readonly variables: Variables;
   /** Damage that was found so far; the parts that it does not concern still work. */
   readonly problems: string[] = [];
   private table: SymbolTable | undefined;
@@ -31,7 +35,10 @@ export class Image {
     const sections = new DebugSections(this.elf, report);
     this.units = new Units(sections, report);
     this.lines = new Lines(sections, this.units, report);
-    this.functions = new Functions(this.units, new Dies(this.units), report);
+    const dies = new Dies(this.units);
+    this.functions = new Functions(this.units, dies, report);
+    this.frames = new CallFrames(sections, report);
+    this.variables = new Variables(dies, this.functions, this.frames, report);
   }
 
   private report(problem: string): void {
