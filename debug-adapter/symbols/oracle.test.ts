@@ -115,30 +115,36 @@ describe('symbols and lines against the GNU toolchain', () => {
         assert.deepEqual(index.problems(), []);
       });
 
-      it('gives the line that addr2line gives, for every instruction', function () {
-        // BFD 2.40 names the wrong file in some DWARF 5 line tables and cannot read 64-bit DWARF 5; gdb is right there.
-        // At -O2 gdb prefers statements among rows of one address, as we do, and addr2line does not.
-        if (!variant.c.includes('-O0') || variant.c.includes('-gdwarf-5')) this.skip();
-        const printed = shop
-          .run('aarch64-linux-gnu-addr2line', '-e', 'out.elf', ...addresses.map((a) => `0x${a.toString(16)}`))
-          .trim()
-          .split('\n');
-        assert.equal(printed.length, addresses.length);
-        let known = 0;
-        addresses.forEach((address, i) => {
-          const m = /^(.*):(\d+|\?)/.exec(printed[i] ?? '');
-          const found = index.lineAt(address);
-          const where = `0x${address.toString(16)}`;
-          if (m === null || m[1] === '??' || m[2] === '?' || m[2] === '0') {
-            assert.equal(found, undefined, `${where}: addr2line knows no line`);
-            return;
-          }
-          known++;
-          assert.equal(`${found?.path}:${found?.line}`, `${normalise(m[1] ?? '')}:${m[2]}`, where);
-          assert.ok(found !== undefined && found.address <= address && address < found.endAddress, where);
+      // BFD 2.40 names the wrong file in some DWARF 5 line tables and cannot read 64-bit DWARF 5; and where several rows
+      // share an address, addr2line does not prefer statements as gdb and we do, which shows in optimised code.
+      const comparable = variant.c.includes('-O0') && !variant.c.includes('-gdwarf-5');
+      if (comparable)
+        it('gives the line that addr2line gives, for every instruction', () => {
+          const printed = shop
+            .run(
+              'aarch64-linux-gnu-addr2line',
+              '-e',
+              'out.elf',
+              ...addresses.map((a) => `0x${a.toString(16)}`),
+            )
+            .trim()
+            .split('\n');
+          assert.equal(printed.length, addresses.length);
+          let known = 0;
+          addresses.forEach((address, i) => {
+            const m = /^(.*):(\d+|\?)/.exec(printed[i] ?? '');
+            const found = index.lineAt(address);
+            const where = `0x${address.toString(16)}`;
+            if (m === null || m[1] === '??' || m[2] === '?' || m[2] === '0') {
+              assert.equal(found, undefined, `${where}: addr2line knows no line`);
+              return;
+            }
+            known++;
+            assert.equal(`${found?.path}:${found?.line}`, `${normalise(m[1] ?? '')}:${m[2]}`, where);
+            assert.ok(found !== undefined && found.address <= address && address < found.endAddress, where);
+          });
+          assert.ok(known > 30, `only ${known} addresses have lines`);
         });
-        assert.ok(known > 30, `only ${known} addresses have lines`);
-      });
 
       it('has a statement row wherever objdump lists one, and no other', () => {
         const expected = new Map<string, Set<string>>();
