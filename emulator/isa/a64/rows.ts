@@ -10,7 +10,12 @@ import { crc32Rows } from './crc32';
 import { dpImmediateRows } from './dp-immediate';
 import { dpRegisterRows } from './dp-register';
 import { dpSourcesRows } from './dp-sources';
+import { exclusiveRows } from './exclusive';
+import { loadStorePairRows } from './load-store-pair';
+import { loadStoreRows } from './load-store';
 import type { A64 } from './sem';
+import { simdLoadStoreRows } from './simd-load-store';
+import { simdMoveRows } from './simd-move';
 
 export const a64Rows: readonly Row<A64>[] = [
   ...dpImmediateRows,
@@ -20,4 +25,9 @@ export const a64Rows: readonly Row<A64>[] = [
   ...conditionalRows,
   ...crc32Rows,
   ...branchRows,
+  ...loadStoreRows,
+  ...loadStorePairRows,
+  ...exclusiveRows,
+  ...simdLoadStoreRows,
+  ...simdMoveRows,
 ];
