@@ -5,7 +5,7 @@ import { insert } from '../isa/dsl/pattern';
 import { rawFields, type RawFields, type Row } from '../isa/dsl/row';
 import { common } from '../ir/state';
 import { random, seedFromEnv } from './testing/random';
-import { flatIsa } from './testing/flat-isa';
+import { flatHost, flatIsa } from './testing/flat-isa';
 import { Machine } from './machine';
 import { Oracle } from './oracle';
 
@@ -13,7 +13,7 @@ const RAM = 0x4000_0000n;
 const ALL = new Set(a64Rows.flatMap((r) => (r.feature ? [r.feature] : [])));
 const isa = flatIsa(a64Rows);
 const machine = (): Machine =>
-  new Machine({ isa, cpus: 1, ramBase: RAM, ramBytes: 1 << 20, features: ALL, host: {} });
+  new Machine({ isa, cpus: 1, ramBase: RAM, ramBytes: 1 << 20, features: ALL, host: flatHost });
 
 /** Words of one row and shape, with random operands. */
 function* words(row: Row, shape: RawFields, n: number, r: () => number): Generator<number> {

@@ -7,6 +7,7 @@ import type { Ty } from '../../ir/ops';
 import { common, MemAttr, StopReason } from '../../ir/state';
 import { Acc, type Isa } from '../../isa/dsl/isa';
 import type { Row } from '../../isa/dsl/row';
+import { hostCalls } from '../../isa/a64/host-calls';
 import { row } from '../../isa/a64/row';
 import { A64 } from '../../isa/a64/sem';
 import { layout, state } from '../../isa/a64/state';
@@ -30,6 +31,9 @@ const stops = (name: string, params: Ty[], code: number): Routine =>
     b.set(common.mail, b.i64(code));
     b.set(common.stopRequest, b.i32(StopReason.unsupported));
   });
+
+/** Rows may mention host calls that no spec of the machinery gets to. */
+export const flatHost = Object.fromEntries(Object.keys(hostCalls).map((name) => [name, () => 0]));
 
 /** Codes in mail[0] after an exception. */
 export const Raised = { abort: 1, alignment: 2, external: 3, pcAlignment: 4, undefined: 5 } as const;
