@@ -3,10 +3,15 @@
  * no message for. An editor without the extension loses them and nothing else.
  */
 
-/** Event `worldswitch/uart`: bytes that the guest sent. Request `worldswitch/uart`: bytes for the guest. */
+/** Event `worldswitch/uart`: bytes that the guest sent. */
 export interface UartBytes {
   /** The bytes in base64: a UART carries bytes, not text. */
   readonly data: string;
+}
+
+/** Request `worldswitch/uart`: bytes for the guest, or where its output goes (`false`: to the Debug Console). */
+export interface UartRequest extends Partial<UartBytes> {
+  readonly subscribe?: boolean;
 }
 
 /** Event `worldswitch/poweroff`: the guest switched its machine off. */

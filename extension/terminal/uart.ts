@@ -1,8 +1,12 @@
 import * as vscode from 'vscode';
 import { onCustomEvent } from '../client/custom-events';
 import { DEBUG_TYPE } from '../protocol';
-import type { PowerOff, UartBytes } from '../protocol';
+import type { PowerOff, UartBytes, UartRequest } from '../protocol';
 import { UartText } from './line-ends';
+
+async function request(session: vscode.DebugSession, body: UartRequest): Promise<void> {
+  await session.customRequest('worldswitch/uart', body);
+}
 
 /** The guest's serial console: an extension terminal whose far end is the emulated UART of one session. */
 class UartTerminal implements vscode.Pseudoterminal {
@@ -29,15 +33,17 @@ class UartTerminal implements vscode.Pseudoterminal {
     this.write(early);
   }
 
+  /** The user closed it: what the guest writes from here on goes to the Debug Console. */
   close(): void {
+    if (!this.live) return;
     this.live = false;
+    void request(this.session, { subscribe: false }).catch(() => undefined);
   }
 
   /** What the user types goes to the guest's receiver, byte by byte. */
   handleInput(typed: string): void {
     if (!this.live) return;
-    const body: UartBytes = { data: Buffer.from(typed, 'utf8').toString('base64') };
-    this.session.customRequest('worldswitch/uart', body).then(undefined, (error: unknown) => {
+    request(this.session, { data: Buffer.from(typed, 'utf8').toString('base64') }).catch((error: unknown) => {
       this.note(error instanceof Error ? error.message : String(error));
     });
   }
@@ -69,6 +75,15 @@ export function registerUartTerminals(context: vscode.ExtensionContext): void {
   const bySession = new Map<string, UartTerminal>();
   const ended = new Set<UartTerminal>();
   context.subscriptions.push(
+    vscode.debug.registerDebugAdapterTrackerFactory(DEBUG_TYPE, {
+      createDebugAdapterTracker: (session) => ({
+        // Before the guest runs: without this, its output goes to the Debug Console, as in an editor without us.
+        onDidSendMessage({ type, event }: { type: string; event?: string }) {
+          if (type !== 'event' || event !== 'initialized') return;
+          request(session, { subscribe: true }).catch(() => undefined);
+        },
+      }),
+    }),
     onCustomEvent<UartBytes>('worldswitch/uart', ({ data }, session) => {
       let terminal = bySession.get(session.id);
       if (!terminal) {
