@@ -65,7 +65,8 @@ export class CpuInterface implements SysregPort {
       ...this.perGroup(0),
       ...this.perGroup(1),
       ICC_SGI1R_EL1: { write: (cpu, v) => this.generate(cpu, v, 1) },
-      ICC_ASGI1R_EL1: { write: (cpu, v) => this.generate(cpu, v, 1) },
+      // The other security state's group 1. With one state only an SGI in group 0 answers to it (seen on QEMU).
+      ICC_ASGI1R_EL1: { write: (cpu, v) => this.generate(cpu, v, 0) },
       ICC_SGI0R_EL1: { write: (cpu, v) => this.generate(cpu, v, 0) },
     };
   }

@@ -56,8 +56,7 @@ export class Redistributors implements Device {
 
   private readSgi(cpu: number, at: number, bytes: number): number {
     const found = locate(at & ~3, 1);
-    if (found) return readBank(found, this.irqs.redistributor(cpu).bank, at, bytes);
-    return at >= 0xffd0 && bytes === 4 ? identification(0x93, at) : 0;
+    return found ? readBank(found, this.irqs.redistributor(cpu).bank, at, bytes) : 0;
   }
 
   private readControl(cpu: number, at: number, bytes: number): bigint {

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { requireTool } from '../../../test/support/oracles';
+import { runOnQemu, scriptTools, type ScriptOp } from '../../../test/support/qemu-script';
+import { random, type Access } from '../testing/bench';
+import { GICD, gicBench, GICR, playGic } from '../testing/gic-script';
+
+const show = (v: bigint | 'abort' | undefined): string =>
+  typeof v === 'bigint' ? `0x${v.toString(16)}` : String(v);
+
+/** Compares what was read, access by access; on a difference the message has the accesses before it. */
+function compare(accesses: readonly Access[], ours: readonly (bigint | 'abort')[], seed: string): void {
+  const theirs = runOnQemu(accesses as readonly ScriptOp[], { el2: true, smp: 2 });
+  const history: string[] = [];
+  let n = 0;
+  for (const a of accesses) {
+    const where = 'reg' in a ? a.reg : `${a.bytes} bytes at 0x${a.at.toString(16)}`;
+    if (a.op === 'write' || a.op === 'msr') {
+      history.push(`${a.op} ${where} 0x${a.value.toString(16)}`);
+      continue;
+    }
+    const [mine, qemus] = [ours[n], theirs[n]];
+    n++;
+    history.push(`${a.op} ${where} -> ${show(mine)}`);
+    if (mine !== qemus)
+      assert.fail(
+        `${seed}: ours ${show(mine)}, QEMU ${show(qemus)}, after\n${history.slice(-30).join('\n')}`,
+      );
+  }
+  assert.equal(n, theirs.length);
+}
+
+describe('GICv3 against QEMU', function () {
+  this.timeout(60000);
+
+  const seeds = [1, 2, 3, 4];
+  for (const seed of seeds)
+    it(`gives the same answers to random accesses, seed ${seed}`, function () {
+      requireTool(this, ...scriptTools);
+      const { accesses, results } = playGic(gicBench(2), random(seed), 1000);
+      compare(accesses, results, `seed ${seed}`);
+    });
+
+  it('has the same reset values and identification, word by word', function () {
+    requireTool(this, ...scriptTools);
+    // What QEMU has and this board does not: LPIs (GICD_TYPER.LPIS, GICR_TYPER.PLPIS, GICR_CTLR.CES).
+    const lpi = new Set([GICD + 4, GICR, GICR + 8, GICR + 0x20000, GICR + 0x20008]);
+    const offsets = [
+      0x0, 0x4, 0x8, 0xc, 0x10, 0x14, 0x20, 0x80, 0x100, 0x200, 0x300, 0x400, 0xc00, 0xc04, 0xe00,
+    ];
+    const ids = [0xffd0, 0xffd4, 0xffe0, 0xffe4, 0xffe8, 0xffec, 0xfff0, 0xfff4, 0xfff8, 0xfffc];
+    const accesses = [GICD, GICR, GICR + 0x10000, GICR + 0x20000, GICR + 0x30000]
+      .flatMap((base) => [...offsets, ...ids].map((o) => base + o))
+      .concat(
+        GICR + 0xc,
+        GICR + 0x2000c,
+        GICR + 0x40000,
+        GICD + 0x6100,
+        GICD + 0x84,
+        GICD + 0x9c,
+        GICD + 0xa0,
+      )
+      .filter((a) => !lpi.has(a))
+      .map((a) => ({ op: 'read', at: BigInt(a), bytes: 4 }) as const);
+    compare(accesses, gicBench(2).run(accesses), 'reset values');
+  });
+
+  it('has the same CPU interface registers at reset and after writing all ones', function () {
+    requireTool(this, ...scriptTools);
+    const regs = ['sre_el1', 'sre_el2', 'ctlr_el1', 'bpr0_el1', 'bpr1_el1', 'igrpen0_el1', 'igrpen1_el1'];
+    const values: [string, bigint][] = [
+      ...regs.map((r): [string, bigint] => [r, 0xffff_ffff_ffff_ffffn]),
+      ...regs.map((r): [string, bigint] => [r, 0n]),
+      ['pmr_el1', 0xffn],
+      ['pmr_el1', 0x85n],
+      ['ap0r0_el1', 0xffff_ffffn],
+      ['ap1r0_el1', 0x8000_0000n],
+    ];
+    const read = (r: string): Access => ({ op: 'mrs', reg: `icc_${r}` });
+    const accesses: Access[] = [
+      ...[...regs, 'pmr_el1', 'rpr_el1', 'hppir0_el1', 'hppir1_el1', 'iar0_el1', 'iar1_el1'].map(read),
+      ...values.flatMap(([r, value]): Access[] => [
+        { op: 'msr', reg: `icc_${r}`, value },
+        read(r),
+        read('bpr1_el1'),
+      ]),
+    ];
+    compare(accesses, gicBench(2).run(accesses), 'CPU interface');
+  });
+});
