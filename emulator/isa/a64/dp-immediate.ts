@@ -162,7 +162,11 @@ export const dpImmediateRows: readonly Row<A64>[] = [
     'ORR',
     '01',
     'or',
-    (sf) => [`mov <${reg(sf)}sp:rd>, #<movbm${datasize(sf)}:N,immr,imms> ; rn=31`],
+    (sf) => [
+      // No MOVZ or MOVN writes SP, so that any logical immediate is moved by ORR.
+      `mov <${reg(sf)}sp:rd>, #<bitmask${datasize(sf)}:N,immr,imms> ; rn=31 rd=31`,
+      `mov <${reg(sf)}sp:rd>, #<movbm${datasize(sf)}:N,immr,imms> ; rn=31`,
+    ],
     'Bitwise OR of a register and an immediate.',
   ),
   logicalImmediate('EOR', '10', 'xor', () => [], 'Bitwise exclusive OR of a register and an immediate.'),

@@ -1,11 +1,13 @@
 /** Every row as data: patterns do not overlap, shapes are complete, operands exist, bodies build. */
 import assert from 'node:assert/strict';
+import { routineBody } from '../../../ir/evaluate';
+import type { Routine, Stmt } from '../../../ir/nodes';
 import { verify } from '../../../ir/verify';
 import { rawFields, type RawFields, type Row } from '../../dsl/row';
 import { a64Rows } from '../rows';
-import type { A64 } from '../sem';
+import { A64 } from '../sem';
 import { build, fieldsOf, matches } from './machine';
-import { touched } from './inspect';
+import { touched, walk } from './inspect';
 import { Random, seed } from '../../../../test/support/random';
 
 const hex = (word: number): string => `0x${(word >>> 0).toString(16).padStart(8, '0')}`;
@@ -77,7 +79,9 @@ describe('A64 rows as encodings', () => {
         assert.ok(word !== undefined, `no word has the shape ${JSON.stringify(shape)}`);
         const d = fieldsOf(row, word);
         for (const mode of ['record', 'known'] as const) {
-          assert.deepEqual(verify(build(d, mode)), [], `${mode}, shape ${JSON.stringify(shape)}`);
+          const body = build(d, mode);
+          assert.deepEqual(verify(body), [], `${mode}, shape ${JSON.stringify(shape)}`);
+          verifyRoutines(body);
         }
         for (const use of touched(build(d, 'record')).operands) {
           assert.ok(use.field in d.operands, `operand ${use.field} is neither a field nor derived`);
@@ -87,6 +91,19 @@ describe('A64 rows as encodings', () => {
     });
   }
 });
+
+const verified = new Set<Routine>();
+
+/** Verifies the routines that a body calls, and those that these call. */
+function verifyRoutines(body: readonly Stmt[]): void {
+  walk(body, (s) => {
+    if (s.k !== 'call' || s.callee.k !== 'routine' || verified.has(s.callee)) return;
+    verified.add(s.callee);
+    const inner = routineBody(s.callee, () => new A64());
+    assert.deepEqual(verify(inner, s.callee), [], `routine ${s.callee.name}`);
+    verifyRoutines(inner);
+  });
+}
 
 /** Some word that the row takes and that has the given shape. */
 function wordOfShape(row: Row<A64>, shape: RawFields, r: Random): number | undefined {
