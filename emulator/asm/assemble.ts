@@ -1,0 +1,190 @@
+/** The assembler from source files to an ELF. */
+import { a64Syntax } from '../isa/a64/operands';
+import type { AsmSyntax } from '../isa/dsl/operand';
+import type { Isa } from '../isa/dsl/isa';
+import type { Row } from '../isa/dsl/row';
+import { Assembler } from './assembler';
+import type { Diagnostic } from './diagnostics';
+import { fileLines } from './directives-flow';
+import { dumpLiterals } from './directives-section';
+import { writeElf } from './elf-writer';
+import { InstructionTable } from './encode';
+import { maxLines, type Frame } from './input';
+import { layOut, type PlacedSection } from './layout';
+import { joinPath, parentOf } from './paths';
+import { assembleStatement, checkPreprocessor } from './statement';
+import { num } from './value';
+
+/** What the assembler needs of an instruction set. */
+export type AsmIsa = Pick<Isa, 'name'> & { readonly rows: readonly Row[] };
+
+export interface AssembleOptions {
+  /** Path of the source to assemble. */
+  readonly main: string;
+  /** The content of a file; undefined if there is none. */
+  readonly read: (path: string) => string | Uint8Array | undefined;
+  /** Folders for .include and .incbin, after those of the main and of the including file. */
+  readonly includePaths?: readonly string[];
+  readonly isa: AsmIsa;
+  /** Address of the first section. */
+  readonly base?: bigint;
+  /** Symbols that are set before the first line. */
+  readonly defines?: Readonly<Record<string, bigint>>;
+}
+
+export interface AssembledSymbol {
+  readonly name: string;
+  readonly value: bigint;
+  readonly size: bigint;
+  /** The section; undefined: an absolute value. */
+  readonly section: string | undefined;
+  readonly binding: 'local' | 'global' | 'weak';
+  readonly type: 'none' | 'object' | 'func' | 'tls';
+  readonly visibility: number;
+  readonly definedAt?: { readonly file: string; readonly line: number };
+}
+
+export interface AssembleResult {
+  /** The program; undefined when there are errors. */
+  readonly elf?: Uint8Array;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly symbols: readonly AssembledSymbol[];
+  readonly sections: readonly PlacedSection[];
+  /** Every file that was read, the main one first. */
+  readonly files: readonly string[];
+  /** Macros by name, with the place of their first line. */
+  readonly macros: readonly { readonly name: string; readonly file: string; readonly line: number }[];
+}
+
+export const defaultBase = 0x40080000n;
+
+/** What there is to know of operands, by the name of the instruction set. */
+const syntaxes: Readonly<Record<string, AsmSyntax>> = { a64: a64Syntax };
+
+const tables = new WeakMap<readonly Row[], InstructionTable>();
+
+/** The mnemonics and templates of an instruction set; made once. @throws RangeError for one without syntax. */
+export function tableOf(isa: AsmIsa): InstructionTable {
+  let table = tables.get(isa.rows);
+  if (!table) {
+    const syntax = syntaxes[isa.name.toLowerCase()];
+    if (!syntax) throw new RangeError(`there is no assembly syntax for ${isa.name}`);
+    table = new InstructionTable(isa.rows, syntax);
+    tables.set(isa.rows, table);
+  }
+  return table;
+}
+
+/** Assembles a program. Whatever is wrong with the source becomes diagnostics; it does not throw for any source. */
+export function assemble(options: AssembleOptions): AssembleResult {
+  const files: string[] = [];
+  const contents = new Map<string, string | Uint8Array | undefined>();
+  const load = (path: string): string | Uint8Array | undefined => {
+    if (!contents.has(path)) {
+      const content = options.read(path);
+      contents.set(path, content);
+      if (content !== undefined) files.push(path);
+    }
+    return contents.get(path);
+  };
+  const find = (name: string, from: string): { path: string; content: string | Uint8Array } | undefined => {
+    for (const folder of [parentOf(options.main), parentOf(from), ...(options.includePaths ?? [])]) {
+      const path = joinPath(folder, name);
+      const content = load(path);
+      if (content !== undefined) return { path, content };
+    }
+    return undefined;
+  };
+  const a = new Assembler(tableOf(options.isa), find);
+  const main = load(options.main);
+  if (typeof main !== 'string') {
+    const text = main === undefined ? 'is not found' : 'is not text';
+    const place = { file: options.main, line: 1, column: 1, endColumn: 1, stack: [] };
+    a.diagnostics.add('error', place, `file '${options.main}' ${text}`);
+    return { diagnostics: a.diagnostics.list, symbols: [], sections: [], files, macros: [] };
+  }
+  for (const [name, value] of Object.entries(options.defines ?? {})) {
+    Object.assign(a.symbols.ensure(name), { kind: 'set', value: num(value) });
+  }
+  readSource(a, options.main, main);
+  finishSections(a);
+  const sections = layOut(a, options.base ?? defaultBase);
+  a.resolve();
+  const symbols = collectSymbols(a);
+  const macros = [...a.macros.values()].map((m) => {
+    const at = m.body[0]?.written ?? { file: options.main, line: 1 };
+    return { name: m.name, file: at.file, line: at.line };
+  });
+  const result = { diagnostics: a.diagnostics.list, symbols, sections, files, macros };
+  if (a.diagnostics.errors > 0) return result;
+  return { ...result, elf: writeElf({ sections, symbols, main: options.main }) };
+}
+
+/** First pass: every line of the source. */
+function readSource(a: Assembler, path: string, text: string): void {
+  const lines = fileLines(path, text);
+  a.input.onEnd = (frame) => closeConditions(a, frame);
+  a.input.push({
+    kind: 'file',
+    what: '',
+    from: undefined,
+    iteration: (n) => (n === 0 ? lines : undefined),
+    conditionals: 0,
+  });
+  for (let line = a.input.next(); line; line = a.input.next()) {
+    if (a.input.count > maxLines) {
+      a.statement = { text: '', column: 0 };
+      a.fatal(`the source has more than ${maxLines} lines after macros and repetitions; is one without end?`);
+    }
+    const splitter = a.input.splitter;
+    if (!splitter.inComment && line.text.includes('#')) checkPreprocessor(a, line.text);
+    for (const s of splitter.split(line.text)) {
+      assembleStatement(a, s.text, s.column);
+      if (a.stopped || a.diagnostics.full) return a.input.clear();
+    }
+  }
+}
+
+/** A condition must end in the file or macro in which it begins. */
+function closeConditions(a: Assembler, frame: Frame): void {
+  if (frame.kind === 'repeat') return;
+  while (a.conditionals.length > frame.conditionals) {
+    const c = a.conditionals.pop();
+    if (c) a.diagnostics.add('error', c.place, 'the condition that begins here has no .endif');
+  }
+}
+
+/** Literal pools that no .ltorg has placed go to the end of their section. */
+function finishSections(a: Assembler): void {
+  for (const chunk of a.literals.pending()) {
+    a.chunk = chunk;
+    a.statement = { text: '', column: 0 };
+    dumpLiterals(a);
+  }
+}
+
+function collectSymbols(a: Assembler): AssembledSymbol[] {
+  const out: AssembledSymbol[] = [];
+  for (const s of a.symbols.all.values()) {
+    if (a.symbols.isHidden(s.name)) continue;
+    if (s.kind === 'undefined' && (s.binding !== 'weak' || !s.usedAt)) continue;
+    const v = a.finalValue(s.name);
+    if (typeof v === 'string') {
+      const at = s.definedAt ?? s.usedAt ?? { file: '', line: 1 };
+      a.diagnostics.add('error', { ...at, column: 1, endColumn: 1, stack: [] }, v);
+      continue;
+    }
+    const size = s.size ? a.evaluate(s.size) : undefined;
+    out.push({
+      name: s.name,
+      value: BigInt.asUintN(64, v.value),
+      size: BigInt.asUintN(64, size?.value ?? 0n),
+      section: s.value?.kind === 'address' ? s.value.chunk?.section.name : undefined,
+      binding: s.binding ?? 'local',
+      type: s.type,
+      visibility: s.visibility,
+      ...(s.definedAt ? { definedAt: s.definedAt } : {}),
+    });
+  }
+  return out;
+}
