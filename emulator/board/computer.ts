@@ -1,0 +1,130 @@
+/** A whole computer: the `virt` board with A64 CPUs, a program in its memory, ready to run. */
+import type { Board, MachineEvent } from '../core/device';
+import { Machine } from '../core/machine';
+import type { LogEntry } from '../core/replay';
+import { common, StopReason } from '../ir/state';
+import { cpuModel, resetCpu, type CpuModel } from '../isa/a64/cpus';
+import { unsupportedTexts } from '../isa/a64/host-calls';
+import { a64Isa } from '../isa/a64';
+import { state } from '../isa/a64/state';
+import { deviceRegisters } from '../isa/a64/sysregs';
+import { tlbiSelection } from '../isa/a64/tlbi';
+import { planBoot, type BootPlan } from './boot';
+import { Bus } from './bus';
+import { RAM_BASE } from './map';
+import { createVirtBoard } from './virt';
+
+export interface ComputerConfig {
+  /** CPU model; cortex-a57 unless given. */
+  readonly cpu?: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  /** An ELF file or a flat binary. */
+  readonly image: Uint8Array;
+  readonly bootargs?: string;
+  /** A recorded input log to replay. */
+  readonly log?: readonly LogEntry[];
+}
+
+/** Something that the guest did and somebody subscribed to: see isa/a64/events.ts for the mail's words. */
+export interface GuestEvent {
+  readonly kind: number;
+  readonly cpu: number;
+  /** Virtual time, in instructions. */
+  readonly time: bigint;
+  readonly mail: readonly bigint[];
+}
+
+const MAIL_WORDS = 5;
+
+export class Computer {
+  readonly machine: Machine;
+  readonly board: Board;
+  readonly model: CpuModel;
+  readonly plan: BootPlan;
+  /** Set when the guest did something that the emulator cannot do. */
+  unsupported: string | undefined;
+  /** Set when the guest powered the machine off or asked for a reset. */
+  ended: { readonly kind: 'poweroff' | 'reset'; readonly reason: string } | undefined;
+  onEvent: (e: MachineEvent) => void = () => undefined;
+  onGuestEvent: (e: GuestEvent) => void = () => undefined;
+
+  /** @throws BootError or Error with a sentence for the user. */
+  constructor(readonly config: ComputerConfig) {
+    this.model = cpuModel(config.cpu ?? 'cortex-a57');
+    const cpus = config.cpus;
+    this.plan = planBoot(config.image, BigInt(config.memoryBytes), cpus, true, {
+      cpu: this.model.name,
+      ...(config.bootargs === undefined ? {} : { bootargs: config.bootargs }),
+    });
+    this.machine = new Machine({
+      isa: a64Isa,
+      cpus,
+      ramBase: RAM_BASE,
+      ramBytes: config.memoryBytes,
+      features: this.model.features,
+      host: this.hostFunctions(),
+      ...(config.log ? { log: config.log } : {}),
+    });
+    const bus = new Bus(
+      () => this.machine,
+      cpus,
+      (cpu, entry, x0) => this.startCpu(cpu, entry, x0),
+      (e) => this.machineEvent(e),
+    );
+    this.board = createVirtBoard(bus, { el2: true });
+    this.machine.attach(this.board);
+    for (const w of this.plan.writes) this.machine.physical.poke(w.pa, w.data);
+    this.startCpu(0, this.plan.entry, this.plan.x0);
+  }
+
+  private startCpu(cpu: number, entry: bigint, x0: bigint): void {
+    resetCpu(this.machine.state, cpu, this.model);
+    this.machine.tlb.reset(cpu);
+    this.machine.state.set(cpu, state.x, x0, 0);
+    this.machine.startCpu(cpu, entry);
+  }
+
+  private machineEvent(e: MachineEvent): void {
+    if (e.kind === 'poweroff' || e.kind === 'reset') {
+      this.ended = { kind: e.kind, reason: e.reason };
+      for (let cpu = 0; cpu < this.machine.cpus; cpu++) this.machine.stopCpu(cpu);
+    }
+    this.onEvent(e);
+  }
+
+  private hostFunctions(): Record<string, (...args: number[]) => number | void> {
+    const cpuOf = (block: number): number => this.machine.state.cpuOf(block);
+    const mail = (cpu: number, i: number): bigint => this.machine.state.get(cpu, common.mail, i);
+    return {
+      firmware: (block, conduit) =>
+        this.board.firmware(cpuOf(block!), conduit === 0 ? 'hvc' : 'smc') ? 1 : 0,
+      event: (block, kind) => {
+        const cpu = cpuOf(block!);
+        const words = Array.from({ length: MAIL_WORDS }, (_, i) => mail(cpu, i));
+        this.onGuestEvent({ kind: kind!, cpu, time: this.machine.now(), mail: words });
+      },
+      sysregRead: (block, n) => {
+        const cpu = cpuOf(block!);
+        this.machine.state.set(cpu, common.mail, this.board.sysregs.read(deviceRegisters[n!]!, cpu));
+      },
+      sysregWrite: (block, n) => {
+        const cpu = cpuOf(block!);
+        this.board.sysregs.write(deviceRegisters[n!]!, cpu, mail(cpu, 0));
+      },
+      tlbi: (block, op, broadcast) => {
+        const cpu = cpuOf(block!);
+        const what = tlbiSelection(op!, mail(cpu, 0), (f) => this.machine.state.get(cpu, f));
+        for (let i = 0; i < this.machine.cpus; i++)
+          if (broadcast || i === cpu) this.machine.tlb.invalidate(i, what);
+      },
+      sendEvent: () => {
+        for (let i = 0; i < this.machine.cpus; i++) this.machine.state.set(i, state.eventRegister, 1);
+      },
+      unsupported: (_block, what) => {
+        this.unsupported = unsupportedTexts[what!];
+        this.machine.requestStop(StopReason.unsupported);
+      },
+    };
+  }
+}
