@@ -14,6 +14,7 @@ import { exclusiveRows } from './exclusive';
 import { loadStorePairRows } from './load-store-pair';
 import { loadStoreRows } from './load-store';
 import type { A64 } from './sem';
+import { systemRows } from './system';
 import { simdLoadStoreRows } from './simd-load-store';
 import { simdMoveRows } from './simd-move';
 
@@ -25,6 +26,7 @@ export const a64Rows: readonly Row<A64>[] = [
   ...conditionalRows,
   ...crc32Rows,
   ...branchRows,
+  ...systemRows,
   ...loadStoreRows,
   ...loadStorePairRows,
   ...exclusiveRows,

@@ -3,8 +3,10 @@
  * pseudocode (Arm ARM DDI 0487 appendix J1.3).
  */
 import { Builder } from '../../ir/builder';
-import type { Access, Operand, Val } from '../../ir/nodes';
+import type { Access, Operand, Routine, Val } from '../../ir/nodes';
 import type { Ty } from '../../ir/ops';
+import { recordEvent, stopBefore, type EventName } from './events';
+import { raiseFp, raiseSpAlignment, raiseUndefined } from './exception';
 import { SP, state, TRASH, ZERO } from './state';
 
 const X = state.x.offset;
@@ -25,7 +27,7 @@ export const Flag = {
   acqRel: 16,
   /** The abort's ISS describes the access (ISV): single general-purpose register, no writeback. */
   isv: 32,
-  /** DC ZVA and other cache maintenance: ISS.CM. */
+  /** Cache maintenance by address, but not DC ZVA: ISS.CM. */
   cacheMaintenance: 64,
 } as const;
 
@@ -284,6 +286,46 @@ export class A64 extends Builder {
     this.st(bytes, host, v);
     before();
     this.commit(host, access);
+  }
+
+  // --- exceptions and events ------------------------------------------------------------------------------------
+
+  /** Takes an exception by a routine that raises it for the instruction at state.pc, and ends the instruction. */
+  raise(routine: Routine, ...args: Val[]): void {
+    this.syncPc();
+    this.call(routine, ...args);
+    this.exit('recheck');
+  }
+
+  /** The instruction is UNDEFINED here. */
+  undefinedInstruction(): void {
+    this.raise(raiseUndefined);
+  }
+
+  /** CheckFPAdvSIMDEnabled64(): the first thing that FP and SIMD instructions do. */
+  checkFP(): void {
+    this.if(this.get(state.fpTrap), () => this.raise(raiseFp));
+  }
+
+  /** CheckSPAlignment(): before a memory access whose base register is SP. `base` is its value. */
+  checkSP(base: Val): void {
+    const misaligned = this.wrap(this.andi(base, 15));
+    this.if(this.and(this.nei(misaligned, 0), this.get(state.spCheck)), () => this.raise(raiseSpAlignment));
+  }
+
+  /** Continues with the next instruction after looking at interrupts and the translation context again. */
+  nextWithRecheck(): void {
+    this.branch(this.addi(this.pc(), 4), 'recheck');
+  }
+
+  /** Calls the host for an event that it asks for; `details` fills state.mail, see events.ts. */
+  event(kind: EventName, details: () => void): void {
+    recordEvent(this, kind, details);
+  }
+
+  /** Stops before the instruction executes, if the debugger asks for one of these events. `kinds` are their bits. */
+  stopBefore(kinds: Val): void {
+    stopBefore(this, kinds);
   }
 
   // --- inner workings -------------------------------------------------------------------------------------------

@@ -8,6 +8,9 @@ export const SP = 31;
 export const ZERO = 32;
 export const TRASH = 33;
 
+/** Bits of state.features. */
+export const CpuFeature = { pan: 1, uao: 2 } as const;
+
 export const state = {
   /** X0-X30; [31] the current stack pointer, [32] reads as zero for ever, [33] takes writes to ZR. */
   x: layout.field('x', 8, 34),
@@ -33,4 +36,41 @@ export const state = {
   exAddr: layout.field('exAddr', 8),
   /** The event register of WFE. */
   eventRegister: layout.field('eventRegister', 4),
+
+  // --- derived by the contextKey routine, so that instructions need one look ---
+  /** EL to which FP and SIMD instructions trap now; 0: they do not. */
+  fpTrap: layout.field('fpTrap', 4),
+  /** SCTLR_ELx.SA or SA0 of the current EL: a misaligned SP used as base faults. */
+  spCheck: layout.field('spCheck', 4),
+
+  // --- configuration, set at reset ---
+  /** The CPU implements EL2: HVC reaches it, and PSCI answers SMC; otherwise PSCI answers HVC. */
+  hasEL2: layout.field('hasEL2', 4),
+  /** Features that routines ask for while running: bits of CpuFeature. */
+  features: layout.field('features', 4),
+  /** log2 of the physical address space. */
+  paBits: layout.field('paBits', 4),
+  /** CCSIDR_EL1 of the first level data, first level instruction and second level cache. */
+  ccsidr: layout.field('ccsidr', 8, 3),
+
+  // --- between the debugger and the instructions (see events.ts) ---
+  /** Set when resuming at an instruction that would stop before it executes; the instruction clears it. */
+  holdSkip: layout.field('holdSkip', 4),
+  /** The kinds (1 << kind) that made the last stop; the debugger clears it. */
+  stopEvents: layout.field('stopEvents', 4),
+
+  // --- results of the page walker beside common.trPa ... (see mmu.ts) ---
+  /** The fault of the last translation: a Fault word, 0 when it succeeded. */
+  fault: layout.field('fault', 4),
+  /** The intermediate physical address that stage 2 could not translate. */
+  faultIpa: layout.field('faultIpa', 8),
+  /** Memory attributes of the last translation as in PAR_EL1.ATTR, and its shareability as in PAR_EL1.SH. */
+  trMem: layout.field('trMem', 4),
+  trSh: layout.field('trSh', 4),
+  /** The last stage 2 walk: output address, log2 of the mapping's size, MemAttr of the descriptor, shareability. */
+  s2Pa: layout.field('s2Pa', 8),
+  s2Size: layout.field('s2Size', 4),
+  s2Mem: layout.field('s2Mem', 4),
+  s2Sh: layout.field('s2Sh', 4),
+  s2Level: layout.field('s2Level', 4),
 } as const;

@@ -51,12 +51,16 @@ export interface SysregSpec {
   readonly context?: boolean;
   /** Writing it can change which interrupts are pending. */
   readonly irq?: boolean;
-  /** A device implements it: accesses call the board. `virtual` names what EL0 and EL1 see under HCR_EL2.IMO or FMO. */
-  readonly device?: boolean | { readonly virtual: string; readonly by: Control };
+  /** A device implements it: accesses call the board. */
+  readonly device?: boolean;
+  /** While one of the controls `by` holds, EL1 reaches the device register of this name instead. */
+  readonly virtual?: { readonly name: string; readonly by: readonly Control[] };
   /** The board looks at it after a write (timers). */
   readonly board?: boolean;
   /** A look at another piece of state instead of a field of its own. */
   readonly view?: { readonly field: StateField; readonly index?: number };
+  /** Has no storage: `read` and `write` do everything. */
+  readonly computed?: boolean;
   /** Shares the storage of another register. */
   readonly same?: string;
   /** The CPU model gives the value; guests cannot write it. */

@@ -1,0 +1,152 @@
+/** CPU models: identification registers and features as data, and the state at reset (Arm ARM DDI 0487 D1.9). */
+import type { StateField } from '../../ir/nodes';
+import { common } from '../../ir/state';
+import { CpuFeature, SP, state } from './state';
+import { sysregs } from './sysregs';
+
+export interface CpuModel {
+  readonly name: string;
+  /** What rows ask for with `feature`. */
+  readonly features: ReadonlySet<string>;
+  /** log2 of the physical address space, as ID_AA64MMFR0_EL1.PARange says. */
+  readonly paBits: number;
+  /** Values of ID registers; those not named are zero. */
+  readonly id: Readonly<Record<string, bigint>>;
+  /** CCSIDR_EL1 of the first level data, first level instruction and second level cache. */
+  readonly ccsidr: readonly [bigint, bigint, bigint];
+}
+
+/** What Cortex-A53, A57 and A72 have in common: Armv8.0-A with CRC32 and the cryptographic extension. */
+const armv8: Readonly<Record<string, bigint>> = {
+  CLIDR_EL1: 0x0a200023n,
+  CTR_EL0: 0x8444c004n,
+  // EL0 to EL2 in both states, no EL3, FP and SIMD, GIC system registers.
+  ID_AA64PFR0_EL1: 0x01000222n,
+  ID_AA64DFR0_EL1: 0x10305106n,
+  ID_AA64ISAR0_EL1: 0x00011120n,
+  ID_AA64MMFR0_EL1: 0x00001124n,
+  ID_PFR0_EL1: 0x00000131n,
+  ID_PFR1_EL1: 0x10011001n,
+  ID_DFR0_EL1: 0x03010006n,
+  ID_MMFR0_EL1: 0x10101105n,
+  ID_MMFR1_EL1: 0x40000000n,
+  ID_MMFR2_EL1: 0x01260000n,
+  ID_MMFR3_EL1: 0x02102211n,
+  ID_ISAR0_EL1: 0x02101110n,
+  ID_ISAR1_EL1: 0x13112111n,
+  ID_ISAR2_EL1: 0x21232042n,
+  ID_ISAR3_EL1: 0x01112131n,
+  ID_ISAR4_EL1: 0x00011142n,
+  ID_ISAR5_EL1: 0x00011121n,
+  MVFR0_EL1: 0x10110222n,
+  MVFR1_EL1: 0x12111111n,
+  MVFR2_EL1: 0x00000043n,
+  PMCEID0_EL0: 0x00020001n,
+  PMCR_EL0: 0x41013000n,
+};
+
+const features = new Set(['CRC32', 'AES', 'SHA1', 'SHA256']);
+
+const models: readonly CpuModel[] = [
+  {
+    name: 'cortex-a57',
+    features,
+    paBits: 44,
+    id: { ...armv8, MIDR_EL1: 0x411fd070n },
+    ccsidr: [0x701fe00an, 0x201fe012n, 0x70ffe07an],
+  },
+  {
+    name: 'cortex-a53',
+    features,
+    paBits: 40,
+    id: {
+      ...armv8,
+      MIDR_EL1: 0x410fd034n,
+      CTR_EL0: 0x84448004n,
+      ID_AA64MMFR0_EL1: 0x00001122n,
+      PMCR_EL0: 0x41033000n,
+    },
+    ccsidr: [0x700fe01an, 0x201fe00an, 0x707fe07an],
+  },
+  {
+    name: 'cortex-a72',
+    features,
+    paBits: 44,
+    id: {
+      ...armv8,
+      MIDR_EL1: 0x410fd083n,
+      ID_MMFR0_EL1: 0x10201105n,
+      PMCR_EL0: 0x41023000n,
+      ID_AA64MMFR0_EL1: 0x00001124n,
+    },
+    ccsidr: [0x701fe00an, 0x201fe012n, 0x707fe07an],
+  },
+];
+
+export const cpuModels: ReadonlyMap<string, CpuModel> = new Map(models.map((m) => [m.name, m]));
+
+/** A model by name. @throws Error that names the models there are. */
+export function cpuModel(name: string): CpuModel {
+  const model = cpuModels.get(name.toLowerCase());
+  if (!model)
+    throw new Error(`There is no CPU model '${name}': choose one of ${[...cpuModels.keys()].join(', ')}.`);
+  return model;
+}
+
+/** Who can write the fields of CPU blocks. */
+export interface CpuWriter {
+  set(cpu: number, field: StateField, value: bigint, index?: number): void;
+}
+
+/** MPIDR_EL1: affinity 0 is the CPU's number in its cluster of four, affinity 1 the cluster; bit 31 is RES1. */
+export function mpidr(cpuIndex: number): bigint {
+  return 0x80000000n | (BigInt(cpuIndex >> 2) << 8n) | BigInt(cpuIndex & 3);
+}
+
+/** Puts a CPU into its state after reset, at the highest exception level that it has; the entry address is 0. */
+export function resetCpu(to: CpuWriter, cpuIndex: number, model: CpuModel, hasEL2 = true): void {
+  const set = (field: StateField, value: bigint, index = 0): void => to.set(cpuIndex, field, value, index);
+  const el = hasEL2 ? 2n : 1n;
+  const midr = model.id['MIDR_EL1'] ?? 0n;
+  const own: Record<string, bigint> = {
+    ...model.id,
+    MPIDR_EL1: mpidr(cpuIndex),
+    VPIDR_EL2: midr,
+    VMPIDR_EL2: mpidr(cpuIndex),
+  };
+  if (!hasEL2) own['ID_AA64PFR0_EL1'] = (model.id['ID_AA64PFR0_EL1'] ?? 0n) & ~0xf00n;
+  for (const r of sysregs) {
+    if (!r.storage || r.view || r.same) continue;
+    set(r.storage.field, own[r.name] ?? r.reset ?? 0n, r.storage.index);
+  }
+  for (let n = 0; n <= SP + 2; n++) set(state.x, 0n, n);
+  for (let n = 0; n < state.v.count; n++) set(state.v, 0n, n);
+  for (let n = 0; n < 4; n++) set(state.spEl, 0n, n);
+  model.ccsidr.forEach((v, n) => set(state.ccsidr, v, n));
+  const features =
+    (model.features.has('PAN') ? CpuFeature.pan : 0) | (model.features.has('UAO') ? CpuFeature.uao : 0);
+  const plain: readonly (readonly [StateField, bigint])[] = [
+    [common.pc, 0n],
+    [common.irqLines, 0n],
+    [common.asleep, 0n],
+    [state.nzcv, 0n],
+    [state.daif, 0x3c0n],
+    [state.el, el],
+    [state.spsel, 1n],
+    [state.il, 0n],
+    [state.ss, 0n],
+    [state.pan, 0n],
+    [state.uao, 0n],
+    [state.exBytes, 0n],
+    [state.exAddr, 0n],
+    [state.eventRegister, 0n],
+    [state.hasEL2, hasEL2 ? 1n : 0n],
+    [state.features, BigInt(features)],
+    [state.paBits, BigInt(model.paBits)],
+    [state.holdSkip, 0n],
+    [state.stopEvents, 0n],
+    [state.fault, 0n],
+    [state.faultIpa, 0n],
+  ];
+  for (const [field, value] of plain) set(field, value);
+}

@@ -1,0 +1,34 @@
+/** The A64 instruction set of Armv8-A, as codegen/ and core/ take it. */
+import type { Isa } from '../dsl/isa';
+import { raiseAbort, raiseAlignment, raiseExternal } from './exception-abort';
+import { raisePcAlignment, raiseUndefined, takeInterrupt } from './exception';
+import { translateAs } from './mmu-at';
+import { contextKey } from './mmu-context';
+import { translate } from './mmu';
+import { a64Rows } from './rows';
+import { A64 } from './sem';
+import { layout, state } from './state';
+import './sysregs';
+
+export const a64Isa: Isa<A64> = {
+  name: 'a64',
+  newBuilder: () => new A64(),
+  rows: a64Rows,
+  fields: layout.fields,
+  stateEnd: layout.end,
+  routines: {
+    translate,
+    raiseAbort,
+    raiseAlignment,
+    raiseExternal,
+    raisePcAlignment,
+    takeInterrupt,
+    raiseUndefined,
+    contextKey,
+  },
+  exports: [translateAs],
+  onYield: [
+    { field: state.exBytes, value: 0 },
+    { field: state.eventRegister, value: 1 },
+  ],
+};

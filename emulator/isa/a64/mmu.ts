@@ -1,0 +1,341 @@
+/**
+ * Address translation (Arm ARM DDI 0487 D8): stage 1 of the EL1&0 and EL2 regimes, stage 2, and both nested.
+ * Routines return 0, or a Fault word that they leave in state.fault too; they never take an exception.
+ */
+import type { Builder } from '../../ir/builder';
+import type { Routine, Val } from '../../ir/nodes';
+import { common, MemAttr } from '../../ir/state';
+import { Acc } from '../dsl/isa';
+import { Fault, Fsc } from './exception-abort';
+import { emitWalk, granuleTg0, granuleTg1, lowMask, outputBits, tooLarge } from './mmu-walk';
+import { combineMemory, stage2Memory } from './mmu-memory';
+import { state } from './state';
+import { getField, getReg } from './sysregs';
+
+/** Bit of `acc` beside those of Acc: the access is a stage 1 walk's, to be checked as a read. */
+const WALK = 0x100;
+
+const has = (s: Builder, acc: Val, bit: number): Val => s.nei(s.andi(acc, bit), 0);
+
+/** Leaves the routine with a fault. */
+function fail(s: Builder, fsc: number, level: Val, more: Val): void {
+  const fault = s.or(s.or(s.i32(fsc | Fault.any), level), more);
+  s.set(state.fault, fault);
+  s.ret(fault);
+}
+
+// --- stage 2 ------------------------------------------------------------------------------------------------------
+
+/** (ipa, acc) -> fault: state.s2Pa, s2Size, s2Mem, s2Sh, s2Level. Stage 2 is on. */
+export const stage2Walk: Routine = {
+  k: 'routine',
+  name: 'stage2Walk',
+  params: ['i64', 'i32'],
+  result: 'i32',
+  build: (s: Builder, ipa: Val, acc: Val) => {
+    const vtcr = (field: string): Val => getField(s, `VTCR_EL2.${field}`);
+    const walk = has(s, acc, WALK);
+    const more = s.or(s.i32(Fault.stage2), s.select(walk, s.i32(Fault.s1ptw), s.i32(0)));
+    const refuse = (fsc: number, level: Val): void => {
+      s.set(state.faultIpa, ipa);
+      fail(s, fsc, level, more);
+    };
+    const granule = granuleTg0(s, vtcr('TG0'));
+    const stride = s.addi(granule, -3);
+    const is4k = s.eqi(granule, 12);
+    const inputBits = s.sub(s.i32(64), vtcr('T0SZ'));
+    const outBits = outputBits(s, vtcr('PS'), s.get(state.paBits));
+    const sl0 = vtcr('SL0');
+    const start = s.sub(s.select(is4k, s.i32(2), s.i32(3)), sl0);
+    // Index bits of the first level: more than a table's 9 (11, 13) means concatenated tables, up to 16 (D8.2.7).
+    const firstBits = s.sub(inputBits, s.add(granule, s.mul(s.sub(s.i32(3), start), stride)));
+    const smallPa = s.leu(outBits, s.select(s.eqi(granule, 14), s.i32(40), s.i32(42)));
+    const level0 = s.eqz(start);
+    const invalid = [
+      s.eqi(sl0, 3),
+      s.gtu(inputBits, s.i32(48)),
+      s.ltu(inputBits, s.i32(25)),
+      s.gtu(inputBits, outBits),
+      s.select(is4k, s.and(level0, smallPa), s.or(level0, s.and(s.eqi(start, 1), smallPa))),
+      s.lts(firstBits, s.i32(1)),
+      s.gts(firstBits, s.addi(stride, 4)),
+      tooLarge(s, ipa, inputBits),
+    ].reduce((a, b) => s.or(a, b));
+    s.if(invalid, () => refuse(Fsc.translation, s.i32(0)));
+    const vttbr = s.andi(getReg(s, 'VTTBR_EL2'), 0xfffffffffffen);
+    s.if(tooLarge(s, vttbr, outBits), () => refuse(Fsc.addressSize, s.i32(0)));
+    const leaf = emitWalk(s, {
+      input: ipa,
+      inputBits,
+      granule,
+      start,
+      base: s.and(vttbr, s.not(lowMask(s, s.addi(firstBits, 3)))),
+      outBits,
+      big: getField(s, 'SCTLR_EL2.EE'),
+      physical: (address) => address,
+      fail: refuse,
+    });
+    const d = leaf.descriptor;
+    const [readable, writable, xn] = [s.bit(d, 6), s.bit(d, 7), s.bit(d, 54)];
+    const exec = has(s, acc, Acc.exec);
+    const write = s.and(has(s, acc, Acc.write), s.eqz(walk));
+    const both = s.and(has(s, acc, Acc.atomic), write);
+    const dataOk = s.select(write, s.and(writable, s.or(readable, s.eqz(both))), readable);
+    const ok = s.select(s.and(exec, s.eqz(walk)), s.eqz(xn), dataOk);
+    s.if(s.eqz(ok), () => refuse(Fsc.permission, leaf.level));
+    s.set(state.s2Pa, leaf.output);
+    s.set(state.s2Size, leaf.size);
+    s.set(state.s2Mem, s.wrap(s.bits(d, 2, 4)));
+    s.set(state.s2Sh, s.wrap(s.bits(d, 8, 2)));
+    s.set(state.s2Level, leaf.level);
+    s.ret(s.i32(0));
+  },
+};
+
+// --- stage 1 ------------------------------------------------------------------------------------------------------
+
+/** What distinguishes the translation regimes: one column more makes EL2&0 of VHE. */
+interface Regime {
+  readonly name: string;
+  readonly el: 1 | 2;
+  /** Two halves of the address space (TTBR0 and TTBR1), an ASID, EL0. */
+  readonly twoRanges: boolean;
+  readonly ips: string;
+}
+
+const regimes = {
+  el10: { name: 'stage1El1', el: 1, twoRanges: true, ips: 'IPS' },
+  el2: { name: 'stage1El2', el: 2, twoRanges: false, ips: 'PS' },
+} as const satisfies Record<string, Regime>;
+
+/** Is stage 1 of the EL1&0 regime on? HCR_EL2.DC and TGE switch it off. */
+function stage1On(s: Builder, r: Regime): Val {
+  const m = getField(s, `SCTLR_EL${r.el}.M`);
+  if (r.el === 2) return m;
+  return s.and(m, s.eqz(s.or(getField(s, 'HCR_EL2.DC'), getField(s, 'HCR_EL2.TGE'))));
+}
+
+/** Without translation: the address is the output if it is not too large (D8.2.9). */
+function flat(s: Builder, r: Regime, address: Val, acc: Val): void {
+  s.if(tooLarge(s, address, s.get(state.paBits)), () => fail(s, Fsc.addressSize, s.i32(0), s.i32(0)));
+  s.set(common.trPa, address);
+  s.set(common.trSize, s.i32(12));
+  // Fetches are Normal, data is Device-nGnRnE, but all is Normal write-back with HCR_EL2.DC.
+  const plain = s.select(has(s, acc, Acc.exec), s.i32(0x44), s.i32(0));
+  const dc = r.el === 1 ? getField(s, 'HCR_EL2.DC') : s.i32(0);
+  s.set(state.trMem, s.select(dc, s.i32(0xff), plain));
+  s.set(state.trSh, s.select(dc, s.i32(0), s.i32(2)));
+  s.ret(s.i32(0));
+}
+
+/** Permission check of a leaf: AP, XN and what tables on the way took away (D8.4.1). */
+function permitted(s: Builder, r: Regime, d: Val, tables: Val, acc: Val, user: Val): Val {
+  const readOnly = s.or(s.bit(d, 7), s.bit(tables, 62));
+  const wxn = getField(s, `SCTLR_EL${r.el}.WXN`);
+  const write = has(s, acc, Acc.write);
+  const exec = has(s, acc, Acc.exec);
+  const xn = s.or(s.bit(d, 54), s.bit(tables, 60));
+  if (!r.twoRanges) {
+    const noExec = s.or(xn, s.and(wxn, s.eqz(readOnly)));
+    return s.select(exec, s.eqz(noExec), s.or(s.eqz(write), s.eqz(readOnly)));
+  }
+  const el0 = s.and(s.bit(d, 6), s.eqz(s.bit(tables, 61)));
+  const el0Write = s.and(el0, s.eqz(readOnly));
+  const pxn = s.or(s.bit(d, 53), s.bit(tables, 59));
+  // What EL0 can write, EL1 cannot execute, whatever PXN says.
+  const userNoExec = s.or(xn, s.and(wxn, el0Write));
+  const privNoExec = s.or(s.or(pxn, el0Write), s.and(wxn, s.eqz(readOnly)));
+  const userData = s.select(write, el0Write, el0);
+  const pan = s.and(s.get(state.pan), el0);
+  const privData = s.and(s.eqz(pan), s.or(s.eqz(write), s.eqz(readOnly)));
+  return s.select(exec, s.eqz(s.select(user, userNoExec, privNoExec)), s.select(user, userData, privData));
+}
+
+/** (va, acc, user: as EL0, nested: walks go through stage 2) -> fault: state.trPa, trSize, trMem, trSh. */
+function stage1(r: Regime): Routine {
+  return {
+    k: 'routine',
+    name: r.name,
+    params: ['i64', 'i32', 'i32', 'i32'],
+    result: 'i32',
+    build: (s: Builder, va: Val, acc: Val, user: Val, nested: Val) => {
+      const tcr = (field: string): Val => getField(s, `TCR_EL${r.el}.${field}`);
+      const upper = r.twoRanges ? s.bit(va, 55) : s.i32(0);
+      const either = (one: () => Val, zero: () => Val): Val =>
+        r.twoRanges ? s.select(upper, one(), zero()) : zero();
+      const tbi = r.twoRanges
+        ? either(
+            () => tcr('TBI1'),
+            () => tcr('TBI0'),
+          )
+        : tcr('TBI');
+      // The bits that count: without the tag.
+      const address = s.select(tbi, s.andi(va, (1n << 56n) - 1n), va);
+      s.if(s.eqz(stage1On(s, r)), () => flat(s, r, address, acc));
+
+      const refuse = (fsc: number, level: Val): void => fail(s, fsc, level, s.i32(0));
+      const tsz = either(
+        () => tcr('T1SZ'),
+        () => tcr('T0SZ'),
+      );
+      const inputBits = s.sub(s.i32(64), tsz);
+      const granule = either(
+        () => granuleTg1(s, tcr('TG1')),
+        () => granuleTg0(s, tcr('TG0')),
+      );
+      const epd = r.twoRanges
+        ? either(
+            () => tcr('EPD1'),
+            () => tcr('EPD0'),
+          )
+        : s.i32(0);
+      // All bits above the input are equal: zero for TTBR0, one for TTBR1.
+      const significant = s.select(tbi, s.i64((1n << 56n) - 1n), s.i64(-1n));
+      const expected = s.select(upper, significant, s.i64(0));
+      const badSize = s.or(s.gtu(tsz, s.i32(39)), s.ltu(tsz, s.i32(16)));
+      s.if(s.or(badSize, epd), () => refuse(Fsc.translation, s.i32(0)));
+      const outside = s.nei(s.shru(s.xor(address, expected), s.zext(inputBits)), 0);
+      s.if(outside, () => refuse(Fsc.translation, s.i32(0)));
+
+      const stride = s.addi(granule, -3);
+      const reach = (levels: number): Val => s.add(granule, s.mul(stride, s.i32(levels)));
+      const start = [1, 2, 3].reduceRight(
+        (rest, n) => s.select(s.leu(inputBits, reach(n)), s.i32(4 - n), rest),
+        s.i32(0),
+      );
+      const outBits = outputBits(s, tcr(r.ips), s.get(state.paBits));
+      const firstBits = s.sub(inputBits, s.add(granule, s.mul(s.sub(s.i32(3), start), stride)));
+      const ttbr = either(
+        () => getReg(s, 'TTBR1_EL1'),
+        () => getReg(s, `TTBR0_EL${r.el}`),
+      );
+      const base = s.andi(ttbr, 0xfffffffffffen);
+      s.if(tooLarge(s, base, outBits), () => refuse(Fsc.addressSize, s.i32(0)));
+
+      const tables = s.local('tables', s.i64(0));
+      const leaf = emitWalk(s, {
+        input: s.and(va, lowMask(s, inputBits)),
+        inputBits,
+        granule,
+        start,
+        base: s.and(base, s.not(lowMask(s, s.addi(firstBits, 3)))),
+        outBits,
+        big: getField(s, `SCTLR_EL${r.el}.EE`),
+        physical: (ipa) => (r.el === 1 ? throughStage2(s, ipa, nested) : ipa),
+        fail: refuse,
+        onTable: (d) => s.assign(tables, s.or(s.read(tables), d)),
+      });
+      const d = leaf.descriptor;
+      s.if(s.eqz(permitted(s, r, d, s.read(tables), acc, user)), () => refuse(Fsc.permission, leaf.level));
+      const attr = s.shru(getReg(s, `MAIR_EL${r.el}`), s.shli(s.bits(d, 2, 3), 3));
+      s.set(common.trPa, leaf.output);
+      s.set(common.trSize, leaf.size);
+      s.set(state.trMem, s.wrap(s.andi(attr, 0xff)));
+      s.set(state.trSh, s.wrap(s.bits(d, 8, 2)));
+      s.ret(s.i32(0));
+    },
+  };
+}
+
+/** The physical address of a stage 1 descriptor; leaves the routine where stage 2 does not give one. */
+function throughStage2(s: Builder, ipa: Val, nested: Val): Val {
+  const pa = s.local('descriptorPa', ipa);
+  s.if(nested, () => {
+    const fault = s.call(stage2Walk, ipa, s.i32(WALK));
+    s.if(fault, () => s.ret(fault));
+    // HCR_EL2.PTW: a walk that lands in Device memory is a permission fault (D8.2.11).
+    const device = s.eqz(s.andi(s.get(state.s2Mem), 0xc));
+    s.if(s.and(getField(s, 'HCR_EL2.PTW'), device), () => {
+      s.set(state.faultIpa, ipa);
+      fail(s, Fsc.permission, s.get(state.s2Level), s.i32(Fault.stage2 | Fault.s1ptw));
+    });
+    s.assign(pa, s.get(state.s2Pa));
+  });
+  return s.read(pa);
+}
+
+const stage1El1 = stage1(regimes.el10);
+const stage1El2 = stage1(regimes.el2);
+
+// --- regimes ------------------------------------------------------------------------------------------------------
+
+/** What translateIn translates: the `regime` argument. */
+export const RegimeCode = {
+  /** EL1&0, both stages. */
+  el10: 1,
+  el2: 2,
+  /** An IPA through stage 2. */
+  stage2: 3,
+  /** EL1&0, stage 1 only (walks go through stage 2 all the same). */
+  el10Stage1: 4,
+} as const;
+
+/** (va, acc, regime, user: as EL0) -> fault: state.trPa, trSize, trAttr, trMem, trSh. */
+export const translateIn: Routine = {
+  k: 'routine',
+  name: 'translateIn',
+  params: ['i64', 'i32', 'i32', 'i32'],
+  result: 'i32',
+  build: (s: Builder, va: Val, acc: Val, regime: Val, user: Val) => {
+    s.set(state.fault, s.i32(0));
+    const nested = s.or(getField(s, 'HCR_EL2.VM'), getField(s, 'HCR_EL2.DC'));
+    const stage2 = s.local('stage2', nested);
+    const fault = s.local('fault', s.i32(0));
+    s.if(
+      s.eqi(regime, RegimeCode.el2),
+      () => {
+        s.assign(stage2, s.i32(0));
+        s.assign(fault, s.call(stage1El2, va, acc, s.i32(0), s.i32(0)));
+      },
+      () =>
+        s.if(
+          s.eqi(regime, RegimeCode.stage2),
+          () => {
+            s.assign(stage2, s.i32(1));
+            s.set(common.trPa, va);
+            s.set(common.trSize, s.i32(48));
+            s.set(state.trMem, s.i32(0xff));
+            s.set(state.trSh, s.i32(0));
+          },
+          () => {
+            s.if(s.eqi(regime, RegimeCode.el10Stage1), () => s.assign(stage2, s.i32(0)));
+            s.assign(fault, s.call(stage1El1, va, acc, user, nested));
+          },
+        ),
+    );
+    s.if(s.read(fault), () => s.ret(s.read(fault)));
+    s.if(s.read(stage2), () => {
+      const bad = s.call(stage2Walk, s.get(common.trPa), acc);
+      s.if(bad, () => s.ret(bad));
+      s.set(common.trPa, s.get(state.s2Pa));
+      const [a, b] = [s.get(common.trSize), s.get(state.s2Size)];
+      s.set(common.trSize, s.select(s.ltu(a, b), a, b));
+      const mem = combineMemory(s, s.get(state.trMem), stage2Memory(s, s.get(state.s2Mem)));
+      s.set(state.trMem, mem);
+      const [x, y] = [s.get(state.trSh), s.get(state.s2Sh)];
+      // The stronger of both: outer (2), inner (3), none (0).
+      const outer = s.or(s.eqi(x, 2), s.eqi(y, 2));
+      const inner = s.or(s.eqi(x, 3), s.eqi(y, 3));
+      s.set(state.trSh, s.select(outer, s.i32(2), s.select(inner, s.i32(3), s.i32(0))));
+    });
+    const device = s.eqz(s.andi(s.get(state.trMem), 0xf0));
+    s.set(common.trAttr, s.select(device, s.i32(MemAttr.device), s.i32(0)));
+    s.ret(s.i32(0));
+  },
+};
+
+/** Translation as the current exception level accesses memory: see IsaRoutines. */
+export const translate: Routine = {
+  k: 'routine',
+  name: 'translate',
+  params: ['i64', 'i32'],
+  result: 'i32',
+  build: (s: Builder, va: Val, acc: Val) => {
+    const el = s.get(state.el);
+    const hyp = s.eqi(el, 2);
+    const asUser = s.and(has(s, acc, Acc.unprivileged), s.eqz(s.get(state.uao)));
+    const user = s.or(s.eqz(el), s.and(s.eqi(el, 1), asUser));
+    const regime = s.select(hyp, s.i32(RegimeCode.el2), s.i32(RegimeCode.el10));
+    s.ret(s.call(translateIn, va, acc, regime, user));
+  },
+};

@@ -1,0 +1,203 @@
+/** Registers of EL2: trap control, stage 2 translation, exceptions (Arm ARM DDI 0487 D17.2). */
+import { sysreg, type SysregRow } from '../../dsl/sysreg';
+import { common } from '../../../ir/state';
+import { state } from '../state';
+import { esrFields, sctlrFields, spsrFields } from './el1';
+
+/** Bit of state.irqLines that makes the machine loop look at interrupts which come from registers of the CPU itself. */
+export const INTERNAL_LINE = 0x80;
+
+export const el2Registers: readonly SysregRow[] = [
+  sysreg('VPIDR_EL2', [3, 4, 0, 0, 0], { min: 2, doc: 'MIDR_EL1 as EL1 reads it', mask: 0xffffffffn }),
+  sysreg('VMPIDR_EL2', [3, 4, 0, 0, 5], { min: 2, doc: 'MPIDR_EL1 as EL1 reads it' }),
+  sysreg('SCTLR_EL2', [3, 4, 1, 0, 0], {
+    min: 2,
+    doc: 'System control of EL2: MMU, caches, alignment',
+    reset: 0x30c50830n,
+    fields: sctlrFields,
+    context: true,
+  }),
+  sysreg('ACTLR_EL2', [3, 4, 1, 0, 1], { min: 2, doc: 'Auxiliary control of EL2' }),
+  sysreg('HCR_EL2', [3, 4, 1, 1, 0], {
+    min: 2,
+    doc: 'Hypervisor configuration: stage 2, what EL1 and EL0 trap to EL2, virtual interrupts',
+    reset: 0n,
+    mask: 0x3ffffffffn,
+    fields: {
+      VM: 0,
+      SWIO: 1,
+      PTW: 2,
+      FMO: 3,
+      IMO: 4,
+      AMO: 5,
+      VF: 6,
+      VI: 7,
+      VSE: 8,
+      FB: 9,
+      BSU: [11, 10],
+      DC: 12,
+      TWI: 13,
+      TWE: 14,
+      TID0: 15,
+      TID1: 16,
+      TID2: 17,
+      TID3: 18,
+      TSC: 19,
+      TIDCP: 20,
+      TACR: 21,
+      TSW: 22,
+      TPCP: 23,
+      TPU: 24,
+      TTLB: 25,
+      TVM: 26,
+      TGE: 27,
+      TDZ: 28,
+      HCD: 29,
+      TRVM: 30,
+      RW: 31,
+      CD: 32,
+      ID: 33,
+    },
+    context: true,
+    irq: true,
+    write: (s, v, r) => {
+      r.set('HCR_EL2', s.andi(v, 0x3ffffffffn));
+      // VF, VI and VSE are interrupt lines of their own.
+      const lines = s.andi(s.get(common.irqLines), ~INTERNAL_LINE);
+      const virtual = s.nei(s.bits(v, 6, 3), 0);
+      s.set(common.irqLines, s.or(lines, s.shli(virtual, 7)));
+    },
+  }),
+  sysreg('MDCR_EL2', [3, 4, 1, 1, 1], {
+    min: 2,
+    doc: 'Debug control of EL2: traps of debug and PMU registers',
+    reset: 6n,
+    mask: 0xfffn,
+    fields: { HPMN: [4, 0], TPMCR: 5, TPM: 6, HPME: 7, TDE: 8, TDA: 9, TDOSA: 10, TDRA: 11 },
+  }),
+  sysreg('CPTR_EL2', [3, 4, 1, 1, 2], {
+    min: 2,
+    doc: 'Architectural feature trap: FP, SIMD, trace',
+    reset: 0x33ffn,
+    mask: 0x80100400n,
+    fields: { TCPAC: 31, TTA: 20, TFP: 10 },
+    context: true,
+  }),
+  sysreg('HSTR_EL2', [3, 4, 1, 1, 3], {
+    min: 2,
+    doc: 'Traps of AArch32 coprocessor accesses',
+    mask: 0xffffn,
+    fields: Object.fromEntries([0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15].map((n) => [`T${n}`, n])),
+  }),
+  sysreg('HACR_EL2', [3, 4, 1, 1, 7], { min: 2, doc: 'Auxiliary traps', mask: 0n }),
+  sysreg('TTBR0_EL2', [3, 4, 2, 0, 0], {
+    min: 2,
+    doc: 'Translation table of EL2',
+    fields: { BADDR: [47, 1], CnP: 0 },
+    context: true,
+  }),
+  sysreg('TCR_EL2', [3, 4, 2, 0, 2], {
+    min: 2,
+    doc: 'Translation control of EL2',
+    fields: {
+      T0SZ: [5, 0],
+      IRGN0: [9, 8],
+      ORGN0: [11, 10],
+      SH0: [13, 12],
+      TG0: [15, 14],
+      PS: [18, 16],
+      TBI: 20,
+    },
+    context: true,
+  }),
+  sysreg('VTTBR_EL2', [3, 4, 2, 1, 0], {
+    min: 2,
+    doc: 'Stage 2 translation table and VMID',
+    fields: { VMID: [63, 48], BADDR: [47, 1], CnP: 0 },
+    context: true,
+  }),
+  sysreg('VTCR_EL2', [3, 4, 2, 1, 2], {
+    min: 2,
+    doc: 'Stage 2 translation control',
+    reset: 0x80000000n,
+    fields: {
+      T0SZ: [5, 0],
+      SL0: [7, 6],
+      IRGN0: [9, 8],
+      ORGN0: [11, 10],
+      SH0: [13, 12],
+      TG0: [15, 14],
+      PS: [18, 16],
+      VS: 19,
+    },
+    context: true,
+  }),
+  sysreg('DACR32_EL2', [3, 4, 3, 0, 0], { min: 2, doc: 'DACR of AArch32', mask: 0xffffffffn }),
+  sysreg('SPSR_EL2', [3, 4, 4, 0, 0], {
+    min: 2,
+    doc: 'PSTATE saved by an exception to EL2',
+    fields: spsrFields,
+    mask: 0xffffffffn,
+  }),
+  sysreg('ELR_EL2', [3, 4, 4, 0, 1], { min: 2, doc: 'Return address of an exception to EL2' }),
+  sysreg('SP_EL1', [3, 4, 4, 1, 0], {
+    min: 2,
+    doc: 'Stack pointer of EL1',
+    view: { field: state.spEl, index: 1 },
+  }),
+  sysreg('SPSR_irq', [3, 4, 4, 3, 0], { min: 2, doc: 'SPSR of AArch32 IRQ mode', mask: 0xffffffffn }),
+  sysreg('SPSR_abt', [3, 4, 4, 3, 1], { min: 2, doc: 'SPSR of AArch32 Abort mode', mask: 0xffffffffn }),
+  sysreg('SPSR_und', [3, 4, 4, 3, 2], { min: 2, doc: 'SPSR of AArch32 Undefined mode', mask: 0xffffffffn }),
+  sysreg('SPSR_fiq', [3, 4, 4, 3, 3], { min: 2, doc: 'SPSR of AArch32 FIQ mode', mask: 0xffffffffn }),
+  sysreg('IFSR32_EL2', [3, 4, 5, 0, 1], { min: 2, doc: 'IFSR of AArch32', mask: 0xffffffffn }),
+  sysreg('AFSR0_EL2', [3, 4, 5, 1, 0], { min: 2, doc: 'Auxiliary fault status of EL2', mask: 0n }),
+  sysreg('AFSR1_EL2', [3, 4, 5, 1, 1], { min: 2, doc: 'Auxiliary fault status of EL2', mask: 0n }),
+  sysreg('ESR_EL2', [3, 4, 5, 2, 0], {
+    min: 2,
+    doc: 'Exception syndrome of EL2',
+    fields: esrFields,
+    mask: 0xffffffffn,
+  }),
+  sysreg('FPEXC32_EL2', [3, 4, 5, 3, 0], {
+    min: 2,
+    doc: 'FPEXC of AArch32',
+    reset: 0x700n,
+    mask: 0xffffffffn,
+    fields: { EX: 31, EN: 30 },
+    fp: true,
+  }),
+  sysreg('FAR_EL2', [3, 4, 6, 0, 0], { min: 2, doc: 'Fault address of EL2' }),
+  sysreg('HPFAR_EL2', [3, 4, 6, 0, 4], {
+    min: 2,
+    doc: 'Intermediate physical address of a stage 2 fault',
+    fields: { FIPA: [43, 4] },
+    mask: 0xffffffffff0n,
+  }),
+  sysreg('MAIR_EL2', [3, 4, 10, 2, 0], {
+    min: 2,
+    doc: 'Memory attributes that descriptors of EL2 tables index',
+    fields: Object.fromEntries(
+      [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [`Attr${n}`, [8 * n + 7, 8 * n] as const]),
+    ),
+    context: true,
+  }),
+  sysreg('AMAIR_EL2', [3, 4, 10, 3, 0], { min: 2, doc: 'Auxiliary memory attributes of EL2', mask: 0n }),
+  sysreg('VBAR_EL2', [3, 4, 12, 0, 0], {
+    min: 2,
+    doc: 'Vector base of EL2',
+    fields: { BASE: [63, 11] },
+    mask: 0xfffffffffffff800n,
+  }),
+  sysreg('RVBAR_EL2', [3, 4, 12, 0, 1], { min: 2, access: 'ro', doc: 'Reset address', id: true }),
+  sysreg('RMR_EL2', [3, 4, 12, 0, 2], {
+    min: 2,
+    doc: 'Reset management',
+    fields: { RR: 1, AA64: 0 },
+    reset: 1n,
+    mask: 0n,
+  }),
+  sysreg('TPIDR_EL2', [3, 4, 13, 0, 2], {
+    min: 2,
+    doc: 'Thread ID of EL2: a hypervisor keeps its per-CPU base here',
+  }),
+];

@@ -1,0 +1,142 @@
+/** All system registers, their storage in the CPU block, and how IR and TypeScript reach them by name. */
+import type { Builder } from '../../../ir/builder';
+import type { StateField, Val } from '../../../ir/nodes';
+import {
+  bitRange,
+  encodingKey,
+  parseControl,
+  type Control,
+  type Encoding,
+  type RegisterAccess,
+  type SysregRow,
+} from '../../dsl/sysreg';
+import { layout } from '../state';
+import { debugRegisters } from './debug';
+import { el1Registers } from './el1';
+import { el2Registers } from './el2';
+import { gicRegisters } from './gic';
+import { idRegisters } from './id';
+import { pmuRegisters } from './pmu';
+import { timerRegisters } from './timer';
+
+/** How views group the registers. */
+export type SysregGroup = 'id' | 'el1' | 'el2' | 'timer' | 'gic' | 'debug' | 'pmu';
+
+export interface Sysreg extends SysregRow {
+  readonly group: SysregGroup;
+  /** Where its stored value is; undefined: computed, or in a device. */
+  readonly storage: { readonly field: StateField; readonly index: number } | undefined;
+}
+
+const groups: readonly (readonly [SysregGroup, readonly SysregRow[]])[] = [
+  ['id', idRegisters],
+  ['el1', el1Registers],
+  ['el2', el2Registers],
+  ['timer', timerRegisters],
+  ['gic', gicRegisters],
+  ['debug', debugRegisters],
+  ['pmu', pmuRegisters],
+];
+
+function place(): Sysreg[] {
+  const rows = groups.flatMap(([group, list]) => list.map((row) => ({ group, row })));
+  const own = new Map<string, StateField>();
+  for (const { row } of rows) {
+    if (!row.view && !row.computed && !row.device && !row.same) own.set(row.name, layout.field(row.name, 8));
+  }
+  return rows.map(({ group, row }) => {
+    const field = row.view?.field ?? own.get(row.same ?? row.name);
+    return { ...row, group, storage: field && { field, index: row.view?.index ?? 0 } };
+  });
+}
+
+export const sysregs: readonly Sysreg[] = place();
+
+const byName = new Map(sysregs.map((r) => [r.name.toLowerCase(), r]));
+const byEncoding = new Map(sysregs.map((r) => [encodingKey(r.enc), r]));
+
+/** A register by name, in any case. */
+export function findSysreg(name: string): Sysreg | undefined {
+  return byName.get(name.toLowerCase());
+}
+
+export function sysregAt(enc: Encoding): Sysreg | undefined {
+  return byEncoding.get(encodingKey(enc));
+}
+
+/** @throws Error for an unknown name: rows and routines name registers, so a typing error shows at once. */
+export function sysregNamed(name: string): Sysreg {
+  const r = findSysreg(name);
+  if (!r) throw new Error(`there is no system register ${name}`);
+  return r;
+}
+
+function storageOf(name: string): { field: StateField; index: number } {
+  const s = sysregNamed(name).storage;
+  if (!s) throw new Error(`${name} has no storage of its own`);
+  return s;
+}
+
+/** The stored value of a register, as i64. */
+export function getReg(s: Builder, name: string): Val {
+  const { field, index } = storageOf(name);
+  return s.to('i64', s.get(field, index));
+}
+
+/** Stores an i64 to a register, without the effects of a guest's write. */
+export function setReg(s: Builder, name: string, v: Val): void {
+  const { field, index } = storageOf(name);
+  s.set(field, field.bytes === 8 ? v : s.wrap(v), index);
+}
+
+export const accessOf = (s: Builder): RegisterAccess => ({
+  get: (name) => getReg(s, name),
+  set: (name, v) => setReg(s, name, v),
+});
+
+/** lsb and width of a named field. */
+export function fieldRange(register: string, field: string): { lsb: number; width: number } {
+  const bits = sysregNamed(register).fields?.[field];
+  if (bits === undefined) throw new Error(`${register} has no field ${field}`);
+  return bitRange(bits);
+}
+
+/** A named field such as `HCR_EL2.TGE`, as an i32. */
+export function getField(s: Builder, text: string): Val {
+  const [register = '', field = ''] = text.split('.');
+  const { lsb, width } = fieldRange(register, field);
+  return s.to('i32', s.bits(getReg(s, register), lsb, width));
+}
+
+/** Does a control hold? i32, 0 or 1. */
+export function controlHolds(s: Builder, text: Control): Val {
+  const c = parseControl(text);
+  const v = getField(s, `${c.register}.${c.field}`);
+  const { width } = fieldRange(c.register, c.field);
+  if (!c.values) return width === 1 ? v : s.nei(v, 0);
+  return c.values.map((n) => s.eqi(v, n)).reduce((a, b) => s.or(a, b));
+}
+
+/** Do all controls hold? */
+export function allHold(s: Builder, when: Control | readonly Control[]): Val {
+  return [when]
+    .flat()
+    .map((c) => controlHolds(s, c))
+    .reduce((a, b) => s.and(a, b), s.i32(1));
+}
+
+/** A control read by the debugger: does it hold, and what is the field's value? */
+export function explainControl(
+  text: Control,
+  read: (register: string) => bigint,
+): { holds: boolean; value: bigint } {
+  const c = parseControl(text);
+  const { lsb, width } = fieldRange(c.register, c.field);
+  const value = (read(c.register) >> BigInt(lsb)) & ((1n << BigInt(width)) - 1n);
+  return { holds: c.values ? c.values.includes(value) : value !== 0n, value };
+}
+
+/** Registers that a device implements, physical and virtual, in the order of their numbers in host calls. */
+export const deviceRegisters: readonly string[] = [
+  ...new Set(sysregs.flatMap((r) => (r.device ? [r.name, ...(r.virtual ? [r.virtual.name] : [])] : []))),
+];

@@ -1,0 +1,205 @@
+/**
+ * Performance monitors (Arm ARM DDI 0487 D17.5), as stored state: the counters exist and hold what is written, but do
+ * not count. Set/clear pairs share their bits.
+ */
+import type { Builder } from '../../../ir/builder';
+import type { Val } from '../../../ir/nodes';
+import {
+  sysreg,
+  type RegisterAccess,
+  type SysregRow,
+  type SysregSpec,
+  type TrapRule,
+} from '../../dsl/sysreg';
+
+/** Event counters of Cortex-A53, A57, A72 and A76. */
+export const EVENT_COUNTERS = 6;
+/** A bit a counter: events, and the cycle counter in bit 31. */
+const counters = 0x8000003fn;
+
+const tpm: TrapRule = { when: 'MDCR_EL2.TPM', to: 2 };
+const user = (...also: string[]): readonly TrapRule[] => [
+  { when: ['!PMUSERENR_EL0.EN', ...also], to: 1 },
+  tpm,
+];
+const userRead = (also: string): readonly TrapRule[] => [
+  { when: ['!PMUSERENR_EL0.EN', also], dir: 'r', to: 1 },
+  { when: '!PMUSERENR_EL0.EN', dir: 'w', to: 1 },
+  tpm,
+];
+
+/** SET and CLR registers that are two ways to one word; the word is the SET register's. */
+function pair(set: SysregRow, clr: { name: string; enc: SysregRow['enc']; doc: string }): SysregRow[] {
+  const get = (r: RegisterAccess): Val => r.get(set.name);
+  return [
+    {
+      ...set,
+      write: (s: Builder, v: Val, r: RegisterAccess) => r.set(set.name, s.or(get(r), s.andi(v, counters))),
+    },
+    {
+      ...set,
+      ...clr,
+      same: set.name,
+      write: (s: Builder, v: Val, r: RegisterAccess) => r.set(set.name, s.and(get(r), s.not(v))),
+    },
+  ];
+}
+
+const bitmap = { P: [30, 0], C: 31 } as const;
+
+/** The counter that PMSELR_EL0 selects: `of` names the registers, `cycle` the one that number 31 stands for. */
+function selected(of: (n: number) => string, cycle: string | undefined): Pick<SysregSpec, 'read' | 'write'> {
+  const sel = (s: Builder, r: RegisterAccess): Val => s.wrap(s.bits(r.get('PMSELR_EL0'), 0, 5));
+  const targets = Array.from({ length: EVENT_COUNTERS }, (_, n): [number, string] => [n, of(n)]);
+  if (cycle) targets.push([31, cycle]);
+  return {
+    read: (s, r) => {
+      const n = sel(s, r);
+      return targets.reduce((rest, [i, name]) => s.select(s.eqi(n, i), r.get(name), rest), s.i64(0));
+    },
+    write: (s, v, r) => {
+      const n = sel(s, r);
+      for (const [i, name] of targets)
+        r.set(name, s.select(s.eqi(n, i), s.andi(v, 0xffffffffn), r.get(name)));
+    },
+  };
+}
+
+const eventType = { P: 31, U: 30, NSK: 29, NSU: 28, NSH: 27, M: 26, evtCount: [9, 0] } as const;
+
+export const pmuRegisters: readonly SysregRow[] = [
+  sysreg('PMCR_EL0', [3, 3, 9, 12, 0], {
+    min: 0,
+    doc: 'Performance monitors control',
+    fields: { E: 0, P: 1, C: 2, D: 3, X: 4, DP: 5, LC: 6, N: [15, 11], IDCODE: [23, 16], IMP: [31, 24] },
+    trap: [...user(), { when: 'MDCR_EL2.TPMCR', to: 2 }],
+    write: (s, v, r) => {
+      // P clears the event counters and C the cycle counter; both read as zero.
+      const events = s.bit(v, 1);
+      for (let n = 0; n < EVENT_COUNTERS; n++) {
+        const name = `PMEVCNTR${n}_EL0`;
+        r.set(name, s.select(events, s.i64(0), r.get(name)));
+      }
+      r.set('PMCCNTR_EL0', s.select(s.bit(v, 2), s.i64(0), r.get('PMCCNTR_EL0')));
+      r.set('PMCR_EL0', s.or(s.andi(r.get('PMCR_EL0'), ~0x79n), s.andi(v, 0x79)));
+    },
+  }),
+  ...pair(
+    sysreg('PMCNTENSET_EL0', [3, 3, 9, 12, 1], {
+      min: 0,
+      doc: 'Enables counters',
+      fields: bitmap,
+      trap: user(),
+    }),
+    { name: 'PMCNTENCLR_EL0', enc: [3, 3, 9, 12, 2], doc: 'Disables counters' },
+  ),
+  ...pair(
+    sysreg('PMOVSSET_EL0', [3, 3, 9, 14, 3], {
+      min: 0,
+      doc: 'Sets overflow flags',
+      fields: bitmap,
+      trap: user(),
+    }),
+    { name: 'PMOVSCLR_EL0', enc: [3, 3, 9, 12, 3], doc: 'Clears overflow flags' },
+  ),
+  ...pair(
+    sysreg('PMINTENSET_EL1', [3, 0, 9, 14, 1], {
+      min: 1,
+      doc: 'Enables overflow interrupts',
+      fields: bitmap,
+      trap: [{ ...tpm, from: [1] }],
+    }),
+    { name: 'PMINTENCLR_EL1', enc: [3, 0, 9, 14, 2], doc: 'Disables overflow interrupts' },
+  ),
+  sysreg('PMSWINC_EL0', [3, 3, 9, 12, 4], {
+    min: 0,
+    access: 'wo',
+    doc: 'Increments counters by software',
+    fields: { P: [30, 0] },
+    trap: user('!PMUSERENR_EL0.SW'),
+    computed: true,
+    write: (s, v, r) => {
+      // Only counters whose event is SW_INCR (0) and that are enabled move.
+      const enabled = s.and(v, r.get('PMCNTENSET_EL0'));
+      for (let n = 0; n < EVENT_COUNTERS; n++) {
+        const name = `PMEVCNTR${n}_EL0`;
+        const isSwIncr = s.eqz(s.bits(r.get(`PMEVTYPER${n}_EL0`), 0, 10));
+        const on = s.and(s.and(isSwIncr, s.bit(enabled, n)), s.bit(r.get('PMCR_EL0'), 0));
+        r.set(name, s.andi(s.add(r.get(name), s.zext(on)), 0xffffffffn));
+      }
+    },
+  }),
+  sysreg('PMSELR_EL0', [3, 3, 9, 12, 5], {
+    min: 0,
+    doc: 'Selects a counter',
+    fields: { SEL: [4, 0] },
+    mask: 0x1fn,
+    trap: user('!PMUSERENR_EL0.ER'),
+  }),
+  sysreg('PMCEID0_EL0', [3, 3, 9, 12, 6], {
+    min: 0,
+    access: 'ro',
+    id: true,
+    doc: 'Common events 0-31',
+    trap: user(),
+  }),
+  sysreg('PMCEID1_EL0', [3, 3, 9, 12, 7], {
+    min: 0,
+    access: 'ro',
+    id: true,
+    doc: 'Common events 32-63',
+    trap: user(),
+  }),
+  sysreg('PMCCNTR_EL0', [3, 3, 9, 13, 0], {
+    min: 0,
+    doc: 'Cycle counter',
+    trap: userRead('!PMUSERENR_EL0.CR'),
+  }),
+  sysreg('PMXEVTYPER_EL0', [3, 3, 9, 13, 1], {
+    min: 0,
+    doc: 'Event type of the selected counter',
+    fields: eventType,
+    trap: user(),
+    computed: true,
+    ...selected((n) => `PMEVTYPER${n}_EL0`, 'PMCCFILTR_EL0'),
+  }),
+  sysreg('PMXEVCNTR_EL0', [3, 3, 9, 13, 2], {
+    min: 0,
+    doc: 'The selected counter',
+    trap: userRead('!PMUSERENR_EL0.ER'),
+    computed: true,
+    ...selected((n) => `PMEVCNTR${n}_EL0`, undefined),
+  }),
+  sysreg('PMUSERENR_EL0', [3, 3, 9, 14, 0], {
+    min: 0,
+    minWrite: 1,
+    doc: 'Access of EL0 to the performance monitors',
+    fields: { EN: 0, SW: 1, CR: 2, ER: 3 },
+    mask: 0xfn,
+    trap: [tpm],
+  }),
+  ...Array.from({ length: EVENT_COUNTERS }, (_, n) =>
+    sysreg(`PMEVCNTR${n}_EL0`, [3, 3, 14, 8, n], {
+      min: 0,
+      doc: `Event counter ${n}`,
+      mask: 0xffffffffn,
+      trap: userRead('!PMUSERENR_EL0.ER'),
+    }),
+  ),
+  ...Array.from({ length: EVENT_COUNTERS }, (_, n) =>
+    sysreg(`PMEVTYPER${n}_EL0`, [3, 3, 14, 12, n], {
+      min: 0,
+      doc: `Event type of counter ${n}`,
+      fields: eventType,
+      mask: 0xfe0003ffn,
+      trap: user(),
+    }),
+  ),
+  sysreg('PMCCFILTR_EL0', [3, 3, 14, 15, 7], {
+    min: 0,
+    doc: 'Filter of the cycle counter',
+    fields: { P: 31, U: 30, NSK: 29, NSU: 28, NSH: 27 },
+    mask: 0xf8000000n,
+    trap: user(),
+  }),
+];

@@ -1,0 +1,83 @@
+/** TLBI: which translations each operation invalidates, in terms of TLB banks (Arm ARM DDI 0487 D8.13.5). */
+import type { StateField } from '../../ir/nodes';
+import { contextPart } from './mmu-context';
+import { sysregNamed } from './sysregs';
+
+/** How far an operation reaches. */
+type Scope =
+  /** EL1&0 of the current VMID. */
+  | 'vmid'
+  /** EL1&0 of the current VMID and an ASID. */
+  | 'asid'
+  /** EL1&0, all VMIDs. */
+  | 'el1'
+  | 'el2';
+
+interface TlbiOp {
+  readonly name: string;
+  readonly scope: Scope;
+  /** Only the page of the address in the operand. */
+  readonly byVa: boolean;
+  /** Reaches the inner shareable domain: all CPUs. */
+  readonly broadcast: boolean;
+  readonly min: 1 | 2;
+}
+
+/**
+ * Global entries belong to every ASID, and each bank has its own copy: so VAE1 visits all ASIDs of the VMID. An IPA
+ * cannot be looked up in a TLB that holds both stages combined: IPAS2E1 drops the VMID.
+ */
+const base: readonly (readonly [name: string, scope: Scope, byVa: boolean, min: 1 | 2])[] = [
+  ['vmalle1', 'vmid', false, 1],
+  ['vae1', 'vmid', true, 1],
+  ['aside1', 'asid', false, 1],
+  ['vaae1', 'vmid', true, 1],
+  ['vale1', 'vmid', true, 1],
+  ['vaale1', 'vmid', true, 1],
+  ['ipas2e1', 'vmid', false, 2],
+  ['ipas2le1', 'vmid', false, 2],
+  ['alle2', 'el2', false, 2],
+  ['vae2', 'el2', true, 2],
+  ['alle1', 'el1', false, 2],
+  ['vale2', 'el2', true, 2],
+  ['vmalls12e1', 'vmid', false, 2],
+];
+
+/** The operations by their number in host calls. */
+export const tlbiOps: readonly TlbiOp[] = base.flatMap(([name, scope, byVa, min]) => [
+  { name, scope, byVa, min, broadcast: false },
+  { name: `${name}is`, scope, byVa, min, broadcast: true },
+]);
+
+/** What to drop: see TlbSelection of core/tlb-maintenance. */
+export interface TlbiSelection {
+  readonly bank: (key: readonly bigint[]) => boolean;
+  readonly va?: bigint;
+}
+
+/** Resolves an operation. `operand` is the register of the instruction; `get` reads the CPU's state. */
+export function tlbiSelection(
+  op: number,
+  operand: bigint,
+  get: (field: StateField) => bigint,
+): TlbiSelection {
+  const o = tlbiOps[op];
+  if (!o) throw new RangeError(`there is no TLBI operation ${op}`);
+  const read = (register: string): bigint => get(sysregNamed(register).storage!.field);
+  const wide = (read('VTCR_EL2') >> 19n) & 1n;
+  const vmid = Number((read('VTTBR_EL2') >> 48n) & (wide ? 0xffffn : 0xffn));
+  const asidMask = (read('TCR_EL1') >> 36n) & 1n ? 0xffffn : 0xffn;
+  const asid = Number((operand >> 48n) & asidMask);
+  const el1 = (k: bigint): boolean => contextPart(k, 'regime') === 1;
+  const inVmid = (k: bigint): boolean => el1(k) && contextPart(k, 'vmid') === vmid;
+  const matches: Record<Scope, (k: bigint) => boolean> = {
+    vmid: inVmid,
+    asid: (k) => inVmid(k) && contextPart(k, 'asid') === asid,
+    el1,
+    el2: (k) => contextPart(k, 'regime') === 2,
+  };
+  const bank = (key: readonly bigint[]): boolean => matches[o.scope](key[0] ?? 0n);
+  if (!o.byVa) return { bank };
+  // VA[55:12] in bits 43-0; bit 55 says which half of the address space.
+  return { bank, va: BigInt.asUintN(64, BigInt.asIntN(56, (operand & ((1n << 44n) - 1n)) << 12n)) };
+}
