@@ -17,7 +17,10 @@ const required = process.env.CI === 'true' || process.env.WS_REQUIRE_ORACLES ===
 const STAGES = {
   lint: { command: 'npm run --silent lint' },
   types: { command: 'npm run --silent typecheck' },
-  unit: { command: "npx mocha '{emulator,debug-adapter,extension}/**/*.test.ts' 'test/!(vscode)/**/*.test.ts'", mocha: true },
+  unit: {
+    command: "npx mocha '{emulator,debug-adapter,extension,scripts,test}/**/*.test.ts'",
+    mocha: true,
+  },
   ui: { command: 'npx mocha --config test/vscode/.mocharc.json', mocha: true },
   host: { command: 'npx tsx test/vscode/host/run.ts', mocha: true },
 };

@@ -7,7 +7,9 @@ export interface Diagnostic {
   readonly column: number;
   readonly endColumn: number;
   readonly message: string;
-  readonly severity: 'error' | 'warning';
+  readonly severity: 'error' | 'warning' | 'info';
+  /** How the assembler got there: macro bodies and includes, innermost first. */
+  readonly related: readonly { readonly file: string; readonly line: number; readonly text: string }[];
 }
 
 /** Reads a source file: open documents first, then the disk. Undefined when there is none. */

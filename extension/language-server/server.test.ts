@@ -26,7 +26,7 @@ const language: Language = {
         if (text.includes('crash')) throw new Error('crash');
         const column = text.indexOf('bad') + 1;
         const place = { file, line: index + 1, column, endColumn: column + 3 };
-        return column > 0 ? [{ ...place, message: 'bad word', severity: 'error' as const }] : [];
+        return column > 0 ? [{ ...place, message: 'bad word', severity: 'error' as const, related: [] }] : [];
       }),
     );
   },
@@ -102,6 +102,15 @@ describe('language server', () => {
     await open('main.S', '.include "part.S"\nbad\n');
     assert.deepEqual(await next('main.S'), ['1:0 bad word']);
     assert.deepEqual(await next('part.S'), ['0:0 bad word']);
+  });
+
+  it('forgets what it said of a file alone when a main.S includes it', async () => {
+    await open('late.S', 'fine\nbad\n');
+    assert.deepEqual(await next('late.S'), ['1:0 bad word']);
+    await open('main.S', '.include "late.S"\n');
+    assert.deepEqual(await next('late.S'), ['1:0 bad word']);
+    await change('late.S', 'fine\n');
+    assert.deepEqual(await next('late.S'), []);
   });
 
   it('lives on when the language throws', async () => {

@@ -4,6 +4,7 @@ import type {
   Connection,
   Diagnostic as LspDiagnostic,
   Hover,
+  Range,
   TextDocumentPositionParams,
 } from 'vscode-languageserver';
 import { DiagnosticSeverity, TextDocuments, TextDocumentSyncKind } from 'vscode-languageserver';
@@ -23,16 +24,31 @@ function toFile(uri: string): string | undefined {
   }
 }
 
-function toLsp({ line, column, endColumn, message, severity }: Diagnostic): LspDiagnostic {
+const SEVERITIES = {
+  error: DiagnosticSeverity.Error,
+  warning: DiagnosticSeverity.Warning,
+  info: DiagnosticSeverity.Information,
+} as const;
+
+function lineRange(line: number, from = 1, to = from): Range {
   const at = Math.max(0, line - 1);
   return {
-    range: {
-      start: { line: at, character: Math.max(0, column - 1) },
-      end: { line: at, character: Math.max(0, endColumn - 1) },
-    },
+    start: { line: at, character: Math.max(0, from - 1) },
+    end: { line: at, character: Math.max(0, to - 1) },
+  };
+}
+
+function toLsp(diagnostic: Diagnostic, uriOf: (file: string) => string): LspDiagnostic {
+  const { line, column, endColumn, message, severity, related } = diagnostic;
+  return {
+    range: lineRange(line, column, endColumn),
     message,
-    severity: severity === 'warning' ? DiagnosticSeverity.Warning : DiagnosticSeverity.Error,
+    severity: SEVERITIES[severity],
     source: 'Worldswitch',
+    relatedInformation: related.map(({ file, line: at, text }) => ({
+      location: { uri: uriOf(file), range: lineRange(at) },
+      message: text,
+    })),
   };
 }
 
@@ -42,8 +58,8 @@ function toLsp({ line, column, endColumn, message, severity }: Diagnostic): LspD
  */
 export function serve(connection: Connection, language: Language): void {
   const documents = new TextDocuments(TextDocument);
-  /** Program -> the documents for which it has published diagnostics. */
-  const published = new Map<string, Set<string>>();
+  /** Document with diagnostics -> the program that it was checked in. */
+  const published = new Map<string, string>();
   const waiting = new Map<string, NodeJS.Timeout>();
 
   const uriOf = (file: string): string =>
@@ -59,29 +75,41 @@ export function serve(connection: Connection, language: Language): void {
     }
   };
 
+  const programOf = (uri: string): string | undefined => {
+    const file = toFile(uri);
+    return file === undefined ? undefined : rootOf(file, read);
+  };
+
+  const withdraw = (uri: string): void => {
+    published.delete(uri);
+    void connection.sendDiagnostics({ uri, diagnostics: [] });
+  };
+
   const check = (program: string): void => {
     const byUri = new Map<string, LspDiagnostic[]>();
     try {
       for (const diagnostic of language.diagnose(program, read)) {
         const uri = uriOf(diagnostic.file);
-        byUri.set(uri, [...(byUri.get(uri) ?? []), toLsp(diagnostic)]);
+        byUri.set(uri, [...(byUri.get(uri) ?? []), toLsp(diagnostic, uriOf)]);
       }
     } catch (error) {
       connection.console.error(
         `Assembling ${program} failed: ${error instanceof Error ? error.stack : String(error)}`,
       );
     }
-    for (const uri of published.get(program) ?? []) {
-      if (!byUri.has(uri)) void connection.sendDiagnostics({ uri, diagnostics: [] });
+    // A document may have belonged to another program before, when nothing included it.
+    for (const [uri, former] of published) {
+      if (!byUri.has(uri) && (former === program || programOf(uri) === program)) withdraw(uri);
     }
-    for (const [uri, diagnostics] of byUri) void connection.sendDiagnostics({ uri, diagnostics });
-    published.set(program, new Set(byUri.keys()));
+    for (const [uri, diagnostics] of byUri) {
+      published.set(uri, program);
+      void connection.sendDiagnostics({ uri, diagnostics });
+    }
   };
 
   const checkSoon = (uri: string): void => {
-    const file = toFile(uri);
-    if (file === undefined) return;
-    const program = rootOf(file, read);
+    const program = programOf(uri);
+    if (program === undefined) return;
     clearTimeout(waiting.get(program));
     waiting.set(
       program,
@@ -101,7 +129,7 @@ export function serve(connection: Connection, language: Language): void {
     const value = word && language.hover(word.text, word.isMnemonic);
     if (!word || value === undefined) return null;
     const range = { start: { line, character: word.start }, end: { line, character: word.end } };
-    return { contents: { kind: 'markdown', value: value as string }, range };
+    return { contents: { kind: 'markdown', value }, range };
   };
 
   connection.onInitialize(() => ({
@@ -112,13 +140,10 @@ export function serve(connection: Connection, language: Language): void {
   connection.onDidChangeWatchedFiles(() => documents.all().forEach(({ uri }) => checkSoon(uri)));
   documents.onDidChangeContent(({ document }) => checkSoon(document.uri));
   documents.onDidClose(({ document }) => {
-    const file = toFile(document.uri);
-    if (file === undefined) return;
-    const program = rootOf(file, read);
+    const program = programOf(document.uri);
     // The last open document of a program takes what was said about it along.
-    if (documents.all().some(({ uri }) => rootOf(toFile(uri) ?? '', read) === program)) return;
-    for (const uri of published.get(program) ?? []) void connection.sendDiagnostics({ uri, diagnostics: [] });
-    published.delete(program);
+    if (documents.all().some(({ uri }) => programOf(uri) === program)) return;
+    for (const [uri, owner] of published) if (owner === program) withdraw(uri);
   });
   documents.listen(connection);
   connection.listen();
