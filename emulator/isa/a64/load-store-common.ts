@@ -1,27 +1,43 @@
 /** What all loads and stores share: how their addresses and offsets are formed, and the registers they transfer. */
-import type { Access, Operand, Val } from '../../ir/nodes';
+import type { Access, Operand, Routine, Val } from '../../ir/nodes';
+import { raiseFp, raiseSpAlignment } from './exception';
 import { Flag, type A64 } from './sem';
+import { state } from './state';
 
 /** Joins the fixed leading bits of an encoding with its fields; keeps the type of the fields, so that `f.rn` is checked. */
 export const encoding = <P extends string>(bits: string, fields: P): P => `${bits} ${fields}` as P;
 
-/** The base register of an address, where 31 is the stack pointer, after the SP alignment check. */
-export function baseAddress(s: A64, rn: Operand): Val {
-  return s.xsp(rn);
+/** Takes the exception that `raise` describes, instead of executing the instruction. */
+function takeInstead(s: A64, raise: Routine): void {
+  s.syncPc();
+  s.call(raise);
+  s.exit('recheck');
 }
 
-/** Before every instruction that uses FP/SIMD registers: CPACR_EL1.FPEN and CPTR_ELx.TFP. */
-export function checkFpEnabled(_s: A64): void {}
+/**
+ * The base register of an address, where 31 is the stack pointer. A stack pointer that is no multiple of 16 faults if
+ * SCTLR_ELx.SA or SA0 says so: CheckSPAlignment(), Arm ARM DDI 0487 D1.3.10. Other base registers pay one AND.
+ */
+export function baseAddress(s: A64, rn: Operand): Val {
+  const base = s.xsp(rn);
+  const mask = s.operand(rn, 'spMask', 2, (n) => (n === 31n ? 15n : 0n));
+  s.if(s.and(s.wrap(base), mask), () => s.if(s.get(state.spCheck), () => takeInstead(s, raiseSpAlignment)));
+  return base;
+}
+
+/** First in every instruction that uses FP/SIMD registers: CheckFPEnabled64(), CPACR_EL1.FPEN and CPTR_EL2.TFP. */
+export function checkFpEnabled(s: A64): void {
+  s.if(s.get(state.fpTrap), () => takeInstead(s, raiseFp));
+}
 
 /** An unsigned offset field times `scale`. */
 export function unsignedOffset(s: A64, field: Operand, scale: number): Val {
-  return s.zext(s.operand(field, `u*${scale}`, 2, (n) => n * BigInt(scale)));
+  return s.operand(field, `u*${scale}`, 8, (n) => n * BigInt(scale));
 }
 
 /** A signed offset field of `width` bits times `scale`. */
 export function signedOffset(s: A64, field: Operand, width: number, scale: number): Val {
-  const map = (n: bigint): bigint => BigInt.asUintN(32, BigInt.asIntN(width, n) * BigInt(scale));
-  return s.sext(s.operand(field, `i*${scale}`, 4, map));
+  return s.operand(field, `i*${scale}`, 8, (n) => BigInt.asIntN(width, n) * BigInt(scale));
 }
 
 /** log2 of the size of a transfer. */

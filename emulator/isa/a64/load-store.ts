@@ -57,10 +57,8 @@ const bits9 = (t: Transfer): string => `${t.size} 111 ${t.simd} 00 ${t.opc} 0`;
 
 const unscaled = (t: Transfer): Row<A64> => {
   const m = mnemonic(t, 'u');
-  const operands = `<${t.reg}:rt>, [<xsp:rn>{, #<i:imm9>}]`;
   return row(rowName(m, t, 'unscaled offset'), encoding(bits9(t), `imm9:9 ${forms9.unscaled} rn:5 rt:5`), {
-    // An offset that LDR and STR cannot scale: the assembler takes this encoding for it.
-    asm: [`${m} ${operands}`, `${mnemonic(t)} ${operands}`],
+    asm: `${m} <${t.reg}:rt>, [<xsp:rn>{, #<i:imm9>}]`,
     hot: frequent(t),
     doc: `${sentence(t)} base register plus signed byte offset.`,
     exec(s, f) {
@@ -137,7 +135,7 @@ const registerOffset = (t: Transfer): Row<A64> => {
       begin(s, t);
       const base = baseAddress(s, f.rn);
       const index = s.extend(s.x(f.rm), f.option);
-      const amount = t.log2 === 0 ? s.i64(0) : s.zext(s.operand(f.S, 'scale', 2, (n) => n * BigInt(t.log2)));
+      const amount = t.log2 === 0 ? s.i64(0) : s.operand(f.S, 'scale', 8, (n) => n * BigInt(t.log2));
       transfer(s, t, s.add(base, s.shl(index, amount)), f.rt, { flags: plainFlags(t) });
     },
   });
@@ -174,7 +172,7 @@ const prefetchRows: readonly Row<A64>[] = [
     exec: () => undefined,
   }),
   row('PRFUM', '11 111 0 00 10 0 imm9:9 00 rn:5 rt:5', {
-    asm: ['prfum <prfop:rt>, [<xsp:rn>{, #<i:imm9>}]', 'prfm <prfop:rt>, [<xsp:rn>{, #<i:imm9>}]'],
+    asm: 'prfum <prfop:rt>, [<xsp:rn>{, #<i:imm9>}]',
     doc: 'Prefetch hint for base register plus signed byte offset.',
     exec: () => undefined,
   }),
