@@ -2,6 +2,7 @@
  * Bundles the entry points into dist/. `node esbuild.mjs` builds for development (source maps);
  * `--production` is what goes into the .vsix (minified); `--watch` rebuilds on change.
  */
+import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,4 +53,14 @@ if (watch) {
   await context.watch();
 } else {
   await esbuild.build(options);
+}
+await generateInterpreter();
+
+/** The interpreter's wasm module is generated here: the adapter would spend most of its start on it. */
+async function generateInterpreter() {
+  const script = path.join(root, 'dist/generate-interpreter.cjs');
+  const entryPoints = ['scripts/generate-interpreter.ts'];
+  await esbuild.build({ ...options, entryPoints, outdir: undefined, outfile: script, sourcemap: false });
+  execFileSync(process.execPath, [script, path.join(root, 'dist/interpreter.wasm')], { stdio: 'inherit' });
+  rmSync(script);
 }

@@ -21,7 +21,12 @@ export class Decoder {
       if (row.feature !== undefined && !features.has(row.feature)) continue;
       const mask = row.pattern.mask >>> (32 - TOP);
       const value = row.pattern.value >>> (32 - TOP);
-      for (let top = 0; top < 2 ** TOP; top++) if ((top & mask) === value) this.buckets[top]!.push(row);
+      // All tops that agree with the value in the fixed bits: the subsets of the free bits.
+      const free = ~mask & (2 ** TOP - 1);
+      for (let sub = free; ; sub = (sub - 1) & free) {
+        this.buckets[value | sub]!.push(row);
+        if (sub === 0) break;
+      }
     }
   }
 

@@ -6,7 +6,7 @@ import type { Board } from './device';
 import { Machine } from './machine';
 import { QUANTUM } from './scheduler';
 import { flatHost, flatIsa } from './testing/flat-isa';
-import { random, seedFromEnv } from './testing/random';
+import { Random, seed } from '../../test/support/random';
 
 const RAM = 0x4000_0000n;
 
@@ -69,14 +69,13 @@ function boot(cpus: number): Machine {
 const go = (m: Machine, instructions: number): void => void m.run({ instructions });
 
 describe('machine', () => {
-  const seed = seedFromEnv();
   for (const cpus of [1, 2]) {
     it(`runs the same in one piece and in many, ${cpus} CPUs (SEED=${seed})`, () => {
-      const r = random(seed);
+      const r = new Random(seed);
       const [a, b] = [boot(cpus), boot(cpus)];
       go(a, 200_000);
       for (let left = 200_000; left > 0;) {
-        const n = Math.min(left, 1 + Math.floor(r() ** 3 * 30_000));
+        const n = Math.min(left, 1 + r.below(r.pick([3, 300, 30_000])));
         go(b, n);
         left -= n;
       }

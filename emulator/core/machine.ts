@@ -2,15 +2,14 @@
  * The machine: linear memory, generated code, devices, schedule. It runs until something happens that its owner must
  * know of, and stops only between instructions.
  */
-import { generateInterpreter, HELD, type InterpreterModule } from '../codegen/interpreter';
-import { makeHandlers } from '../codegen/handlers';
-import { tlbLayout } from '../codegen/tlb';
+import { HELD } from '../codegen/interpreter';
 import type { Isa } from '../isa/dsl/isa';
 import type { StateField } from '../ir/nodes';
 import { common, StopReason } from '../ir/state';
 import { CpuState } from './cpu-state';
 import type { Board, MachineEvent } from './device';
 import { Hasher, hashBlock, stableJson } from './hash';
+import { interpreterOf } from './interpreter';
 import { layoutMemory, type MemoryLayout } from './layout';
 import { PhysicalMemory } from './physical';
 import { Predecode } from './predecode';
@@ -60,19 +59,6 @@ export interface RunLimit {
 
 type RunExports = Record<string, (...args: number[]) => number>;
 
-const modules = new WeakMap<Isa, { module: WebAssembly.Module; made: InterpreterModule }>();
-
-/** The compiled interpreter of an instruction set: made once, shared by all machines. */
-function interpreterOf(isa: Isa): { module: WebAssembly.Module; made: InterpreterModule } {
-  let m = modules.get(isa);
-  if (!m) {
-    const made = generateInterpreter(isa, tlbLayout(isa.stateEnd), makeHandlers(isa));
-    m = { made, module: new WebAssembly.Module(made.bytes) };
-    modules.set(isa, m);
-  }
-  return m;
-}
-
 export class Machine {
   readonly memory: WebAssembly.Memory;
   readonly view: DataView;
@@ -99,13 +85,13 @@ export class Machine {
 
   constructor(readonly config: MachineConfig) {
     const { isa, cpus, ramBytes } = config;
-    const { module, made } = interpreterOf(isa);
+    const { module, handlers } = interpreterOf(isa);
     this.cpus = cpus;
     this.layout = layoutMemory(isa.stateEnd, cpus, ramBytes);
     this.memory = new WebAssembly.Memory({ initial: this.layout.wasmPages, maximum: this.layout.wasmPages });
     this.view = new DataView(this.memory.buffer);
     this.state = new CpuState(this.view, this.layout);
-    this.predecode = new Predecode(this.view, this.layout, cpus, isa.rows, config.features, made.handlers);
+    this.predecode = new Predecode(this.view, this.layout, cpus, isa.rows, config.features, handlers);
     this.physical = new PhysicalMemory(
       this.view,
       this.layout,

@@ -44,6 +44,16 @@ export class Oracle {
   /** Executes the instruction at the CPU's PC, or takes the interrupt or fault that comes instead. */
   step(cpu: number): Outcome {
     const m = this.machine;
+    const { vtime } = m.schedule;
+    m.state.set(cpu, common.left, 0);
+    m.state.set(cpu, common.timeEnd, vtime + 1n);
+    const outcome = this.execute(cpu);
+    if (outcome !== 'hold') m.schedule.vtime = vtime + 1n;
+    return outcome;
+  }
+
+  private execute(cpu: number): Outcome {
+    const m = this.machine;
     const host = this.host(cpu);
     evaluateRoutine(this.memory.selectContext, [], host);
     if (m.state.num(cpu, common.irqLines) && evaluateRoutine(m.config.isa.routines.takeInterrupt, [], host))

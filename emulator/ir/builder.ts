@@ -3,10 +3,10 @@
  * Types are checked while building, so a wrong row fails in the first test that loads it, with its name.
  */
 import { bitsOf, conversions, ops, toUnsigned, type ConvOp, type PureOp, type Ty } from './ops';
+import type { Operand } from './nodes';
 import {
   Local,
   Loop,
-  Operand,
   Val,
   type Access,
   type ExitKind,

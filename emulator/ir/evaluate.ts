@@ -2,9 +2,9 @@
  * The oracle: runs IR with bigints, one obvious step after the other. It shares no code with the wasm emitter beyond
  * the op table's meanings, and works on the same linear memory, so that results compare byte by byte.
  */
-import { Builder } from './builder';
+import type { Builder } from './builder';
+import type { Loop } from './nodes';
 import {
-  Loop,
   Val,
   type Access,
   type ExitKind,

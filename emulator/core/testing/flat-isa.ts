@@ -19,7 +19,7 @@ const routine = (
   build: (b: A64, ...p: Val[]) => void,
 ): Routine => ({
   k: 'routine',
-  name,
+  name: `flat ${name}`,
   params,
   ...(result ? { result } : {}),
   build,
