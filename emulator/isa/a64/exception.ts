@@ -215,7 +215,7 @@ export const takeInterrupt: Routine = {
     interrupt(s, 'vserror', s.bit(hcr, 8), 8, Vector.serror, () => {
       // Taking it clears HCR_EL2.VSE (D1.14.5).
       setReg(s, 'HCR_EL2', s.andi(getReg(s, 'HCR_EL2'), ~0x100n));
-      setReg(s, 'ESR_EL1', s.i64((0x2f << 26) | IL));
+      setReg(s, 'ESR_EL1', s.i64((BigInt(0x2f) << 26n) | BigInt(IL)));
     });
     interrupt(s, 'vfiq', s.or(s.bit(lines, 3), s.bit(hcr, 6)), 6, Vector.fiq);
     interrupt(s, 'virq', s.or(s.bit(lines, 2), s.bit(hcr, 7)), 7, Vector.irq);

@@ -50,6 +50,7 @@ function check(s: A64, r: Sysreg, isRead: boolean, rt: Operand): void {
 }
 
 function readRegister(s: A64, r: Sysreg, rt: Operand): void {
+  if (r.min === 3) return s.undefinedInstruction();
   check(s, r, true, rt);
   if (r.device) {
     s.syncPc();
@@ -76,6 +77,7 @@ function store(s: A64, r: Sysreg, v: Val): void {
 }
 
 function writeRegister(s: A64, r: Sysreg, rt: Operand): void {
+  if (r.min === 3) return s.undefinedInstruction();
   check(s, r, false, rt);
   store(s, r, s.x(rt));
   if (r.board) {

@@ -14,13 +14,14 @@ import { layout } from '../state';
 import { debugRegisters } from './debug';
 import { el1Registers } from './el1';
 import { el2Registers } from './el2';
+import { el3Registers } from './el3';
 import { gicRegisters } from './gic';
 import { idRegisters } from './id';
 import { pmuRegisters } from './pmu';
 import { timerRegisters } from './timer';
 
 /** How views group the registers. */
-export type SysregGroup = 'id' | 'el1' | 'el2' | 'timer' | 'gic' | 'debug' | 'pmu';
+export type SysregGroup = 'id' | 'el1' | 'el2' | 'el3' | 'timer' | 'gic' | 'debug' | 'pmu';
 
 export interface Sysreg extends SysregRow {
   readonly group: SysregGroup;
@@ -32,6 +33,7 @@ const groups: readonly (readonly [SysregGroup, readonly SysregRow[]])[] = [
   ['id', idRegisters],
   ['el1', el1Registers],
   ['el2', el2Registers],
+  ['el3', el3Registers],
   ['timer', timerRegisters],
   ['gic', gicRegisters],
   ['debug', debugRegisters],
@@ -42,7 +44,9 @@ function place(): Sysreg[] {
   const rows = groups.flatMap(([group, list]) => list.map((row) => ({ group, row })));
   const own = new Map<string, StateField>();
   for (const { row } of rows) {
-    if (!row.view && !row.computed && !row.device && !row.same) own.set(row.name, layout.field(row.name, 8));
+    // No model has EL3, so its registers need no state.
+    if (!row.view && !row.computed && !row.device && !row.same && row.min < 3)
+      own.set(row.name, layout.field(row.name, 8));
   }
   return rows.map(({ group, row }) => {
     const field = row.view?.field ?? own.get(row.same ?? row.name);
@@ -52,7 +56,15 @@ function place(): Sysreg[] {
 
 export const sysregs: readonly Sysreg[] = place();
 
+/** Other names of the same encodings: the read side of DBGDTR, and the AArch32 modes that AArch64 levels stand for. */
+const aliases: Readonly<Record<string, string>> = {
+  dbgdtrrx_el0: 'dbgdtrtx_el0',
+  spsr_svc: 'spsr_el1',
+  spsr_hyp: 'spsr_el2',
+};
+
 const byName = new Map(sysregs.map((r) => [r.name.toLowerCase(), r]));
+for (const [alias, name] of Object.entries(aliases)) byName.set(alias, byName.get(name)!);
 const byEncoding = new Map(sysregs.map((r) => [encodingKey(r.enc), r]));
 
 /** A register by name, in any case. */
