@@ -7,9 +7,8 @@ export interface SourceLink {
   readonly line: number;
 }
 
-/** `file:line` of a source file, relative or absolute; `ESR_EL2.EC:22` and `EL2:0x40` are none. */
-const PLACE =
-  /(?<![\w./\\-])((?:[A-Za-z]:[\\/])?[\w./\\+-]*[\w+-]\.(?:S|s|asm|inc|c|h|cc|cpp|cxx|hpp|rs)):([1-9]\d*)(?!\w)/g;
+/** `(file:line)` as the trace has it behind a symbol; the name may have spaces, and on Windows a drive. */
+const PLACE = /(?<=\()((?:[A-Za-z]:(?=[\\/]))?[^():]+):([1-9]\d*)(?=\))/g;
 
 /** The `file:line` places in a line of trace. */
 export function sourceLinks(text: string): SourceLink[] {
