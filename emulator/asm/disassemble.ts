@@ -42,7 +42,7 @@ class RowPrinter {
         const text = this.table.split(source);
         return this.table
           .expand(text.mnemonic)
-          .map(([mnemonic, extra]) => new Template(this.row, shape, mnemonic, text, this.syntax, extra));
+          .map(([mnemonic, extra]) => new Template(this.row, [shape], mnemonic, text, this.syntax, extra));
       });
       this.#byShape.set(key, list);
     }

@@ -9,7 +9,8 @@ import { splitTemplate, Template, type TemplateText } from './template';
 /** A template that waits for the first use of its mnemonic. */
 interface Candidate {
   readonly row: Row;
-  readonly shape: RawFields;
+  /** The shapes with this text: operands choose among them. */
+  readonly shapes: RawFields[];
   readonly text: TemplateText;
   readonly extra: Record<string, number>;
   template?: Template;
@@ -43,12 +44,22 @@ export class InstructionTable {
     if (this.#candidates) return this.#candidates;
     const all = new Map<string, Candidate[]>();
     for (const row of this.rows) {
+      // One candidate for shapes with the same text, such as all system registers of MRS; but not for both register
+      // widths, which operands ask for.
+      const same = new Map<string, Candidate>();
       for (const shape of row.shapes) {
         for (const source of row.asm(shape)) {
           const text = this.split(source);
           for (const [mnemonic, extra] of this.expand(text.mnemonic)) {
+            const key = `${shape['sf']} ${mnemonic} ${source}`;
+            const before = same.get(key);
+            if (before) {
+              before.shapes.push(shape);
+              continue;
+            }
+            const candidate = { row, shapes: [shape], text, extra };
+            same.set(key, candidate);
             const list = all.get(mnemonic);
-            const candidate = { row, shape, text, extra };
             if (list) list.push(candidate);
             else all.set(mnemonic, [candidate]);
           }
@@ -117,13 +128,21 @@ export class InstructionTable {
     scope: Scope,
     negate: boolean,
   ): Encoded | EncodeError {
-    const troubles: Trouble[] = [];
-    for (const c of this.candidates.get(mnemonic) ?? []) {
-      c.template ??= new Template(c.row, c.shape, mnemonic, c.text, this.syntax, c.extra);
-      const reader = new Reader(operands, scope, mnemonic, negate);
+    const candidates = this.candidates.get(mnemonic) ?? [];
+    const reader = new Reader(operands, scope, mnemonic, negate);
+    for (const c of candidates) {
+      c.template ??= new Template(c.row, c.shapes, mnemonic, c.text, this.syntax, c.extra);
+      reader.restart();
       const r = c.template.assemble(reader);
       if (typeof r === 'number') return { word: r, deferred: reader.deferred };
-      troubles.push(...reader.troubles, { position: reader.position, error: r });
+    }
+    // Only now, since most instructions are right: once more, to collect the reasons.
+    const troubles: Trouble[] = [];
+    for (const c of candidates) {
+      const again = new Reader(operands, scope, mnemonic, negate);
+      const error = c.template?.assemble(again);
+      troubles.push(...again.troubles);
+      if (typeof error === 'object') troubles.push({ position: again.position, error });
     }
     return this.explain(mnemonic, operands, troubles, scope);
   }

@@ -24,6 +24,13 @@ export class Reader implements OperandReader {
     readonly negate = false,
   ) {}
 
+  /** For the next template. */
+  restart(): void {
+    this.position = 0;
+    this.deferred = false;
+    this.troubles.length = 0;
+  }
+
   peek(): OperandToken | undefined {
     return this.tokens[this.position];
   }

@@ -45,8 +45,11 @@ export function splitTemplate(text: string): TemplateText {
   return { mnemonic: body.slice(0, end), operands: body.slice(end).trimStart(), constraints };
 }
 
-/** A template bound to a row and a shape. */
+/** A template bound to a row and a shape, or to several shapes among which the operands choose. */
 export class Template {
+  /** The shape fields that are the same in all shapes. */
+  readonly shape: RawFields;
+  readonly #shapes: readonly RawFields[];
   readonly #items: readonly Item[];
   readonly #constraints: Constraint[] = [];
   /** What fields are when the optional group around them is left out. */
@@ -56,14 +59,20 @@ export class Template {
 
   constructor(
     readonly row: Row,
-    readonly shape: RawFields,
+    shapes: readonly RawFields[],
     readonly mnemonic: string,
     readonly source: TemplateText,
     readonly syntax: AsmSyntax,
     extra: PartialFields = {},
   ) {
+    const [first = {}] = shapes;
+    const shape = Object.fromEntries(
+      Object.entries(first).filter(([k, v]) => shapes.every((s) => s[k] === v)),
+    );
+    this.shape = shape;
+    this.#shapes = shapes.length > 1 ? shapes : [];
     const optional = new Set<string>();
-    const mentioned = new Set<string>(Object.keys(shape));
+    const mentioned = new Set<string>(Object.keys(first));
     this.#items = this.#parseItems(source.operands, mentioned, optional, false);
     for (const f of optional) this.#defaults[f] = shape[f] ?? 0;
     for (const part of source.constraints.split(/[\s,]+/).filter(Boolean)) {
@@ -156,7 +165,13 @@ export class Template {
         return { text: 'another form', wrong: false };
       }
     }
-    return this.word(fields as RawFields);
+    if (this.#shapes.length > 0) {
+      const names = Object.keys(this.#shapes[0] ?? {});
+      const fit = this.#shapes.find((s) => names.every((n) => fields[n] === undefined || fields[n] === s[n]));
+      if (!fit) return { text: `${this.mnemonic} does not exist with these operands`, wrong: true };
+      Object.assign(fields, fit);
+    }
+    return this.word(fields);
   }
 
   /** The word with these fields, if the row takes it. */

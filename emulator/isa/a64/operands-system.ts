@@ -2,13 +2,14 @@
 import type { OperandFactory, OperandHandler } from '../dsl/operand';
 import { join } from './operands-immediate';
 import { fieldAt, mismatch, wrong } from './operands-registers';
+import { otherRegister, otherRegisterAt } from './operands-sysnames';
 import { findSysreg, sysregAt } from './sysregs';
 import { systemOperations, type SystemOperation } from './operands-sysops';
 
 const generic = /^s([23])_([0-7])_c(\d|1[0-5])_c(\d|1[0-5])_([0-7])$/;
 
 /** o0 is op0 - 2: only 2 and 3 exist for MRS and MSR. */
-const sysreg: OperandFactory = (fields) => {
+const sysreg: OperandFactory = (fields, place) => {
   const [o0 = '', op1 = '', crn = '', crm = '', op2 = ''] = fields.map((_, i) => fieldAt(fields, i).name);
   return {
     expects: 'a system register',
@@ -16,7 +17,7 @@ const sysreg: OperandFactory = (fields) => {
       const token = from.peek();
       if (token?.kind !== 'id') return mismatch('a system register');
       const m = generic.exec(token.lower);
-      const enc = m ? m.slice(1).map(Number) : findSysreg(token.lower)?.enc;
+      const enc = m ? m.slice(1).map(Number) : (findSysreg(token.lower)?.enc ?? otherRegister(token.lower));
       if (!enc) {
         // Names of PSTATE fields belong to MSR (immediate).
         if (/^(daifset|daifclr|spsel|pan|uao|dit|ssbs|tco)$/.test(token.lower))
@@ -36,8 +37,9 @@ const sysreg: OperandFactory = (fields) => {
     },
     print(f) {
       const enc = [(f[o0] ?? 0) + 2, f[op1] ?? 0, f[crn] ?? 0, f[crm] ?? 0, f[op2] ?? 0] as const;
-      const known = sysregAt([...enc]);
-      return known ? known.name.toLowerCase() : `s${enc[0]}_${enc[1]}_c${enc[2]}_c${enc[3]}_${enc[4]}`;
+      if (place.mnemonic === 'mrs' && otherRegisterAt(enc) === 'dbgdtrrx_el0') return 'dbgdtrrx_el0';
+      const known = sysregAt([...enc])?.name.toLowerCase() ?? otherRegisterAt(enc);
+      return known ?? `s${enc[0]}_${enc[1]}_c${enc[2]}_c${enc[3]}_${enc[4]}`;
     },
   };
 };
