@@ -154,6 +154,9 @@ export class Assembler {
     isReserved: (word) => this.syntax.isReserved(word),
   };
 
+  /** The same for data and directives, where a symbol may have the name of a register. */
+  readonly dataScope: Scope = { ...this.scope, isReserved: () => false };
+
   /** What names mean when all sections have their address. */
   readonly finalScope: Scope = {
     symbol: (name) => this.finalValue(name),
@@ -164,6 +167,8 @@ export class Assembler {
     },
     isReserved: (word) => this.syntax.isReserved(word),
   };
+
+  readonly finalDataScope: Scope = { ...this.finalScope, isReserved: () => false };
 
   absolute(v: Value): Value {
     if (v.kind !== 'address' || !v.chunk) return v;
@@ -177,7 +182,7 @@ export class Assembler {
       if (this.#evaluating.has(name)) return `symbol '${name}' is defined by itself`;
       if (this.#evaluating.size > 100) return `symbol '${name}' depends on too many others`;
       this.#evaluating.add(name);
-      const v = new ExpressionParser(this.unplaced(symbol.tokens), this.finalScope).parse();
+      const v = new ExpressionParser(this.unplaced(symbol.tokens), this.finalDataScope).parse();
       this.#evaluating.delete(name);
       return typeof v === 'string' ? v : this.absolute(v);
     }
@@ -192,7 +197,7 @@ export class Assembler {
 
   /** The value of an expression, such as that of .size, at the end; undefined, without an error, if it has none. */
   evaluate(tokens: readonly Token[]): Value | undefined {
-    const v = new ExpressionParser(this.unplaced(tokens), this.finalScope).parse();
+    const v = new ExpressionParser(this.unplaced(tokens), this.finalDataScope).parse();
     return typeof v === 'string' ? undefined : v;
   }
 
@@ -203,7 +208,7 @@ export class Assembler {
 
   /** Reads one expression from tokens, from index `at`. Reports errors. */
   expression(tokens: readonly Token[], at: number): { value: Value; next: number } | undefined {
-    const parser = new ExpressionParser(tokens, this.scope);
+    const parser = new ExpressionParser(tokens, this.dataScope);
     parser.at = at;
     const value = parser.parse();
     if (typeof value === 'string') {
@@ -274,9 +279,7 @@ export class Assembler {
       if (t.kind !== 'id') return t;
       if (t.text === '.') return { ...t, kind: 'value', value: this.here() };
       const s = this.symbols.get(t.text);
-      return s?.kind === 'set' && s.value && !this.syntax.isReserved(t.lower)
-        ? { ...t, kind: 'value', value: s.value }
-        : t;
+      return s?.kind === 'set' && s.value ? { ...t, kind: 'value', value: s.value } : t;
     });
   }
 
@@ -318,7 +321,7 @@ export class Assembler {
         if ('error' in r) bad(r.error, tokens[r.token]);
         else f.chunk.patch(f.offset, wordBytes(r.word));
       } else {
-        const v = new ExpressionParser(tokens, this.finalScope).parse();
+        const v = new ExpressionParser(tokens, this.finalDataScope).parse();
         if (typeof v === 'string') bad(v);
         else f.chunk.patch(f.offset, valueBytes(v.value, f.size));
       }

@@ -43,7 +43,7 @@ export class InstructionTable {
   private get candidates(): Map<string, Candidate[]> {
     if (this.#candidates) return this.#candidates;
     const all = new Map<string, Candidate[]>();
-    for (const row of this.rows) {
+    for (const row of [...this.rows, ...this.syntax.assembleOnly]) {
       // One candidate for shapes with the same text, such as all system registers of MRS; but not for both register
       // widths, which operands ask for.
       const same = new Map<string, Candidate>();
@@ -91,16 +91,16 @@ export class InstructionTable {
 
   /** All mnemonics, for completion. */
   mnemonics(): string[] {
-    return [...this.candidates.keys(), ...Object.keys(this.syntax.synonyms)].sort();
+    return [...this.candidates.keys()].sort();
   }
 
   has(mnemonic: string): boolean {
-    return this.candidates.has(this.syntax.synonyms[mnemonic] ?? mnemonic);
+    return this.candidates.has(mnemonic);
   }
 
   /** The rows that a mnemonic can mean, without repetition. */
   rowsOf(mnemonic: string): Row[] {
-    const list = this.candidates.get(this.syntax.synonyms[mnemonic] ?? mnemonic) ?? [];
+    const list = this.candidates.get(mnemonic) ?? [];
     return [...new Set(list.map((c) => c.row))];
   }
 
@@ -111,10 +111,9 @@ export class InstructionTable {
 
   /** Encodes an instruction. `mnemonic` in lower case. */
   encode(mnemonic: string, operands: readonly Token[], scope: Scope): Encoded | EncodeError {
-    const name = this.syntax.synonyms[mnemonic] ?? mnemonic;
-    const first = this.tryAll(name, operands, scope, false);
+    const first = this.tryAll(mnemonic, operands, scope, false);
     if (isEncoded(first)) return first;
-    const other = this.syntax.fallbacks[name];
+    const other = this.syntax.fallbacks[mnemonic];
     if (other) {
       const second = this.tryAll(other.mnemonic, operands, scope, other.negate);
       if (isEncoded(second)) return second;

@@ -2,7 +2,7 @@
 import type { OperandError, OperandReader, OperandToken, OperandValue } from '../isa/dsl/operand';
 import { combine, ExpressionParser, noExpression, type Scope } from './expression';
 import type { Token } from './lexer';
-import type { Value } from './value';
+import { later, type Value } from './value';
 
 /** What stood where when nothing fitted. */
 export interface Trouble {
@@ -59,6 +59,23 @@ export class Reader implements OperandReader {
     return this.#evaluate(this.scope);
   }
 
+  address(): OperandValue | string {
+    const v = this.#evaluate(this.#withoutReserved());
+    if (typeof v === 'string' || v.kind !== 'address' || !v.chunk) return v;
+    // Known only within its section yet.
+    this.deferred = true;
+    return later;
+  }
+
+  #withoutReserved(): Scope {
+    return {
+      symbol: (n) => this.scope.symbol(n),
+      local: (n) => this.scope.local(n),
+      here: () => this.scope.here(),
+      isReserved: () => false,
+    };
+  }
+
   #evaluate(scope: Scope): Value | string {
     const parser = new ExpressionParser(this.tokens, scope);
     parser.at = this.position;
@@ -74,12 +91,7 @@ export class Reader implements OperandReader {
 
   distance(page: boolean): OperandValue | string {
     // A label may have the name of a register: `b b1`.
-    const target = this.#evaluate({
-      symbol: (n) => this.scope.symbol(n),
-      local: (n) => this.scope.local(n),
-      here: () => this.scope.here(),
-      isReserved: () => false,
-    });
+    const target = this.#evaluate(this.#withoutReserved());
     if (typeof target === 'string') return target;
     const here = this.scope.here();
     if (typeof here === 'string') return here;

@@ -122,7 +122,7 @@ function number(spec: NumberSpec): OperandFactory {
 
 /** `:lo12:expr`: the offset in the 4 KiB page, which must be a multiple of the access size. */
 function lowTwelve(from: OperandReader, scale: number, set: (v: number) => void): OperandError | undefined {
-  const v = from.expression();
+  const v = from.address();
   if (typeof v === 'string') return wrong(v);
   const low = v.kind === 'later' ? 0 : Number(BigInt.asUintN(12, v.value));
   if (low % scale !== 0) {
@@ -343,7 +343,7 @@ function absGroup(
   const m = /^abs_g([0-3])(_nc)?$/.exec(relocation);
   if (!m) return wrong(`:${relocation}: is not possible here; :abs_g0: to :abs_g3: are, and their _nc forms`);
   const group = Number(m[1]);
-  const v = from.expression();
+  const v = from.address();
   if (typeof v === 'string') return wrong(v);
   const value = v.kind === 'later' ? 0n : BigInt.asUintN(64, v.value);
   if (!m[2] && value >> BigInt(16 * (group + 1)) !== 0n) {

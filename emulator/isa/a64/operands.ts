@@ -1,5 +1,6 @@
 /** The operand kinds of A64's assembly templates; OPERANDS.md and isa/dsl/README.md list them. */
 import type { AsmSyntax, OperandFactory } from '../dsl/operand';
+import { genericSpellings } from './operands-generic';
 import { immediateKinds, numberKind } from './operands-immediate';
 import { namedKinds } from './operands-named';
 import { isRegister, registerKinds } from './operands-registers';
@@ -39,7 +40,7 @@ export const a64Syntax: AsmSyntax = {
       },
     ]),
   ]),
-  synonyms: {},
+  assembleOnly: genericSpellings,
   literalSize(mnemonic, register) {
     const letter = register.charAt(0);
     if (!isRegister(register) || register.startsWith('v')) return undefined;

@@ -2,7 +2,7 @@
  * What an instruction set tells the assembler about operands: for each kind that templates use, how it is read from
  * source text and printed from the fields of a word. The assembler brings the tokens and the expressions.
  */
-import type { RawFields } from './row';
+import type { RawFields, Row } from './row';
 import type { Field } from './pattern';
 
 /** Fields while an instruction is put together; `undefined`: not yet known. */
@@ -32,6 +32,8 @@ export interface OperandReader {
   accept(text: string): boolean;
   /** Reads an expression; a string is the error. */
   expression(): OperandValue | string;
+  /** Reads the expression behind `:lo12:` and its kin, of which a part of the address is used. */
+  address(): OperandValue | string;
   /** Like expression, but for branch and literal targets: the distance from this instruction, or of its 4 KiB page. */
   distance(page: boolean): OperandValue | string;
   /** `:lo12:` and its kin: takes it and returns the name between the colons. */
@@ -92,8 +94,8 @@ export interface AsmSyntax {
   isReserved(word: string): boolean;
   /** What to try when no template of a mnemonic fits: GNU as picks SUB for ADD of a negative number. */
   readonly fallbacks: Readonly<Record<string, { mnemonic: string; negate: boolean }>>;
-  /** Instructions of the same meaning under another name. */
-  readonly synonyms: Readonly<Record<string, string>>;
+  /** Further spellings for the assembler alone, tried when no row of the instruction set fits. */
+  readonly assembleOnly: readonly Row[];
   /** `ldr x0, =value`: the mnemonics that take a literal, and the size of it by register; undefined if impossible. */
   literalSize(mnemonic: string, register: string): number | undefined;
   /** The instruction that does nothing, to fill code up to an alignment. */
