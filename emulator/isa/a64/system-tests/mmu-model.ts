@@ -1,0 +1,254 @@
+/**
+ * Address translation the obvious way, as an oracle for mmu.ts: one recursive function over a description of the
+ * stage, with bigints, after the text of Arm ARM DDI 0487 D8 and none of the code under test.
+ */
+
+export interface MmuRegisters {
+  readonly sctlr: bigint;
+  readonly tcr: bigint;
+  readonly ttbr0: bigint;
+  readonly ttbr1: bigint;
+  readonly mair: bigint;
+  readonly hcr: bigint;
+  readonly vtcr: bigint;
+  readonly vttbr: bigint;
+  readonly sctlrEl2: bigint;
+  readonly pan: boolean;
+  readonly paBits: number;
+}
+
+export interface MmuAccess {
+  readonly write: boolean;
+  readonly exec: boolean;
+  readonly user: boolean;
+}
+
+/** 64-bit little-endian words of RAM; undefined outside. */
+export type ReadWord = (pa: bigint) => bigint | undefined;
+
+export interface MmuFault {
+  readonly fault: 'translation' | 'addressSize' | 'accessFlag' | 'permission' | 'external';
+  readonly level: number;
+  readonly stage: 1 | 2;
+  readonly s1ptw: boolean;
+  readonly ipa?: bigint;
+}
+
+export interface MmuResult {
+  readonly pa: bigint;
+  readonly size: number;
+  /** MAIR encoding. */
+  readonly memory: number;
+}
+
+class Faulted extends Error {
+  constructor(readonly info: MmuFault) {
+    super(info.fault);
+  }
+}
+
+const field = (v: bigint, msb: number, lsb: number): number =>
+  Number((v >> BigInt(lsb)) & ((1n << BigInt(msb - lsb + 1)) - 1n));
+const flag = (v: bigint, bit: number): boolean => ((v >> BigInt(bit)) & 1n) === 1n;
+const sizes = [32, 36, 40, 42, 44, 48, 48, 48];
+
+interface Table {
+  readonly stage: 1 | 2;
+  readonly granuleBits: number;
+  readonly inputBits: number;
+  readonly outputBits: number;
+  readonly startLevel: number;
+  readonly base: bigint;
+  readonly bigEndian: boolean;
+  readonly read: (address: bigint, level: number) => bigint;
+  readonly raise: (fault: MmuFault['fault'], level: number) => never;
+}
+
+interface Found {
+  readonly descriptor: bigint;
+  readonly level: number;
+  readonly size: number;
+  readonly output: bigint;
+  /** Descriptors of the tables passed. */
+  readonly path: readonly bigint[];
+}
+
+const swap = (v: bigint): bigint => {
+  let r = 0n;
+  for (let i = 0n; i < 8n; i++) r |= ((v >> (8n * i)) & 0xffn) << (8n * (7n - i));
+  return r;
+};
+
+function walk(t: Table, input: bigint): Found {
+  const perLevel = t.granuleBits - 3;
+  if (t.base >> BigInt(t.outputBits)) t.raise('addressSize', 0);
+  const step = (level: number, table: bigint, path: readonly bigint[]): Found => {
+    const size = t.granuleBits + (3 - level) * perLevel;
+    const top = level === t.startLevel ? t.inputBits : size + perLevel;
+    const index = BigInt.asUintN(top, input) >> BigInt(size);
+    const raw = t.read(table + index * 8n, level);
+    const d = t.bigEndian ? swap(raw) : raw;
+    const kind = field(d, 1, 0);
+    if (kind === 0 || kind === 2) t.raise('translation', level);
+    const isTable = kind === 3 && level < 3;
+    if (isTable) {
+      const next = (BigInt.asUintN(48, d) >> BigInt(t.granuleBits)) << BigInt(t.granuleBits);
+      if (next >> BigInt(t.outputBits)) t.raise('addressSize', level);
+      return step(level + 1, next, [...path, d]);
+    }
+    const blockAllowed = level === 2 || (level === 1 && t.granuleBits === 12);
+    if (kind === 1 && !blockAllowed) t.raise('translation', level);
+    const page = (BigInt.asUintN(48, d) >> BigInt(size)) << BigInt(size);
+    if (page >> BigInt(t.outputBits)) t.raise('addressSize', level);
+    if (!flag(d, 10)) t.raise('accessFlag', level);
+    return { descriptor: d, level, size, output: page | BigInt.asUintN(size, input), path };
+  };
+  // Tables are aligned to their size, also concatenated and short ones.
+  const firstSize = t.granuleBits + (3 - t.startLevel) * perLevel;
+  const align = BigInt(t.inputBits - firstSize + 3);
+  return step(t.startLevel, (t.base >> align) << align, []);
+}
+
+function stage2(
+  r: MmuRegisters,
+  read: ReadWord,
+  ipa: bigint,
+  access: MmuAccess,
+  s1ptw: boolean,
+): { found: Found; memory: number } {
+  const raise = (fault: MmuFault['fault'], level: number): never => {
+    throw new Faulted({ fault, level, stage: 2, s1ptw, ...(fault === 'external' ? {} : { ipa }) });
+  };
+  const granuleBits = [12, 16, 14, 12][field(r.vtcr, 15, 14)]!;
+  const perLevel = granuleBits - 3;
+  const inputBits = 64 - field(r.vtcr, 5, 0);
+  const outputBits = Math.min(sizes[field(r.vtcr, 18, 16)]!, r.paBits);
+  const sl0 = field(r.vtcr, 7, 6);
+  const startLevel = (granuleBits === 12 ? 2 : 3) - sl0;
+  const resolved = inputBits - (granuleBits + (3 - startLevel) * perLevel);
+  const limit = granuleBits === 14 ? 40 : 42;
+  const lowest = granuleBits === 12 ? 0 : 1;
+  const badStart = sl0 === 3 || startLevel < lowest || (startLevel === lowest && outputBits <= limit);
+  if (inputBits > 48 || inputBits < 25 || inputBits > outputBits || badStart) raise('translation', 0);
+  if (resolved < 1 || resolved > perLevel + 4) raise('translation', 0);
+  if (ipa >> BigInt(inputBits)) raise('translation', 0);
+  const found = walk(
+    {
+      stage: 2,
+      granuleBits,
+      inputBits,
+      outputBits,
+      startLevel,
+      base: BigInt.asUintN(48, r.vttbr) & ~1n,
+      bigEndian: flag(r.sctlrEl2, 25),
+      read: (pa, level) => read(pa) ?? raise('external', level),
+      raise,
+    },
+    ipa,
+  );
+  const d = found.descriptor;
+  const ok = s1ptw ? flag(d, 6) : access.exec ? !flag(d, 54) : access.write ? flag(d, 7) : flag(d, 6);
+  if (!ok) raise('permission', found.level);
+  const [outer, inner] = [field(d, 5, 4), field(d, 3, 2)];
+  const cacheability = [0, 0x4, 0xb, 0xf];
+  const memory = outer === 0 ? inner << 2 : (cacheability[outer]! << 4) | (cacheability[inner] || 0xf);
+  return { found, memory };
+}
+
+const isDevice = (memory: number): boolean => memory >> 4 === 0;
+
+function combine(one: number, two: number): number {
+  if (isDevice(one) && isDevice(two)) return Math.min(one, two);
+  if (isDevice(one)) return one;
+  if (isDevice(two)) return two;
+  const nibble = (a: number, b: number): number => {
+    if (a === 4 || b === 4) return 4;
+    const through = (n: number): boolean => (n & 4) === 0;
+    if (through(a)) return a;
+    return through(b) ? 8 | (a & 3) : a;
+  };
+  return (nibble(one >> 4, two >> 4) << 4) | nibble(one & 15, two & 15);
+}
+
+function stage1(r: MmuRegisters, read: ReadWord, va: bigint, access: MmuAccess, nested: boolean): MmuResult {
+  const raise = (fault: MmuFault['fault'], level: number): never => {
+    throw new Faulted({ fault, level, stage: 1, s1ptw: false });
+  };
+  const upper = flag(va, 55);
+  const tagged = flag(r.tcr, upper ? 38 : 37);
+  const address = tagged ? BigInt.asUintN(56, va) : va;
+  const dc = flag(r.hcr, 12);
+  const on = flag(r.sctlr, 0) && !dc && !flag(r.hcr, 27);
+  if (!on) {
+    if (address >> BigInt(r.paBits)) raise('addressSize', 0);
+    return { pa: address, size: 12, memory: dc ? 0xff : access.exec ? 0x44 : 0 };
+  }
+  const tsz = upper ? field(r.tcr, 21, 16) : field(r.tcr, 5, 0);
+  const granuleBits = upper
+    ? [12, 14, 12, 16][field(r.tcr, 31, 30)]!
+    : [12, 16, 14, 12][field(r.tcr, 15, 14)]!;
+  if (tsz < 16 || tsz > 39 || flag(r.tcr, upper ? 23 : 7)) raise('translation', 0);
+  const inputBits = 64 - tsz;
+  const width = tagged ? 56 : 64;
+  const above = BigInt.asUintN(width, va) >> BigInt(inputBits);
+  const expected = upper ? (1n << BigInt(width - inputBits)) - 1n : 0n;
+  if (above !== expected) raise('translation', 0);
+  const perLevel = granuleBits - 3;
+  const levels = Math.ceil((inputBits - granuleBits) / perLevel);
+  const found = walk(
+    {
+      stage: 1,
+      granuleBits,
+      inputBits,
+      outputBits: Math.min(sizes[field(r.tcr, 34, 32)]!, r.paBits),
+      startLevel: 4 - levels,
+      base: BigInt.asUintN(48, upper ? r.ttbr1 : r.ttbr0) & ~1n,
+      bigEndian: flag(r.sctlr, 25),
+      read: (ipa, level) => {
+        if (!nested) return read(ipa) ?? raise('external', level);
+        const s2 = stage2(r, read, ipa, access, true);
+        if (flag(r.hcr, 2) && isDevice(s2.memory))
+          throw new Faulted({ fault: 'permission', level: s2.found.level, stage: 2, s1ptw: true, ipa });
+        return read(s2.found.output) ?? raise('external', level);
+      },
+      raise,
+    },
+    va,
+  );
+  const d = found.descriptor;
+  const noWrite = flag(d, 7) || found.path.some((p) => flag(p, 62));
+  const el0 = flag(d, 6) && !found.path.some((p) => flag(p, 61));
+  const uxn = flag(d, 54) || found.path.some((p) => flag(p, 60));
+  const pxn = flag(d, 53) || found.path.some((p) => flag(p, 59)) || (el0 && !noWrite);
+  const readable = access.user ? el0 : !(r.pan && el0);
+  const writable = readable && !noWrite;
+  const writableForExec = access.user ? el0 && !noWrite : !noWrite;
+  const executable = !(access.user ? uxn : pxn) && !(flag(r.sctlr, 19) && writableForExec);
+  const ok = access.exec ? executable : access.write ? writable : readable;
+  if (!ok) raise('permission', found.level);
+  const memory = Number((r.mair >> BigInt(8 * field(d, 4, 2))) & 0xffn);
+  return { pa: found.output, size: found.size, memory };
+}
+
+/** EL1&0 translation through both stages as the registers say. */
+export function modelTranslate(
+  r: MmuRegisters,
+  read: ReadWord,
+  va: bigint,
+  access: MmuAccess,
+): MmuResult | MmuFault {
+  try {
+    const nested = flag(r.hcr, 0) || flag(r.hcr, 12);
+    const one = stage1(r, read, va, access, nested);
+    if (!nested) return one;
+    const two = stage2(r, read, one.pa, access, false);
+    return {
+      pa: two.found.output,
+      size: Math.min(one.size, two.found.size),
+      memory: combine(one.memory, two.memory),
+    };
+  } catch (e) {
+    if (e instanceof Faulted) return e.info;
+    throw e;
+  }
+}
