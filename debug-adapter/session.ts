@@ -13,7 +13,9 @@ export interface FrameHandle {
 /** What a variablesReference stands for: something that lists its parts, and may change them. */
 export interface VariableContainer {
   variables(args: DP.VariablesArguments): Promise<DP.Variable[]> | DP.Variable[];
-  set?(args: DP.SetVariableArguments): Promise<DP.SetVariableResponse['body']> | DP.SetVariableResponse['body'];
+  set?(
+    args: DP.SetVariableArguments,
+  ): Promise<DP.SetVariableResponse['body']> | DP.SetVariableResponse['body'];
 }
 
 /** One client's debug session: what handlers get as `ctx`. */

@@ -43,7 +43,10 @@ export class FrameReader {
     this.data = this.data.subarray(end + HEADER_END.length);
     const length = Number(/^content-length: *([0-9]+) *$/im.exec(header)?.[1] ?? NaN);
     if (length <= MAX_CONTENT) this.length = length;
-    else this.listener.problem(`A header names no usable Content-Length: ${JSON.stringify(header.slice(0, 80))}.`);
+    else
+      this.listener.problem(
+        `A header names no usable Content-Length: ${JSON.stringify(header.slice(0, 80))}.`,
+      );
     return true;
   }
 
@@ -83,6 +86,8 @@ export function encode(message: object): string {
     return JSON.stringify(message);
   } catch (error) {
     const where = bigintPath(message, '');
-    throw where === undefined ? error : new Error(`The message has a bigint at ${where}: send it as a string.`);
+    throw where === undefined
+      ? error
+      : new Error(`The message has a bigint at ${where}: send it as a string.`);
   }
 }

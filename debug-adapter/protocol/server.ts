@@ -8,7 +8,14 @@ import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import { ErrorId, sentenceOf, UserError } from '../errors';
 import type { Session } from '../session';
 import { encode, frame, FrameReader } from './framing';
-import { needs, type Command, type Handler, type HandlerTable, type Need, type RequestContext } from './table';
+import {
+  needs,
+  type Command,
+  type Handler,
+  type HandlerTable,
+  type Need,
+  type RequestContext,
+} from './table';
 
 /** A request on its way. */
 interface Pending {
@@ -130,15 +137,13 @@ export class DapServer extends DebugSession {
 
   private handlerOf(command: string): AnyHandler {
     if (!Object.hasOwn(this.handlers, command)) {
-      throw new UserError(
-        `Worldswitch has no request "${command}".`,
-        ErrorId.unknown,
-      );
+      throw new UserError(`Worldswitch has no request "${command}".`, ErrorId.unknown);
     }
     const handler: Handler<Command> = this.handlers[command as Command] as Handler<Command>;
     const need = needs[command as Command] ?? 'launch';
     for (const n of order.slice(0, order.indexOf(need) + 1)) {
-      if (!this.session.has(n)) throw new UserError(`"${command}" is not possible now: ${refusals[n]}.`, ErrorId.state);
+      if (!this.session.has(n))
+        throw new UserError(`"${command}" is not possible now: ${refusals[n]}.`, ErrorId.state);
     }
     return handler as AnyHandler;
   }
@@ -159,7 +164,12 @@ export class DapServer extends DebugSession {
     }
   }
 
-  private refuse(request: { seq: number; command: string }, text: string, id: number, showUser = false): void {
+  private refuse(
+    request: { seq: number; command: string },
+    text: string,
+    id: number,
+    showUser = false,
+  ): void {
     this.write({
       type: 'response',
       request_seq: request.seq,

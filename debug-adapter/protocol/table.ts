@@ -31,7 +31,10 @@ export interface Requests {
 
   setBreakpoints: [DP.SetBreakpointsArguments, DP.SetBreakpointsResponse['body']];
   setFunctionBreakpoints: [DP.SetFunctionBreakpointsArguments, DP.SetFunctionBreakpointsResponse['body']];
-  setInstructionBreakpoints: [DP.SetInstructionBreakpointsArguments, DP.SetInstructionBreakpointsResponse['body']];
+  setInstructionBreakpoints: [
+    DP.SetInstructionBreakpointsArguments,
+    DP.SetInstructionBreakpointsResponse['body'],
+  ];
   setExceptionBreakpoints: [DP.SetExceptionBreakpointsArguments, DP.SetExceptionBreakpointsResponse['body']];
   breakpointLocations: [DP.BreakpointLocationsArguments, DP.BreakpointLocationsResponse['body']];
 

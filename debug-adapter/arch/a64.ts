@@ -1,0 +1,385 @@
+/** AArch64, as run control, breakpoints and trace see it. */
+import type { Board } from '../../emulator/core/device';
+import type { Machine } from '../../emulator/core/machine';
+import { firmwareFunctionName } from '../../emulator/board/psci';
+import { common } from '../../emulator/ir/state';
+import { eventBit, EventKind, type EventName } from '../../emulator/isa/a64/events';
+import { RegimeCode } from '../../emulator/isa/a64/mmu';
+import { SP, state } from '../../emulator/isa/a64/state';
+import { findSysreg, sysregNamed } from '../../emulator/isa/a64/sysregs';
+import { bitRange } from '../../emulator/isa/dsl/sysreg';
+import { hasFaultAddress, splitSyndrome, syndromeText } from './a64-syndrome';
+import type {
+  Architecture,
+  CpuContext,
+  FilterId,
+  FilterInfo,
+  InstructionKind,
+  RegimeName,
+  StopCause,
+  TraceEvent,
+} from './types';
+
+/** What each filter arms, and when the event of that kind is really the filter's. */
+interface FilterRow extends FilterInfo {
+  readonly event: EventName;
+  /** The `InstructionKind` that it stops on, before it executes. */
+  readonly on?: InstructionKind;
+  readonly when?: (a: A64, cpu: number) => boolean;
+  readonly stop: string;
+}
+
+const inGuest = (a: A64, cpu: number): boolean => a.field(cpu, 'HCR_EL2', 'VM') === 1n;
+const fromBelow = (a: A64, cpu: number): boolean => a.field(cpu, 'SPSR_EL2', 'M') >> 2n < 2n;
+
+const filterTable: readonly FilterRow[] = [
+  { id: 'hvc', label: 'HVC', description: 'Before each HVC instruction', event: 'hvc', on: 'hvc', stop: '' },
+  { id: 'smc', label: 'SMC', description: 'Before each SMC instruction', event: 'smc', on: 'smc', stop: '' },
+  { id: 'svc', label: 'SVC', description: 'Before each SVC instruction', event: 'svc', on: 'svc', stop: '' },
+  {
+    id: 'trap-entry',
+    label: 'Trap entry',
+    description: 'Every exception taken to EL2, at the first instruction of its vector',
+    event: 'trapEntry',
+    stop: 'trap entry',
+  },
+  {
+    id: 'trap-exit',
+    label: 'Trap exit',
+    description: 'Before each ERET that leaves EL2',
+    event: 'trapExit',
+    on: 'eret',
+    when: (a, cpu) => a.context(cpu).el === 2 && fromBelow(a, cpu),
+    stop: 'trap exit',
+  },
+  {
+    id: 'guest-entry',
+    label: 'Guest entry',
+    description: 'The first instruction of a guest after EL2 has entered it',
+    event: 'guestEntry',
+    when: inGuest,
+    stop: 'guest entry',
+  },
+  {
+    id: 'guest-exit',
+    label: 'Guest exit',
+    description: 'Every exception that a guest takes to EL2',
+    event: 'trapEntry',
+    when: (a, cpu) => inGuest(a, cpu) && fromBelow(a, cpu),
+    stop: 'guest exit',
+  },
+  {
+    id: 'stage2-fault',
+    label: 'Stage 2 fault',
+    description: 'Aborts of a guest by stage 2 translation',
+    event: 'stage2Fault',
+    stop: 'stage 2 fault',
+  },
+  {
+    id: 'irq',
+    label: 'IRQ',
+    description: 'Interrupts, when they are taken',
+    event: 'irq',
+    stop: 'interrupt',
+  },
+  {
+    id: 'undefined',
+    label: 'Undefined instruction',
+    description: 'Instructions that the CPU does not have',
+    event: 'undefined',
+    stop: 'undefined instruction',
+  },
+];
+
+/** Encodings that stepping must know (Arm ARM DDI 0487 C6.2): mask, value. */
+const encodings: readonly (readonly [number, number, InstructionKind])[] = [
+  [0xfc000000, 0x94000000, 'call'], // BL
+  [0xfffffc1f, 0xd63f0000, 'call'], // BLR
+  [0xffe0001f, 0xd4000001, 'svc'],
+  [0xffe0001f, 0xd4000002, 'hvc'],
+  [0xffe0001f, 0xd4000003, 'smc'],
+  [0xffffffff, 0xd69f03e0, 'eret'],
+  [0xffffffdf, 0xd503205f, 'wait'], // WFE, WFI
+];
+
+const regimeCodes: Readonly<Record<Exclude<RegimeName, 'PA'>, number>> = {
+  EL1: RegimeCode.el10,
+  EL2: RegimeCode.el2,
+  IPA: RegimeCode.stage2,
+};
+
+const interruptNames = [undefined, 'IRQ', 'FIQ', 'SError'] as const;
+const traced: readonly EventName[] = ['entry', 'eret', 'irq', 'stage2Fault', 'undefined', 'smc'];
+const calls: Readonly<Partial<Record<InstructionKind, bigint>>> = { svc: 0x15n, hvc: 0x16n, smc: 0x17n };
+/** Calls whose preferred return address is behind them: an SMC that traps returns to itself (D1.13.4). */
+const isCall = (esr: bigint): boolean => {
+  const { ec } = splitSyndrome(esr);
+  return ec === calls.svc || ec === calls.hvc;
+};
+/** M[3:2] of an SPSR or PSTATE is the exception level. */
+const elText = (el: number | bigint): string => `EL${el}`;
+
+export class A64 implements Architecture {
+  readonly filters: readonly FilterInfo[] = filterTable;
+  onTrace: (event: TraceEvent) => void = () => undefined;
+  private armed: ReadonlySet<FilterId> = new Set();
+  /** Kinds that were reported for the exception that is being taken: they come before its `entry`. */
+  private pendingKinds = 0;
+
+  constructor(
+    private readonly machine: Machine,
+    private readonly board: Board,
+  ) {}
+
+  // --- registers ------------------------------------------------------------------------------------------------
+
+  x(cpu: number, n: number): bigint {
+    return this.machine.state.get(cpu, state.x, n);
+  }
+
+  /** A system register's value as the debugger sees it; undefined for one that is not there. */
+  sysreg(cpu: number, name: string): bigint | undefined {
+    const row = findSysreg(name);
+    if (!row) return undefined;
+    if (row.device) return this.board.sysregs.peek(row.name, cpu);
+    return row.storage && this.machine.state.get(cpu, row.storage.field, row.storage.index);
+  }
+
+  /** A field of a register that exists. */
+  field(cpu: number, register: string, field: string): bigint {
+    const range = bitRange(sysregNamed(register).fields?.[field] ?? 0);
+    return ((this.sysreg(cpu, register) ?? 0n) >> BigInt(range.lsb)) & ((1n << BigInt(range.width)) - 1n);
+  }
+
+  private el(cpu: number): number {
+    return this.machine.state.num(cpu, state.el);
+  }
+
+  private esr(cpu: number): bigint {
+    return this.sysreg(cpu, this.el(cpu) === 2 ? 'ESR_EL2' : 'ESR_EL1') ?? 0n;
+  }
+
+  /** The faulting intermediate physical address: HPFAR_EL2.FIPA, and the offset in the page from FAR_EL2. */
+  private faultIpa(cpu: number): bigint {
+    const page = ((this.sysreg(cpu, 'HPFAR_EL2') ?? 0n) & 0xfffffffff0n) << 8n;
+    return page | ((this.sysreg(cpu, 'FAR_EL2') ?? 0n) & 0xfffn);
+  }
+
+  private readonly special: Readonly<Record<string, (cpu: number) => bigint | undefined>> = {
+    pc: (cpu) => this.machine.pc(cpu),
+    sp: (cpu) => this.x(cpu, SP),
+    fp: (cpu) => this.x(cpu, 29),
+    lr: (cpu) => this.x(cpu, 30),
+    xzr: () => 0n,
+    wzr: () => 0n,
+    el: (cpu) => BigInt(this.el(cpu)),
+    ec: (cpu) => splitSyndrome(this.esr(cpu)).ec,
+    iss: (cpu) => splitSyndrome(this.esr(cpu)).iss,
+    ipa: (cpu) => this.faultIpa(cpu),
+    cpu: (cpu) => BigInt(cpu),
+    vmid: (cpu) => BigInt(this.vmid(cpu) ?? 0),
+  };
+
+  register(cpu: number, name: string): bigint | undefined {
+    const lower = name.toLowerCase();
+    if (Object.hasOwn(this.special, lower)) return this.special[lower]?.(cpu);
+    const gpr = /^([xw])([0-9]|[12][0-9]|30)$/.exec(lower);
+    if (gpr) {
+      const value = this.x(cpu, Number(gpr[2]));
+      return gpr[1] === 'w' ? BigInt.asUintN(32, value) : value;
+    }
+    return this.sysreg(cpu, name);
+  }
+
+  registerField(register: string, field: string): { lsb: number; width: number } | undefined {
+    const fields = findSysreg(register)?.fields ?? {};
+    const name = Object.keys(fields).find((f) => f.toLowerCase() === field.toLowerCase());
+    const range = name === undefined ? undefined : fields[name];
+    return range === undefined ? undefined : bitRange(range);
+  }
+
+  // --- where a CPU is -------------------------------------------------------------------------------------------
+
+  /** VMID of the guest context in HCR_EL2 and VTTBR_EL2; undefined while no guest is set up. */
+  private vmid(cpu: number): number | undefined {
+    if (!inGuest(this, cpu)) return undefined;
+    const wide = this.field(cpu, 'VTCR_EL2', 'VS') === 1n;
+    return Number(((this.sysreg(cpu, 'VTTBR_EL2') ?? 0n) >> 48n) & (wide ? 0xffffn : 0xffn));
+  }
+
+  context(cpu: number): CpuContext {
+    const el = this.el(cpu);
+    return {
+      el,
+      pc: this.machine.pc(cpu),
+      sp: this.x(cpu, SP),
+      vmid: el < 2 ? this.vmid(cpu) : undefined,
+    };
+  }
+
+  levelText(cpu: number): string {
+    const el = this.el(cpu);
+    if (el === 2) return 'EL2';
+    return `${elText(el)} ${inGuest(this, cpu) ? 'guest' : 'host'}`;
+  }
+
+  isRegime(cpu: number, el: string | undefined, vmid: number | undefined): boolean {
+    const c = this.context(cpu);
+    if (el !== undefined && (c.el === 2) !== (el === 'EL2')) return false;
+    return vmid === undefined || (c.vmid ?? 0) === vmid;
+  }
+
+  translate(cpu: number, address: bigint, regime?: RegimeName): bigint | undefined {
+    if (regime === 'PA') return address;
+    const { state: s, code } = this.machine;
+    // This may be called while an instruction executes (a fetch hook, an event): the mail stays as it was.
+    const kept = [0, 1, 2, 3].map((i) => s.get(cpu, common.mail, i));
+    [address, BigInt(regime === undefined ? 0 : regimeCodes[regime]), 0n].forEach((v, i) =>
+      s.set(cpu, common.mail, v, i),
+    );
+    code['translateAs']?.(s.block(cpu));
+    const [fault, pa] = [s.get(cpu, common.mail, 0), s.get(cpu, common.mail, 1)];
+    kept.forEach((v, i) => s.set(cpu, common.mail, v, i));
+    return fault === 0n ? pa : undefined;
+  }
+
+  private word(cpu: number, address: bigint): number | undefined {
+    const pa = this.translate(cpu, address);
+    const bytes = pa === undefined ? undefined : this.machine.physical.peek(pa, 4);
+    if (bytes?.length !== 4) return undefined;
+    return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+  }
+
+  instructionKind(cpu: number): InstructionKind {
+    const word = this.word(cpu, this.machine.pc(cpu));
+    if (word === undefined) return 'plain';
+    return encodings.find(([mask, value]) => (word & mask) >>> 0 === value)?.[2] ?? 'plain';
+  }
+
+  // --- stops ----------------------------------------------------------------------------------------------------
+
+  arm(filters: ReadonlySet<FilterId>, everyEntry: boolean): void {
+    this.armed = filters;
+    const stops: EventName[] = filterTable.filter((f) => filters.has(f.id)).map((f) => f.event);
+    if (everyEntry) stops.push('entry', 'irq');
+    const mask = (kinds: readonly EventName[]): number => kinds.reduce((m, k) => m | eventBit(k), 0);
+    this.machine.setEvents(mask(traced), mask(stops));
+  }
+
+  setHoldSkip(cpu: number, on: boolean): void {
+    this.machine.state.set(cpu, state.holdSkip, on ? 1 : 0);
+  }
+
+  takeCauses(cpu: number): { causes: StopCause[]; entered: boolean; interrupt: boolean } {
+    const bits = this.machine.state.num(cpu, state.stopEvents);
+    this.machine.state.set(cpu, state.stopEvents, 0);
+    const happened = (f: FilterRow): boolean => (bits & eventBit(f.event)) !== 0 && f.on === undefined;
+    const after = filterTable
+      .filter((f) => this.armed.has(f.id) && happened(f) && (f.when?.(this, cpu) ?? true))
+      .map((f) => ({ filter: f.id, label: f.stop, detail: this.entryText(cpu, f) }));
+    const interrupt = (bits & eventBit('irq')) !== 0;
+    const entryBits = (['entry', 'trapEntry', 'irq', 'stage2Fault', 'undefined'] as const).reduce(
+      (m, k) => m | eventBit(k),
+      0,
+    );
+    return { causes: [...after, ...this.causesAt(cpu)], entered: (bits & entryBits) !== 0, interrupt };
+  }
+
+  private entryText(cpu: number, f: FilterRow): string {
+    if (f.event === 'guestEntry') {
+      const { el, pc, vmid } = this.context(cpu);
+      return `${elText(el)}, VMID ${vmid ?? 0} at 0x${pc.toString(16)}`;
+    }
+    const el = this.el(cpu);
+    const source = elText(this.field(cpu, `SPSR_EL${el}`, 'M') >> 2n);
+    const kind = interruptNames[Number((this.machine.pc(cpu) >> 7n) & 3n)];
+    return `${kind ?? syndromeText(this.esr(cpu))} from ${source}`;
+  }
+
+  causesAt(cpu: number): StopCause[] {
+    const rows = filterTable.filter((f) => f.on !== undefined && this.armed.has(f.id));
+    if (rows.length === 0) return [];
+    const kind = this.instructionKind(cpu);
+    return rows
+      .filter((f) => f.on === kind && (f.when?.(this, cpu) ?? true))
+      .map((f) => ({ filter: f.id, label: f.stop, ...this.heldCause(cpu, kind) }));
+  }
+
+  private heldCause(cpu: number, kind: InstructionKind): Pick<StopCause, 'detail' | 'values'> {
+    const { el, pc } = this.context(cpu);
+    if (kind === 'eret') {
+      const to = this.field(cpu, 'SPSR_EL2', 'M') >> 2n;
+      return { detail: `ERET to ${elText(to)} at 0x${(this.sysreg(cpu, 'ELR_EL2') ?? 0n).toString(16)}` };
+    }
+    const imm = (BigInt(this.word(cpu, pc) ?? 0) >> 5n) & 0xffffn;
+    return {
+      detail: `${kind.toUpperCase()} #${imm} from ${elText(el)}`,
+      values: { ec: calls[kind] ?? 0n, iss: imm },
+    };
+  }
+
+  // --- trace ----------------------------------------------------------------------------------------------------
+
+  /** Host call `event`: something happened; details are in the mail (see emulator/isa/a64/events.ts). */
+  event(cpu: number, kind: number): void {
+    const bit = 1 << kind;
+    if (kind === EventKind.entry || kind === EventKind.eret) {
+      this.onTrace(this.traceEvent(cpu, kind === EventKind.entry ? 'entry' : 'return', this.pendingKinds));
+      this.pendingKinds = 0;
+    } else if (kind === EventKind.smc) {
+      // One that traps to EL2 is traced as the exception that it becomes.
+      const traps = this.el(cpu) === 1 && this.field(cpu, 'HCR_EL2', 'TSC') === 1n;
+      if (!traps) this.onTrace(this.traceEvent(cpu, 'call', 0));
+    } else if (bit & (eventBit('irq') | eventBit('stage2Fault') | eventBit('undefined'))) {
+      this.pendingKinds |= bit;
+    }
+  }
+
+  private traceEvent(cpu: number, kind: TraceEvent['kind'], kinds: number): TraceEvent {
+    const s = this.machine.state;
+    const mail = (n: number): bigint => s.get(cpu, common.mail, n);
+    const where = mail(2);
+    const vector = Number((where >> 16n) & 0xffffn);
+    const to = Number((where >> 8n) & 0xffn);
+    const isInterrupt = (kinds & eventBit('irq')) !== 0;
+    const stage2 = (kinds & eventBit('stage2Fault')) !== 0;
+    const target =
+      kind === 'entry'
+        ? (this.sysreg(cpu, `VBAR_EL${to}`) ?? 0n) + BigInt(vector)
+        : kind === 'return'
+          ? this.sysreg(cpu, `ELR_EL${Number(where & 0xffn)}`)
+          : undefined;
+    return {
+      kind,
+      count: s.get(cpu, common.retired) + this.machine.now() - this.machine.schedule.vtime,
+      cpu,
+      from: Number(where & 0xffn),
+      to: kind === 'call' ? 3 : to,
+      // HVC and SVC return behind themselves; the trace names the instruction.
+      pc: kind === 'entry' && !isInterrupt && isCall(mail(1)) ? mail(0) - 4n : mail(0),
+      target,
+      syndrome: mail(1),
+      fault: kind === 'entry' ? mail(3) : 0n,
+      ipa: stage2 ? ((mail(4) & 0xfffffffff0n) << 8n) | (mail(3) & 0xfffn) : undefined,
+      interrupt: isInterrupt ? (interruptNames[(vector >> 7) & 3] ?? 'IRQ') : undefined,
+      undefinedInstruction: (kinds & eventBit('undefined')) !== 0,
+      x0: this.x(cpu, 0),
+      vmid: this.vmid(cpu),
+    };
+  }
+
+  eventText(e: TraceEvent): string {
+    if (e.kind === 'return') return 'ERET';
+    const hex = (v: bigint): string => `0x${v.toString(16)}`;
+    if (e.kind === 'call') {
+      const name = firmwareFunctionName(e.x0);
+      return `SMC #${e.syndrome & 0xffffn} firmware ${name ?? hex(e.x0)}`;
+    }
+    if (e.interrupt) return e.interrupt;
+    const { ec } = splitSyndrome(e.syndrome);
+    const address = hasFaultAddress(e.syndrome) ? ` at ${hex(e.fault)}` : '';
+    const ipa = e.ipa === undefined ? '' : `, IPA ${hex(e.ipa)}`;
+    const call = Object.values(calls).includes(ec) ? ` x0=${hex(e.x0)}` : '';
+    return `${syndromeText(e.syndrome)}${address}${ipa}${call}`;
+  }
+}

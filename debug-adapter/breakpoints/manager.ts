@@ -1,0 +1,311 @@
+/**
+ * Line, function and instruction breakpoints. A place whose physical address is known from the program headers is bound
+ * there, so that it stops in whichever regime executes it (identity map, EL1, the hypervisor's own mapping). A place
+ * that is known by a virtual address of one regime only, such as a guest's, waits until that regime maps it.
+ */
+import { namesOf } from '../expressions/names';
+import type { CodeLocation, ExceptionLevel, Regime } from '../symbols/types';
+import type { Target } from '../target';
+import { Guard, type GuardSpec } from './conditions';
+import { parseReference, type AddressReference } from './reference';
+
+/** What a breakpoint is on. */
+export type Subject =
+  | { readonly k: 'line'; readonly path: string; readonly line: number }
+  | { readonly k: 'function'; readonly name: string }
+  | { readonly k: 'instruction'; readonly reference: string; readonly offset: number };
+
+export interface BreakpointSpec extends GuardSpec {
+  readonly subject: Subject;
+}
+
+/** Where one breakpoint is. */
+interface Place {
+  /** Physical address, if it follows from the program. */
+  readonly pa: bigint | undefined;
+  readonly va: bigint;
+  /** Only in this regime; any when absent. */
+  readonly el?: ExceptionLevel;
+  readonly vmid?: number;
+  readonly space: 'VA' | 'IPA' | 'PA';
+  /** Offset in RAM at which the machine stops; undefined: not bound yet. */
+  offset: number | undefined;
+}
+
+export interface Breakpoint {
+  readonly id: number;
+  readonly spec: BreakpointSpec;
+  readonly guard: Guard | undefined;
+  places: Place[];
+  /** The line that has the code, where it differs from the one asked for. */
+  line: number | undefined;
+  path: string | undefined;
+  /** Why it is not verified. */
+  reason: string | undefined;
+}
+
+export interface Hits {
+  readonly ids: number[];
+  /** Conditions that failed. */
+  readonly problems: string[];
+}
+
+const NOTHING: Hits = { ids: [], problems: [] };
+
+/** Joins subjects to groups that DAP sets as a whole: the lines of one file, all functions, all instructions. */
+const groupOf = (s: Subject): string => (s.k === 'line' ? `line ${s.path}` : s.k);
+
+export class BreakpointManager {
+  private readonly groups = new Map<string, Breakpoint[]>();
+  private readonly byOffset = new Map<number, Breakpoint[]>();
+  private nextId = 1;
+  private target: Target | undefined;
+  /** A breakpoint has been verified since it was set. */
+  onVerified: (b: Breakpoint) => void = () => undefined;
+  /** Text of a log point. */
+  onLog: (text: string) => void = () => undefined;
+
+  /** Binds all breakpoints to a new guest (launch, restart). */
+  attach(target: Target): void {
+    this.target = target;
+    this.byOffset.clear();
+    for (const b of this.all()) this.resolve(b);
+    target.machine.onFetched = (cpu) => this.retry(cpu);
+    this.updateFetchHook();
+  }
+
+  /** All breakpoints, in the order in which they were made. */
+  all(): Breakpoint[] {
+    return [...this.groups.values()].flat().sort((a, b) => a.id - b.id);
+  }
+
+  /**
+   * Replaces a group: the lines of one file, all functions or all instructions. One that is set again as it was
+   * keeps its number and its hit count.
+   */
+  replace(kind: Subject['k'], path: string, specs: readonly BreakpointSpec[]): Breakpoint[] {
+    const group = kind === 'line' ? `line ${path}` : kind;
+    const old = [...(this.groups.get(group) ?? [])];
+    const now = specs.map((spec) => {
+      const key = JSON.stringify(spec);
+      const at = old.findIndex((b) => JSON.stringify(b.spec) === key);
+      return at < 0 ? this.make(spec) : old.splice(at, 1)[0]!;
+    });
+    for (const b of old) this.release(b);
+    this.groups.set(group, now);
+    this.updateFetchHook();
+    return now;
+  }
+
+  private make(spec: BreakpointSpec): Breakpoint {
+    const common = { id: this.nextId++, spec, places: [], line: undefined, path: undefined };
+    try {
+      const b: Breakpoint = { ...common, guard: new Guard(spec), reason: undefined };
+      this.resolve(b);
+      return b;
+    } catch (error) {
+      return { ...common, guard: undefined, reason: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  private resolve(b: Breakpoint): void {
+    const { target } = this;
+    if (!target || !b.guard) return;
+    b.places = [];
+    try {
+      b.reason = undefined;
+      b.places = places(target, b);
+      for (const p of b.places) this.bind(b, p);
+      if (b.places.every((p) => p.offset === undefined)) b.reason ??= whyUnbound(target, b.places);
+    } catch (error) {
+      b.reason = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  private release(b: Breakpoint): void {
+    for (const p of b.places) {
+      if (p.offset === undefined) continue;
+      this.target?.machine.predecode.removeBreakpoint(p.offset);
+      const rest = (this.byOffset.get(p.offset) ?? []).filter((other) => other !== b);
+      if (rest.length > 0) this.byOffset.set(p.offset, rest);
+      else this.byOffset.delete(p.offset);
+    }
+    b.places = [];
+  }
+
+  /** Binds a place if its physical address is known by now. @returns whether it was bound */
+  private bind(b: Breakpoint, p: Place, cpu?: number): boolean {
+    const { target } = this;
+    if (!target || p.offset !== undefined) return false;
+    const pa = p.pa ?? physicalNow(target, p, cpu);
+    const offset = pa === undefined ? undefined : target.machine.physical.ramOffset(pa);
+    if (offset === undefined) return false;
+    p.offset = offset;
+    target.machine.predecode.addBreakpoint(offset);
+    const there = this.byOffset.get(offset) ?? [];
+    if (!there.includes(b)) this.byOffset.set(offset, [...there, b]);
+    return true;
+  }
+
+  /** Tries again what could not be bound: at stops, and when a CPU begins to execute from a page. */
+  retry(cpu: number): void {
+    if (!this.hasPending()) return;
+    for (const b of this.all()) {
+      const verified = isVerified(b);
+      const bound = b.places.filter((p) => this.bind(b, p, cpu));
+      if (bound.length === 0 || verified) continue;
+      b.reason = undefined;
+      this.onVerified(b);
+    }
+    this.updateFetchHook();
+  }
+
+  private hasPending(): boolean {
+    return this.all().some((b) => b.places.some((p) => p.offset === undefined));
+  }
+
+  private hooked = false;
+
+  private updateFetchHook(): void {
+    const machine = this.target?.machine;
+    const wanted = this.hasPending();
+    if (!machine || wanted === this.hooked) return;
+    this.hooked = wanted;
+    machine.setFetchHook(wanted);
+  }
+
+  /** The breakpoints at a CPU's PC that are to be reported now. Counts hits, writes log messages. */
+  hit(cpu: number): Hits {
+    const { target } = this;
+    if (!target || this.byOffset.size === 0) return NOTHING;
+    const offset = this.offsetAtPc(cpu);
+    const here = offset === undefined ? undefined : this.byOffset.get(offset);
+    if (!here) return NOTHING;
+    const hits: Hits = { ids: [], problems: [] };
+    const pc = target.machine.pc(cpu);
+    for (const b of here) {
+      if (!b.places.some((p) => p.offset === offset && applies(target, p, cpu, pc))) continue;
+      const result = b.guard?.reached(namesOf(target, cpu));
+      if (result?.log !== undefined) this.onLog(result.log);
+      if (result?.problem !== undefined) hits.problems.push(result.problem);
+      if (result?.stop) hits.ids.push(b.id);
+    }
+    return hits;
+  }
+
+  /** RAM offset of the instruction at a CPU's PC. */
+  offsetAtPc(cpu: number): number | undefined {
+    const { target } = this;
+    const pa = target?.arch.translate(cpu, target.machine.pc(cpu));
+    return pa === undefined ? undefined : target?.machine.physical.ramOffset(pa);
+  }
+}
+
+/** Whether the machine will stop for a breakpoint. */
+export function isVerified(b: Breakpoint): boolean {
+  return b.guard !== undefined && b.places.some((p) => p.offset !== undefined);
+}
+
+/** The group key under which a breakpoint was set. */
+export function groupKey(b: Breakpoint): string {
+  return groupOf(b.spec.subject);
+}
+
+function applies(target: Target, p: Place, cpu: number, pc: bigint): boolean {
+  if (p.pa !== undefined || p.space !== 'VA') return true;
+  return pc === p.va && target.arch.isRegime(cpu, p.el, p.vmid);
+}
+
+/** The physical address of a place by the translation of a CPU that is in its regime. */
+function physicalNow(target: Target, p: Place, cpu: number | undefined): bigint | undefined {
+  const { arch, machine } = target;
+  const cpus = cpu === undefined ? [...Array(machine.cpus).keys()] : [cpu];
+  for (const c of cpus) {
+    if (p.space === 'IPA') {
+      if (arch.isRegime(c, 'EL1', p.vmid)) return arch.translate(c, p.va, 'IPA');
+      continue;
+    }
+    if (!arch.isRegime(c, p.el, p.vmid)) continue;
+    const pa = arch.translate(c, p.va);
+    if (pa !== undefined) return pa;
+  }
+  return undefined;
+}
+
+function fromCode(l: CodeLocation): Place {
+  const regime: Regime = l.regime ?? {};
+  return {
+    pa: l.pa,
+    va: l.address,
+    ...(regime.el === undefined ? {} : { el: regime.el }),
+    ...(regime.vmid === undefined ? {} : { vmid: regime.vmid }),
+    space: 'VA',
+    offset: undefined,
+  };
+}
+
+function fromReference(target: Target, r: AddressReference): Place {
+  const known = r.el === undefined && r.vmid === undefined;
+  // Without a regime, the program's own addresses mean its code, wherever it is mapped by then.
+  const linked = known && r.space === 'VA' ? target.symbols.vaddrToPaddr(r.address) : undefined;
+  return {
+    pa: r.space === 'PA' ? r.address : linked,
+    va: r.address,
+    ...(r.el === undefined ? {} : { el: r.el }),
+    ...(r.vmid === undefined ? {} : { vmid: r.vmid }),
+    space: r.space,
+    offset: undefined,
+  };
+}
+
+/** One place for each piece of code: an alias with the same physical address adds nothing. */
+function distinct(list: Place[]): Place[] {
+  const seen = new Set<string>();
+  return list.filter((p) => {
+    const key = p.pa === undefined ? `${p.el} ${p.vmid} ${p.va}` : `PA ${p.pa}`;
+    return seen.has(key) ? false : seen.add(key);
+  });
+}
+
+function places(target: Target, b: Breakpoint): Place[] {
+  const { subject } = b.spec;
+  const { symbols } = target;
+  switch (subject.k) {
+    case 'line': {
+      const found = symbols.addressesOf(subject.path, subject.line);
+      b.line = found.line;
+      b.path = found.path;
+      b.reason = found.reason;
+      return distinct(found.locations.map(fromCode));
+    }
+    case 'function': {
+      if (/^(.+:)?0x[0-9a-f]+$/i.test(subject.name))
+        return [fromReference(target, parseReference(subject.name))];
+      const found = symbols.locationsOfSymbol(subject.name);
+      if (found.length === 0)
+        b.reason = `No code has the name "${subject.name}": name a function or a label.`;
+      return distinct(found.map(fromCode));
+    }
+    case 'instruction': {
+      const r = parseReference(subject.reference);
+      const address = BigInt.asUintN(64, r.address + BigInt(subject.offset));
+      if (address & 3n) {
+        b.reason = `0x${address.toString(16)} is no instruction's address: instructions begin at multiples of 4.`;
+        return [];
+      }
+      return [fromReference(target, { ...r, address })];
+    }
+  }
+}
+
+function whyUnbound(target: Target, list: readonly Place[]): string | undefined {
+  const first = list[0];
+  if (!first) return undefined;
+  const where = `0x${(first.pa ?? first.va).toString(16)}`;
+  if (first.pa !== undefined)
+    return `${where} is outside the machine's RAM (0x${target.machine.physical.ramBase.toString(16)} and up).`;
+  const regime = [first.el, first.vmid === undefined ? undefined : `VMID ${first.vmid}`]
+    .filter(Boolean)
+    .join(', ');
+  return `${where} is not mapped yet${regime ? ` in ${regime}` : ''}: the breakpoint binds when it is.`;
+}

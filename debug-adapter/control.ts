@@ -1,0 +1,408 @@
+/**
+ * Run control: continue, pause, step, and what stops a guest. The only place that runs a machine; DAP and the headless
+ * trace are its front ends.
+ */
+import type { Stop } from '../emulator/core/machine';
+import { common, StopReason } from '../emulator/ir/state';
+import type { StopCause } from './arch/types';
+import { ActiveFilters, type FilterSpec } from './breakpoints/filters';
+import { BreakpointManager, type Hits } from './breakpoints/manager';
+import { LoopDetector } from './control/loops';
+import { Runner } from './control/runner';
+import { Stepper } from './control/stepper';
+import type { ControlListener, Granularity, Outcome, StepKind, StopReport } from './control/types';
+import { ErrorId, UserError } from './errors';
+import type { Target } from './target';
+
+/** A breakpoint of run control's own: a place, and whether this arrival counts. */
+export interface Temporary {
+  readonly cpu: number;
+  /** RAM offsets. */
+  readonly offsets: readonly number[];
+  readonly counts: () => boolean;
+}
+
+export interface AdvanceOptions {
+  /** End when this CPU has retired so many instructions. */
+  readonly retired?: { readonly cpu: number; readonly count: bigint };
+  readonly temporary?: Temporary;
+  /** End when this CPU has taken an exception. */
+  readonly entriesOn?: number;
+}
+
+/** Instructions of all CPUs within which one CPU is to execute its next one, before requests are looked at. */
+const ONE_STEP = 200_000;
+
+export class Control {
+  readonly breakpoints = new BreakpointManager();
+  readonly filters = new ActiveFilters();
+  /** The guest runs, or is being stepped. */
+  running = false;
+  /** The last stop; undefined before the first one and while running. */
+  lastStop: StopReport | undefined;
+  /** The machine is off. */
+  ended = false;
+  /** Stop with a message after so many instructions, and when nothing can wake an idle guest (headless runs). */
+  maxInstructions: bigint | undefined;
+  stopWhenIdle = false;
+  private current: Target;
+  private runner: Runner;
+  private loops = new LoopDetector();
+  private readonly stepper = new Stepper(this);
+  private pauseWanted: number | undefined;
+  private halting = false;
+  private finished: Promise<void> = Promise.resolve();
+  /** A loop of exceptions was found on this CPU. */
+  private looping: number | undefined;
+  /** An interrupt came before the instruction that was reported: coming back to it is no new stop. */
+  private owed: { cpu: number; pc: bigint; el: number } | undefined;
+  private interrupted: { cpu: number; pc: bigint } | undefined;
+
+  constructor(
+    target: Target,
+    private readonly listener: ControlListener,
+  ) {
+    this.current = target;
+    this.runner = new Runner(target);
+    this.breakpoints.onVerified = (b) => listener.breakpointChanged(b.id);
+    this.breakpoints.onLog = (text) => listener.message(text);
+    this.attach(target);
+  }
+
+  get target(): Target {
+    return this.current;
+  }
+
+  /** Goes over to a new guest: at launch and restart, never while running. */
+  attach(target: Target): void {
+    const { interactive } = this.runner;
+    this.current = target;
+    this.runner = new Runner(target);
+    this.runner.interactive = interactive;
+    this.loops = new LoopDetector();
+    this.ended = false;
+    this.lastStop = undefined;
+    this.owed = undefined;
+    this.looping = undefined;
+    target.computer.onEvent = (e) => {
+      if (e.kind === 'uart') this.listener.console(e.bytes);
+      else if (e.kind === 'message') this.listener.message(e.text);
+    };
+    target.arch.onTrace = (e) => {
+      target.trace.push(e);
+      if (e.interrupt) this.interrupted = { cpu: e.cpu, pc: e.pc };
+      if (this.loops.see(e)) {
+        this.looping = e.cpu;
+        target.machine.requestStop(StopReason.event);
+      }
+      this.listener.trace(e);
+    };
+    this.breakpoints.attach(target);
+    this.arm(false);
+  }
+
+  /** Somebody types at the guest's console: an idle guest then waits for wall time. */
+  set interactive(on: boolean) {
+    this.runner.interactive = on;
+  }
+
+  // --- requests -------------------------------------------------------------------------------------------------
+
+  /** Continues all CPUs. */
+  resume(): void {
+    this.start(async () => {
+      const cpu = this.lastStop?.cpu;
+      this.lastStop = undefined;
+      return (cpu === undefined ? undefined : this.leave(cpu)) ?? this.advance({});
+    });
+  }
+
+  /** Steps one CPU. */
+  step(cpu: number, kind: StepKind, granularity: Granularity): void {
+    this.start(async () => {
+      const outcome = await this.stepper.step(cpu, kind, granularity);
+      return outcome.kind === 'done' ? { kind: 'stop', report: this.stepReport(cpu) } : outcome;
+    });
+  }
+
+  /** Stops a running guest; the report names `cpu`. */
+  pause(cpu: number): void {
+    if (!this.running) return;
+    this.pauseWanted = cpu;
+    this.runner.wake();
+  }
+
+  /** Reports a stop where the guest stands now (stop on entry). */
+  reportHere(reason: StopReport['reason'], description: string): void {
+    const cpu = this.target.machine.schedule.current;
+    const hits = this.breakpoints.hit(cpu);
+    this.announce({ reason, description, cpu, hitBreakpointIds: hits.ids, filters: [] });
+  }
+
+  /** Chooses the exception filters. @returns for each why it cannot be used, or undefined */
+  setFilters(specs: readonly FilterSpec[]): (string | undefined)[] {
+    const problems = this.filters.replace(specs);
+    this.arm(false);
+    return problems;
+  }
+
+  /** Input for the guest's console. */
+  input(bytes: Uint8Array): void {
+    this.target.machine.input({ kind: 'input', port: 'uart0', bytes });
+    this.runner.wake();
+  }
+
+  /** Ends a run without a report, and waits for its end. */
+  async halt(): Promise<void> {
+    this.halting = true;
+    this.runner.wake();
+    await this.finished;
+    this.halting = false;
+  }
+
+  // --- running --------------------------------------------------------------------------------------------------
+
+  private start(body: () => Promise<Outcome>): void {
+    if (this.ended)
+      throw new UserError('The guest has powered off: restart the session to run it again.', ErrorId.state);
+    if (this.running) throw new UserError('The guest is running already: pause it first.', ErrorId.state);
+    this.running = true;
+    this.pauseWanted = undefined;
+    this.finished = this.drive(body);
+  }
+
+  private async drive(body: () => Promise<Outcome>): Promise<void> {
+    let outcome: Outcome;
+    try {
+      outcome = await body();
+    } catch (error) {
+      outcome = this.failed(error);
+    }
+    this.running = false;
+    this.pauseWanted = undefined;
+    this.arm(false);
+    if (outcome.kind === 'end') {
+      this.ended = true;
+      this.listener.ended(outcome.report);
+    } else if (outcome.kind === 'stop') this.announce(outcome.report);
+  }
+
+  /** Our own fault: the guest stands still and the session lives on. */
+  private failed(error: unknown): Outcome {
+    const cpu = this.target.machine.schedule.current;
+    const text = `Worldswitch failed while the guest ran: ${error instanceof Error ? error.message : String(error)}. Please report it.`;
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    return this.stopWith({ reason: 'exception', description: 'Paused on an internal error', text, cpu });
+  }
+
+  private announce(report: StopReport): void {
+    for (let cpu = 0; cpu < this.target.machine.cpus; cpu++) this.breakpoints.retry(cpu);
+    this.lastStop = report;
+    this.listener.stopped(report);
+  }
+
+  /** Arms the filters; `everyEntry`: and every exception, for stepping. */
+  arm(everyEntry: boolean): void {
+    this.target.arch.arm(this.filters.ids, everyEntry);
+  }
+
+  /** Runs until there is something to say. */
+  async advance(options: AdvanceOptions): Promise<Outcome> {
+    const { predecode } = this.target.machine;
+    for (const offset of options.temporary?.offsets ?? []) predecode.addBreakpoint(offset);
+    try {
+      for (;;) {
+        const early = this.interruption();
+        if (early) return early;
+        const stop = this.runner.slices(options.retired, this.allowance());
+        const outcome = this.judge(stop, options) ?? this.limitReport();
+        if (outcome) return outcome;
+        if (stop.kind === 'idle' && this.stopWhenIdle) return this.idleReport(stop.cpu);
+        if (stop.kind === 'idle') await this.runner.sleep();
+        else await this.runner.breathe();
+      }
+    } finally {
+      for (const offset of options.temporary?.offsets ?? []) predecode.removeBreakpoint(offset);
+    }
+  }
+
+  /** What the user wants in the middle of a run: a pause, or its end. */
+  interruption(): Outcome | undefined {
+    if (this.halting) return { kind: 'halted' };
+    if (this.pauseWanted === undefined) return undefined;
+    return this.stopWith({ reason: 'pause', description: 'Paused', cpu: this.pauseWanted });
+  }
+
+  /** Lets requests be answered during a long step. */
+  async breathe(): Promise<void> {
+    await this.runner.breathe();
+  }
+
+  /**
+   * Executes the instruction at a CPU's PC, which has been reported: its breakpoint and the filters that stop before
+   * it do not count. Other CPUs run as the schedule has it.
+   */
+  leave(cpu: number, options: AdvanceOptions = {}): Outcome | undefined {
+    const { machine, arch } = this.target;
+    const { pc, el } = arch.context(cpu);
+    const count = machine.state.get(cpu, common.retired) + 1n;
+    const offset = this.breakpoints.offsetAtPc(cpu);
+    this.interrupted = undefined;
+    this.owed = undefined;
+    let stop: Stop | undefined;
+    arch.setHoldSkip(cpu, true);
+    const go = (): void => {
+      stop = machine.run({ instructions: ONE_STEP, retired: { cpu, count } });
+    };
+    if (offset === undefined) go();
+    else machine.predecode.passBreakpoint(offset, go);
+    arch.setHoldSkip(cpu, false);
+    const came = this.interrupted as { cpu: number; pc: bigint } | undefined;
+    if (came?.cpu === cpu && came.pc === pc) this.owed = { cpu, pc, el };
+    return stop && this.judge(stop, { ...options, retired: { cpu, count } });
+  }
+
+  /** Whether this stop is before an instruction that was reported already. */
+  private wasReported(cpu: number): boolean {
+    const { owed } = this;
+    if (owed?.cpu !== cpu) return false;
+    const { pc, el } = this.target.arch.context(cpu);
+    if (pc !== owed.pc || el !== owed.el) return false;
+    this.owed = undefined;
+    return true;
+  }
+
+  /** What a stop of the machine means; undefined: nothing, run on. */
+  private judge(stop: Stop, options: AdvanceOptions): Outcome | undefined {
+    const { computer, arch, machine } = this.target;
+    const { cpu } = stop;
+    if (computer.ended) return { kind: 'end', report: computer.ended };
+    if (this.looping !== undefined) return this.loopReport(this.looping);
+    switch (stop.kind) {
+      case 'off':
+        return { kind: 'end', report: { kind: 'poweroff', reason: 'all CPUs are switched off' } };
+      case 'unsupported': {
+        const text = computer.unsupported ?? 'The guest did what the emulator cannot do.';
+        return this.stopWith({ reason: 'exception', description: 'Paused: not supported', text, cpu });
+      }
+      case 'idle':
+        return undefined;
+      case 'limit': {
+        const { retired } = options;
+        const reached = retired && machine.state.get(retired.cpu, common.retired) >= retired.count;
+        return reached ? { kind: 'done' } : undefined;
+      }
+      case 'breakpoint': {
+        if (this.wasReported(cpu)) return undefined;
+        const found = this.arrival(cpu);
+        if (found) return found;
+        const { temporary } = options;
+        const here = this.breakpoints.offsetAtPc(cpu);
+        const mine = temporary?.cpu === cpu && here !== undefined && temporary.offsets.includes(here);
+        return mine && temporary.counts() ? { kind: 'arrived' } : undefined;
+      }
+      case 'event': {
+        const { causes, entered, interrupt } = arch.takeCauses(cpu);
+        if (stop.held && this.wasReported(cpu)) return undefined;
+        const chosen = this.filters.select(this.target, cpu, causes);
+        if (chosen.causes.length > 0) {
+          const hits = this.breakpoints.hit(cpu);
+          return this.trapReport(cpu, chosen.causes, hits, chosen.problems);
+        }
+        return options.entriesOn === cpu && entered ? { kind: 'entered', interrupt } : undefined;
+      }
+    }
+  }
+
+  // --- reports --------------------------------------------------------------------------------------------------
+
+  /** Breakpoints and filters at the instruction at which a CPU has arrived; undefined: none that is to be reported. */
+  arrival(cpu: number): Outcome | undefined {
+    const hits = this.breakpoints.hit(cpu);
+    const { causes, problems } = this.filters.select(this.target, cpu, this.target.arch.causesAt(cpu));
+    if (causes.length > 0) return this.trapReport(cpu, causes, hits, problems);
+    if (hits.ids.length === 0) return undefined;
+    const first = this.breakpoints.all().find((b) => b.id === hits.ids[0]);
+    const kinds = {
+      line: 'breakpoint',
+      function: 'function breakpoint',
+      instruction: 'instruction breakpoint',
+    } as const;
+    const reason = kinds[first?.spec.subject.k ?? 'line'];
+    const text = hits.problems.join(' ');
+    return this.stopWith({
+      reason,
+      description: `Paused on ${reason}`,
+      cpu,
+      hitBreakpointIds: hits.ids,
+      ...(text ? { text } : {}),
+    });
+  }
+
+  private trapReport(
+    cpu: number,
+    causes: readonly StopCause[],
+    hits: Hits,
+    problems: readonly string[],
+  ): Outcome {
+    const labels = [...new Set(causes.map((c) => c.label))].filter((l) => l !== '');
+    const details = [...new Set(causes.map((c) => c.detail))].join(', ');
+    const what = labels.length > 0 ? `${labels.join(', ')}: ${details}` : details;
+    const text = [...problems, ...hits.problems].join(' ');
+    return this.stopWith({
+      reason: causes.some((c) => c.filter === 'undefined') ? 'exception' : 'trap',
+      description: `Paused on ${what}${hits.ids.length > 0 ? ', and on a breakpoint' : ''}`,
+      cpu,
+      hitBreakpointIds: hits.ids,
+      filters: causes.map((c) => c.filter),
+      ...(text ? { text } : {}),
+    });
+  }
+
+  private loopReport(cpu: number): Outcome {
+    this.looping = undefined;
+    const { arch, machine } = this.target;
+    const where = `${arch.levelText(cpu)} at 0x${machine.pc(cpu).toString(16)}`;
+    const text =
+      `The same exception is taken again and again without progress (${where}): ` +
+      'check the vector base (VBAR) and that the vectors are mapped and executable.';
+    return this.stopWith({ reason: 'exception', description: 'Paused on an exception loop', text, cpu });
+  }
+
+  /** Instructions that may still be executed; undefined: any number. */
+  private allowance(): number | undefined {
+    if (this.maxInstructions === undefined) return undefined;
+    const left = this.maxInstructions - this.executed();
+    return left > 0n ? Number(left < 1_000_000_000n ? left : 1_000_000_000n) : 0;
+  }
+
+  /** Instructions that all CPUs have retired. */
+  private executed(): bigint {
+    const { machine } = this.target;
+    let sum = 0n;
+    for (let cpu = 0; cpu < machine.cpus; cpu++) sum += machine.state.get(cpu, common.retired);
+    return sum;
+  }
+
+  private limitReport(): Outcome | undefined {
+    if (this.allowance() !== 0) return undefined;
+    const text = `The guest has not powered off within ${this.maxInstructions} instructions.`;
+    const cpu = this.target.machine.schedule.current;
+    return this.stopWith({ reason: 'pause', description: 'Paused by the instruction limit', text, cpu });
+  }
+
+  private idleReport(cpu: number): Outcome {
+    const text = 'The guest waits for an interrupt, and no timer is armed that could bring one.';
+    return this.stopWith({ reason: 'pause', description: 'Paused: idle', text, cpu });
+  }
+
+  private stepReport(cpu: number): StopReport {
+    return { reason: 'step', description: 'Paused on step', cpu, hitBreakpointIds: [], filters: [] };
+  }
+
+  private stopWith(
+    report: Omit<StopReport, 'hitBreakpointIds' | 'filters'> & Partial<StopReport>,
+  ): Extract<Outcome, { kind: 'stop' }> {
+    return { kind: 'stop', report: { hitBreakpointIds: [], filters: [], ...report } };
+  }
+}

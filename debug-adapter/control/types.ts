@@ -1,0 +1,60 @@
+import type { TraceEvent } from '../arch/types';
+
+/** A stop as the user sees it. */
+export interface StopReport {
+  /** DAP `StoppedEvent.reason`. */
+  readonly reason:
+    | 'entry'
+    | 'breakpoint'
+    | 'function breakpoint'
+    | 'instruction breakpoint'
+    | 'step'
+    | 'pause'
+    | 'trap'
+    | 'exception';
+  /** E.g. `Paused on HVC #0 from EL1`. */
+  readonly description: string;
+  /** More than the description says. */
+  readonly text?: string;
+  readonly cpu: number;
+  readonly hitBreakpointIds: readonly number[];
+  /** Filters that this stop names, by id. */
+  readonly filters: readonly string[];
+}
+
+/** How a run ended for good. */
+export interface EndReport {
+  readonly kind: 'poweroff' | 'reset';
+  readonly reason: string;
+}
+
+/** Who hears what a run does. */
+export interface ControlListener {
+  stopped(report: StopReport): void;
+  /** The machine is off; nothing runs any more. */
+  ended(report: EndReport): void;
+  /** Bytes that the guest wrote on its console. */
+  console(bytes: Uint8Array): void;
+  /** A message for the user: logpoints, notes of the board. */
+  message(text: string): void;
+  /** An event of the trace, while the machine runs. */
+  trace(event: TraceEvent): void;
+  /** A breakpoint was verified later than it was set. */
+  breakpointChanged(id: number): void;
+}
+
+export type StepKind = 'in' | 'over' | 'out';
+export type Granularity = 'instruction' | 'line';
+
+/** How a piece of a run ended. */
+export type Outcome =
+  | { readonly kind: 'stop'; readonly report: StopReport }
+  | { readonly kind: 'end'; readonly report: EndReport }
+  /** The instructions asked for have been executed. */
+  | { readonly kind: 'done' }
+  /** The stepped CPU has taken an exception. */
+  | { readonly kind: 'entered'; readonly interrupt: boolean }
+  /** A temporary breakpoint was reached in the context that it is for. */
+  | { readonly kind: 'arrived' }
+  /** Ended by halt(): nobody is to hear of it. */
+  | { readonly kind: 'halted' };

@@ -1,0 +1,154 @@
+/** The attributes of launch.json, checked: whatever is wrong is named in one sentence. */
+import { ErrorId, UserError } from '../errors';
+import { parseSymbolEntry, type SymbolEntry } from '../symbols/regime';
+import type { Regime } from '../symbols/types';
+
+export type HypervisorChoice = 'auto' | 'reference' | 'none';
+
+export interface SymbolFile {
+  readonly file: string;
+  readonly offset: bigint;
+  readonly regime?: Regime;
+}
+
+/** A checked launch configuration. */
+export interface LaunchConfig {
+  readonly program: string;
+  readonly cpu: string;
+  readonly smp: number;
+  /** Bytes of RAM. */
+  readonly memory: bigint;
+  readonly symbols: readonly SymbolFile[];
+  readonly stopOnEntry: boolean;
+  readonly hypervisor: HypervisorChoice;
+  readonly trace: boolean;
+  /** Path prefix in the debug information -> path prefix here. */
+  readonly sourceMap: readonly { readonly from: string; readonly to: string }[];
+}
+
+/** CPU models of the emulated machine. */
+export const cpuModels = ['cortex-a57'] as const;
+export const MAX_SMP = 8;
+const MIB = 1n << 20n;
+/** The whole machine lives in one 32-bit linear memory. */
+export const MAX_MEMORY = 3584n * MIB;
+
+const wrong = (message: string): UserError => new UserError(message, ErrorId.launch, true);
+
+const kindOf = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'a list' : `the ${typeof value} ${JSON.stringify(value)}`;
+
+function complain(name: string, expected: string, value: unknown): UserError {
+  return wrong(
+    `"${name}" in launch.json must be ${expected}, but it is ${kindOf(value)}: correct it and start again.`,
+  );
+}
+
+function text(name: string, value: unknown, expected: string): string {
+  if (typeof value !== 'string' || value === '') throw complain(name, expected, value);
+  return value;
+}
+
+function flag(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw complain(name, 'true or false', value);
+  return value;
+}
+
+function count(name: string, value: unknown, low: number, high: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < low || value > high)
+    throw complain(name, `a whole number from ${low} to ${high}`, value);
+  return value;
+}
+
+function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
+  const found = allowed.find((a) => a === value);
+  if (found === undefined) throw complain(name, `one of ${allowed.map((a) => `"${a}"`).join(', ')}`, value);
+  return found;
+}
+
+const units: Readonly<Record<string, bigint>> = { K: 1n << 10n, M: MIB, G: 1n << 30n };
+
+/** Bytes of a size such as "512M". */
+export function parseMemory(value: unknown): bigint {
+  const m = typeof value === 'string' ? /^([1-9][0-9]{0,9})([KMG])$/.exec(value) : null;
+  if (!m) throw complain('memory', 'a size such as "512M"', value);
+  const bytes = BigInt(m[1] ?? '0') * (units[m[2] ?? ''] ?? 0n);
+  if (bytes > MAX_MEMORY || bytes < MIB)
+    throw wrong(
+      `"memory" in launch.json is ${String(value)}: choose a size from "1M" to "${MAX_MEMORY / MIB}M".`,
+    );
+  // The board wants whole pages of the linear memory.
+  return (bytes / 0x10000n) * 0x10000n;
+}
+
+function symbolFiles(value: unknown): SymbolFile[] {
+  if (!Array.isArray(value)) throw complain('symbols', 'a list of objects with a "file"', value);
+  return value.map((entry: unknown, i) => {
+    const name = `symbols[${i}]`;
+    if (typeof entry !== 'object' || entry === null || Array.isArray(entry))
+      throw complain(name, 'an object with a "file"', entry);
+    const { file, offset, regime, vmid } = entry as Record<string, unknown>;
+    text(`${name}.file`, file, 'the path of an ELF file');
+    if (offset !== undefined && typeof offset !== 'string' && typeof offset !== 'number')
+      throw complain(`${name}.offset`, 'a hexadecimal string such as "0x40000000"', offset);
+    if (regime !== undefined) text(`${name}.regime`, regime, '"EL2", "EL1" or "PA"');
+    if (vmid !== undefined) count(`${name}.vmid`, vmid, 0, 0xffff);
+    return parseSymbolEntry(entry as SymbolEntry);
+  });
+}
+
+function prefixes(value: unknown): { from: string; to: string }[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw complain('sourceMap', 'an object of path prefixes', value);
+  return Object.entries(value).map(([from, to]) => ({
+    from,
+    to: text(`sourceMap["${from}"]`, to, 'a path'),
+  }));
+}
+
+type Parsers = { readonly [K in keyof LaunchConfig]: (value: unknown) => LaunchConfig[K] };
+
+/** How each attribute is read. */
+const parsers: Parsers = {
+  program: (v) => text('program', v, 'the path of an ELF, a flat image, a .S file or a folder'),
+  cpu: (v) => oneOf('cpu', v, cpuModels),
+  smp: (v) => count('smp', v, 1, MAX_SMP),
+  memory: parseMemory,
+  symbols: symbolFiles,
+  stopOnEntry: (v) => flag('stopOnEntry', v),
+  hypervisor: (v) => oneOf('hypervisor', v, ['auto', 'reference', 'none']),
+  trace: (v) => flag('trace', v),
+  sourceMap: prefixes,
+};
+
+const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>> = {
+  cpu: 'cortex-a57',
+  smp: 1,
+  memory: '512M',
+  symbols: [],
+  stopOnEntry: true,
+  hypervisor: 'auto',
+  trace: false,
+  sourceMap: {},
+};
+
+/** Checks the arguments of `launch`. @throws UserError that names the attribute */
+export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConfig {
+  if (args['program'] === undefined)
+    throw wrong(
+      'launch.json has no "program": name an ELF, a flat image, a .S file, or a folder with a main.S.',
+    );
+  const read = <K extends keyof LaunchConfig>(name: K): LaunchConfig[K] =>
+    parsers[name](args[name] ?? (defaults as Readonly<Record<string, unknown>>)[name]);
+  return {
+    program: read('program'),
+    cpu: read('cpu'),
+    smp: read('smp'),
+    memory: read('memory'),
+    symbols: read('symbols'),
+    stopOnEntry: read('stopOnEntry'),
+    hypervisor: read('hypervisor'),
+    trace: read('trace'),
+    sourceMap: read('sourceMap'),
+  };
+}

@@ -1,0 +1,83 @@
+import * as zlib from 'node:zlib';
+import path from 'node:path';
+import { BootError } from '../emulator/board/elf';
+import { Computer } from '../emulator/board/computer';
+import { A64 } from './arch/a64';
+import { ErrorId, UserError } from './errors';
+import type { LaunchConfig } from './launch/config';
+import { loadProgram, type Program } from './launch/program';
+import { SymbolIndex } from './symbols';
+import { memorySource } from './symbols/byte-source';
+import { fileSource } from './symbols/file-source';
+import { TraceFormatter, TraceRing } from './trace/trace';
+
+/** Everything that one launched guest consists of. A restart makes a new one. */
+export class Target {
+  readonly symbols: SymbolIndex;
+  readonly arch: A64;
+  readonly trace = new TraceRing();
+  readonly formatter: TraceFormatter;
+
+  private constructor(
+    readonly config: LaunchConfig,
+    readonly program: Program,
+    readonly computer: Computer,
+  ) {
+    this.arch = new A64(computer.machine, computer.board);
+    this.symbols = new SymbolIndex({
+      sourceMap: config.sourceMap,
+      inflate: (data, size) => zlib.inflateSync(data, { maxOutputLength: Math.max(1, size) }),
+    });
+    this.formatter = new TraceFormatter(this.arch, this.symbols, path.dirname(program.path));
+    computer.onGuestEvent = (e) => this.arch.event(e.cpu, e.kind);
+    this.arch.onTrace = (e) => this.trace.push(e);
+    this.arch.arm(new Set(), false);
+  }
+
+  get machine(): Computer['machine'] {
+    return this.computer.machine;
+  }
+
+  get board(): Computer['board'] {
+    return this.computer.board;
+  }
+
+  /** Builds the guest that a configuration describes. @throws UserError, AssemblyError, SymbolError */
+  static launch(config: LaunchConfig): Target {
+    const program = loadProgram(config.program);
+    const target = new Target(config, program, boot(config, program));
+    target.addSymbols();
+    return target;
+  }
+
+  private addSymbols(): void {
+    const { program, config } = this;
+    if (program.format === 'elf')
+      this.symbols.add({ name: program.path, source: memorySource(program.image) });
+    for (const { file, offset, regime } of config.symbols) {
+      const name = path.resolve(file);
+      this.symbols.add({ name, source: fileSource(name), offset, ...(regime ? { regime } : {}) });
+    }
+  }
+}
+
+function boot(config: LaunchConfig, program: Program): Computer {
+  try {
+    return new Computer({
+      cpu: config.cpu,
+      cpus: config.smp,
+      memoryBytes: Number(config.memory),
+      image: program.image,
+    });
+  } catch (error) {
+    if (error instanceof BootError)
+      throw new UserError(`${program.path} cannot be booted. ${error.message}`, ErrorId.launch, true);
+    if (error instanceof RangeError)
+      throw new UserError(
+        `The machine cannot be made with ${config.memory >> 20n} MiB of RAM (${error.message}): set a smaller "memory" in launch.json.`,
+        ErrorId.launch,
+        true,
+      );
+    throw error;
+  }
+}

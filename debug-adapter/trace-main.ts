@@ -1,0 +1,170 @@
+/**
+ * `node dist/trace.js [FILE]`: boots a program without an editor, prints its world-switch trace and what it writes on
+ * its console, and ends when the guest powers off.
+ */
+import * as fs from 'node:fs';
+import path from 'node:path';
+import { Control } from './control';
+import type { EndReport, StopReport } from './control/types';
+import { UserError } from './errors';
+import { parseLaunch } from './launch/config';
+import { AssemblyError } from './launch/program';
+import { Target } from './target';
+
+const USAGE = `Usage: trace [FILE] [options]
+FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, the sample hypervisor.
+  --cpu NAME              CPU model (cortex-a57)
+  --smp N                 number of CPUs (1)
+  --memory SIZE           RAM, such as 512M
+  --max-instructions N    stop with an error after so many instructions
+  --events on|off         print the trace lines (on); the console's text is printed always`;
+
+interface Options {
+  readonly launch: Record<string, unknown>;
+  readonly maxInstructions: bigint | undefined;
+  readonly events: boolean;
+}
+
+/** The sample of this package: beside dist/, or beside debug-adapter/ when run from the sources. */
+function sample(): string {
+  const found = ['..', '../..']
+    .map((up) => path.join(__dirname, up, 'hypervisor', 'arm64'))
+    .find(fs.existsSync);
+  if (found === undefined)
+    throw new UserError('The sample hypervisor is not in this package: name a FILE to boot.');
+  return found;
+}
+
+type Setter = (options: { -readonly [K in keyof Options]: Options[K] }, value: string) => void;
+
+const flags: Readonly<Record<string, Setter>> = {
+  '--cpu': (o, v) => (o.launch['cpu'] = v),
+  '--smp': (o, v) => (o.launch['smp'] = /^\d+$/.test(v) ? Number(v) : v),
+  '--memory': (o, v) => (o.launch['memory'] = v),
+  '--max-instructions': (o, v) => {
+    if (!/^[1-9]\d*$/.test(v)) throw new UserError(`--max-instructions needs a number, not "${v}".`);
+    o.maxInstructions = BigInt(v);
+  },
+  '--events': (o, v) => {
+    if (v !== 'on' && v !== 'off') throw new UserError(`--events is on or off, not "${v}".`);
+    o.events = v === 'on';
+  },
+};
+
+/** Reads the command line. @throws UserError */
+export function parseArguments(args: readonly string[]): Options {
+  const options = { launch: {} as Record<string, unknown>, maxInstructions: undefined, events: true };
+  const list = [...args];
+  for (let arg = list.shift(); arg !== undefined; arg = list.shift()) {
+    const [name = '', inline] = arg.split(/=(.*)/s);
+    const set = Object.hasOwn(flags, name) ? flags[name] : undefined;
+    if (set) {
+      const value = inline ?? list.shift();
+      if (value === undefined) throw new UserError(`${name} needs a value.\n${USAGE}`);
+      set(options, value);
+    } else if (arg.startsWith('-')) throw new UserError(`There is no option ${arg}.\n${USAGE}`);
+    else if (options.launch['program'] !== undefined) throw new UserError(`One FILE is enough.\n${USAGE}`);
+    else options.launch['program'] = arg;
+  }
+  options.launch['program'] ??= sample();
+  return options;
+}
+
+/** The console's text, line by line, each marked. */
+class ConsolePrinter {
+  private line = '';
+  private readonly decoder = new TextDecoder();
+
+  constructor(private readonly print: (text: string) => void) {}
+
+  write(bytes: Uint8Array): void {
+    const lines = (this.line + this.decoder.decode(bytes, { stream: true })).split(/\r?\n/);
+    this.line = lines.pop() ?? '';
+    for (const line of lines) this.print(`uart | ${line}\n`);
+  }
+
+  /** A line that has no end yet. */
+  flush(): void {
+    if (this.line !== '') this.print(`uart | ${this.line}\n`);
+    this.line = '';
+  }
+}
+
+type Finish = EndReport | StopReport;
+
+/** Runs a program to its end. @returns the process's exit code */
+export async function run(args: readonly string[], print: (text: string) => void): Promise<number> {
+  const options = parseArguments(args);
+  const target = Target.launch(parseLaunch(options.launch));
+  for (const d of target.program.diagnostics) print(`${d.file}:${d.line}: ${d.severity}: ${d.message}\n`);
+  const console = new ConsolePrinter(print);
+  const limit = options.maxInstructions;
+  const finish = await new Promise<Finish>((resolve) => {
+    const control: Control = new Control(target, {
+      stopped: resolve,
+      ended: resolve,
+      console: (bytes) => console.write(bytes),
+      message: (text) => print(`${text}\n`),
+      trace: (event) => {
+        if (options.events) print(`${target.formatter.line(event)}\n`);
+      },
+      breakpointChanged: () => undefined,
+    });
+    control.maxInstructions = limit;
+    control.stopWhenIdle = true;
+    control.resume();
+  });
+  console.flush();
+  if ('kind' in finish) {
+    print(`The guest ended: ${finish.reason}.\n`);
+    return finish.kind === 'poweroff' ? 0 : 2;
+  }
+  const where = target.formatter.where(finish.cpu);
+  print(`${finish.text ?? finish.description} (CPU ${finish.cpu}, ${where})\n`);
+  return 1;
+}
+
+/** Output in pieces of a useful size: a write a line would cost more than running the guest. */
+class Output {
+  private text = '';
+
+  write(text: string): void {
+    this.text += text;
+    if (this.text.length > 1 << 14) this.flush();
+  }
+
+  flush(): void {
+    const all = Buffer.from(this.text);
+    this.text = '';
+    for (let done = 0; done < all.length;) {
+      try {
+        done += fs.writeSync(1, all, done);
+      } catch (error) {
+        const code = error instanceof Error && 'code' in error ? error.code : undefined;
+        if (code !== 'EAGAIN') throw error;
+      }
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const output = new Output();
+  try {
+    process.exitCode = await run(process.argv.slice(2), (text) => output.write(text));
+  } catch (error) {
+    output.flush();
+    const items = error instanceof AssemblyError ? error.items : [];
+    const text = items
+      .filter((d) => d.severity === 'error')
+      .map((d) => `${d.file}:${d.line}:${d.column}: ${d.message}\n`)
+      .join('');
+    const known = error instanceof UserError || (error instanceof Error && error.name === 'SymbolError');
+    const message =
+      error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
+    process.stderr.write(text || `${message}\n`);
+    process.exitCode = 2;
+  }
+  output.flush();
+}
+
+if (require.main === module) void main();
