@@ -270,7 +270,7 @@ export class Assembler {
   }
 
   /** Tokens that mean later what they mean now: `.`, numeric labels and changing symbols get their present value. */
-  freeze(tokens: readonly Token[]): Token[] {
+  freeze(tokens: readonly Token[], keepRegisters = false): Token[] {
     return tokens.map((t) => {
       if (t.kind === 'local') {
         const name = this.symbols.localName(t.text);
@@ -279,7 +279,9 @@ export class Assembler {
       if (t.kind !== 'id') return t;
       if (t.text === '.') return { ...t, kind: 'value', value: this.here() };
       const s = this.symbols.get(t.text);
-      return s?.kind === 'set' && s.value ? { ...t, kind: 'value', value: s.value } : t;
+      return s?.kind === 'set' && s.value && !(keepRegisters && this.syntax.isReserved(t.lower))
+        ? { ...t, kind: 'value', value: s.value }
+        : t;
     });
   }
 

@@ -232,7 +232,7 @@ const cases: Readonly<Record<string, string>> = {
   sections: `
     .text
     nop
-    .section .rodata.str, "aMS", %progbits, 1
+    .section .rodata.str, "a", %progbits
     s1: .asciz "one"
     .section .mine, "aw", @progbits
     .quad s1
@@ -245,11 +245,11 @@ const cases: Readonly<Record<string, string>> = {
     .popsection
     .word 6
     .previous
-    svc #2
+    .byte 2
     .data
     .word 7
     .previous
-    smc #3
+    .byte 3
     .bss
     buf: .skip 100
     .balign 64
