@@ -24,7 +24,7 @@ export class Bus implements MachineBus {
     return this.m.now();
   }
 
-  setCpuLine(cpu: number, line: 1 | 2 | 4, level: boolean): void {
+  setCpuLine(cpu: number, line: 1 | 2 | 4 | 8, level: boolean): void {
     const lines = this.m.state.num(cpu, common.irqLines);
     this.m.state.set(cpu, common.irqLines, level ? lines | line : lines & ~line);
   }

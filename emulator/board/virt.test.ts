@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { random, TestBench } from '../dev/testing/bench';
 import { FakeBus } from '../dev/testing/fake-bus';
 import { gicSetup, gicStep, type GicMemory } from '../dev/testing/gic-script';
+import { deviceRegisters } from '../isa/a64/sysregs';
 import { irqMap, memoryMap } from './map';
 import { createVirtBoard } from './virt';
 
@@ -153,6 +154,13 @@ describe('virt board', () => {
     });
     const wires = irqMap.map((r) => `${r.kind}${r.number}`);
     assert.equal(new Set(wires).size, wires.length);
+  });
+
+  it('answers every system register that the CPU leaves to it', () => {
+    const { board } = bench(1);
+    // Under HCR_EL2.IMO or FMO the SGI registers trap: there are no virtual ones.
+    for (const name of deviceRegisters.filter((n) => !/^ICV_A?SGI/.test(n)))
+      assert.equal(typeof board.sysregs.peek(name, 0), 'bigint', name);
   });
 
   it('refuses input for a port and CPUs that it does not have', () => {

@@ -18,7 +18,7 @@ export const inputPorts = ['uart0'] as const;
 export function createVirtBoard(bus: MachineBus, options: VirtOptions): Board {
   if (bus.cpus < 1 || bus.cpus > MAX_CPUS)
     throw new Error(`The virt board has 1 to ${MAX_CPUS} CPUs, not ${bus.cpus}.`);
-  const gic = new Gicv3(bus);
+  const gic = new Gicv3(bus, options.el2);
   const uart = new Pl011('uart0', bus, (level) => gic.setSpi(irq('uart0').number, level));
   const timers = new Timers(bus, timerRows(options.el2), (cpu, intid, level) =>
     gic.setPpi(cpu, intid, level),
@@ -29,7 +29,7 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): Board {
       { base: region('gicr').base, device: gic.redistributors },
       { base: region('uart0').base, device: uart },
     ],
-    sysregs: gic.cpuInterface,
+    sysregs: gic,
     timed: [timers],
     firmware(cpu, conduit) {
       if (conduit !== conduitOf(options.el2)) return false;
@@ -41,6 +41,9 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): Board {
         throw new Error(`The board has no input port "${port}"; there is ${inputPorts.join(', ')}.`);
       uart.input(bytes);
     },
-    update: () => timers.advance(),
+    update() {
+      timers.advance();
+      gic.updateVirtual();
+    },
   };
 }

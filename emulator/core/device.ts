@@ -33,8 +33,8 @@ export interface MachineBus {
   readonly cpus: number;
   /** Virtual time now, in instructions (16 of them make one tick of the 62.5 MHz counter). */
   now(): bigint;
-  /** Asserts or clears an input line of a CPU: 1 IRQ, 2 FIQ, 4 virtual IRQ (as state.irqLines). */
-  setCpuLine(cpu: number, line: 1 | 2 | 4, level: boolean): void;
+  /** Asserts or clears an input line of a CPU: 1 IRQ, 2 FIQ, 4 virtual IRQ, 8 virtual FIQ (as state.irqLines). */
+  setCpuLine(cpu: number, line: 1 | 2 | 4 | 8, level: boolean): void;
   /** A system register's stored value, by architectural name, and raw write: no traps, no side effects. */
   readSysreg(cpu: number, name: string): bigint;
   writeSysreg(cpu: number, name: string, value: bigint): void;

@@ -13,14 +13,29 @@ export const scriptTools = ['qemu-system-aarch64', 'aarch64-linux-gnu-as', 'aarc
 export type ScriptOp =
   | { readonly op: 'read'; readonly at: bigint; readonly bytes: 1 | 2 | 4 | 8 }
   | { readonly op: 'write'; readonly at: bigint; readonly bytes: 1 | 2 | 4 | 8; readonly value: bigint }
-  | { readonly op: 'mrs'; readonly reg: string }
-  | { readonly op: 'msr'; readonly reg: string; readonly value: bigint }
+  // el 1: executed by a guest at EL1, to which the EL2 program drops for it.
+  | { readonly op: 'mrs'; readonly reg: string; readonly el?: 1 }
+  | { readonly op: 'msr'; readonly reg: string; readonly value: bigint; readonly el?: 1 }
   | { readonly op: 'call'; readonly conduit: 'hvc' | 'smc'; readonly args: readonly bigint[] };
 
 const load = { 1: 'ldrb w1, [x0]', 2: 'ldrh w1, [x0]', 4: 'ldr w1, [x0]', 8: 'ldr x1, [x0]' } as const;
 const store = { 1: 'strb w1, [x0]', 2: 'strh w1, [x0]', 4: 'str w1, [x0]', 8: 'str x1, [x0]' } as const;
 
 const keep = 'str x1, [x20], #8';
+
+/** Executes one instruction at EL1, interrupts masked, and comes back by HVC. */
+function atEl1(instruction: string): string[] {
+  return [
+    'adr x16, 9f',
+    'msr elr_el2, x16',
+    'mov x16, #0x3c5',
+    'msr spsr_el2, x16',
+    'eret',
+    `9: ${instruction}`,
+    'isb',
+    'hvc #1',
+  ];
+}
 
 function lines(o: ScriptOp): string[] {
   switch (o.op) {
@@ -29,9 +44,12 @@ function lines(o: ScriptOp): string[] {
     case 'write':
       return [`ldr x0, =${o.at}`, `ldr x1, =${BigInt.asUintN(64, o.value)}`, store[o.bytes], 'dsb sy'];
     case 'mrs':
-      return ['isb', `mrs x1, ${o.reg}`, keep];
+      return ['isb', ...(o.el === 1 ? atEl1(`mrs x1, ${o.reg}`) : [`mrs x1, ${o.reg}`]), keep];
     case 'msr':
-      return [`ldr x1, =${BigInt.asUintN(64, o.value)}`, `msr ${o.reg}, x1`, 'isb'];
+      return [
+        `ldr x1, =${BigInt.asUintN(64, o.value)}`,
+        ...(o.el === 1 ? atEl1(`msr ${o.reg}, x1`) : [`msr ${o.reg}, x1`, 'isb']),
+      ];
     case 'call':
       return [
         ...o.args.map((a, n) => `ldr x${n}, =${BigInt.asUintN(64, a)}`),
@@ -101,6 +119,18 @@ vectors:
     .endr
     // A synchronous exception: mark the next result as an abort and go on after the instruction.
 handler:
+${
+  machine.el2
+    ? `    mrs x16, esr_el2
+    lsr x16, x16, #26
+    cmp x16, #0x16
+    b.ne 5f
+    mov x16, #0x3c9         // HVC: go on at EL2
+    msr spsr_el2, x16
+    eret
+5:`
+    : ''
+}
     mrs x16, elr_${el}
     add x16, x16, #4
     msr elr_${el}, x16

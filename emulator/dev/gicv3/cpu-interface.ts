@@ -3,17 +3,18 @@
  * Which exception level may use a register, and when an access goes to the virtual interface instead, is decided by the
  * system register rows before they come here.
  */
-import type { MachineBus, SysregPort } from '../../core/device';
+import type { MachineBus } from '../../core/device';
 import {
-  IDLE,
   preemptionBits,
   SPURIOUS,
   type Candidate,
   type CpuInterfaceState,
   type Interrupts,
 } from './interrupts';
+import { groupPriorityMask, lowestBit, runningPriority, signalsPreemption } from './priorities';
 
-interface Register {
+/** A register of the physical or the virtual interface. */
+export interface Register {
   read?(cpu: number): bigint;
   write?(cpu: number, value: bigint): void;
   /** Where a read has an effect: the same without it. */
@@ -29,8 +30,9 @@ const PRIORITY_MASK = (0xff << (8 - preemptionBits)) & 0xff;
 const SRE_EL1 = 7n;
 const SRE_EL2 = 15n;
 
-export class CpuInterface implements SysregPort {
-  private readonly registers: Readonly<Record<string, Register>>;
+export class CpuInterface {
+  /** Registers by name, as the system register rows call them. */
+  readonly registers: Readonly<Record<string, Register>>;
 
   constructor(
     private readonly irqs: Interrupts,
@@ -71,37 +73,12 @@ export class CpuInterface implements SysregPort {
     };
   }
 
-  /** The names that read and write accept. */
-  get names(): readonly string[] {
-    return Object.keys(this.registers);
-  }
-
-  read(name: string, cpu: number): bigint {
-    const value = this.find(name).read?.(cpu);
-    return value ?? 0n;
-  }
-
-  write(name: string, cpu: number, value: bigint): void {
-    this.find(name).write?.(cpu, value);
-  }
-
-  peek(name: string, cpu: number): bigint {
-    const r = this.find(name);
-    return (r.peek ?? r.read)?.(cpu) ?? 0n;
-  }
-
   /** Drives the CPU's IRQ (group 1) and FIQ (group 0) lines. */
   updateLines(cpu: number): void {
     const next = this.irqs.highestPending(cpu);
     const signalled = this.canPreempt(cpu, next);
     this.bus.setCpuLine(cpu, 1, signalled && next.group === 1);
     this.bus.setCpuLine(cpu, 2, signalled && next.group === 0);
-  }
-
-  private find(name: string): Register {
-    const r = this.registers[name];
-    if (!r) throw new Error(`The GIC CPU interface has no register ${name}.`);
-    return r;
   }
 
   private state(cpu: number): CpuInterfaceState {
@@ -144,33 +121,21 @@ export class CpuInterface implements SysregPort {
     };
   }
 
-  /** The priority bits that decide preemption between interrupts of a group (IHI 0069 4.8.2). */
-  private groupPriorityMask(c: CpuInterfaceState, group: Group): number {
-    // Group 1's binary point counts one less: its field is [7:BPR1], group 0's is [7:BPR0 + 1].
-    const shift = group === 0 || c.commonBpr ? c.bpr[0] + 1 : c.bpr[1];
-    return (0xff << shift) & 0xff;
-  }
-
   /** Priority of the highest active preemption level (ICC_RPR_EL1). */
   private runningPriority(cpu: number): number {
-    const [ap0, ap1] = this.state(cpu).activePriorities;
-    const all = ap0 | ap1;
-    return all === 0 ? IDLE : lowestBit(all) << (8 - preemptionBits);
+    return runningPriority(this.state(cpu).activePriorities);
   }
 
   private canPreempt(cpu: number, next: Candidate): boolean {
     const c = this.state(cpu);
-    if (next.intid === SPURIOUS || next.priority >= c.pmr) return false;
-    const running = this.runningPriority(cpu);
-    const mask = this.groupPriorityMask(c, next.group);
-    return running === IDLE || (next.priority & mask) < (running & mask);
+    return next.intid !== SPURIOUS && signalsPreemption(next, c.pmr, c, c.activePriorities);
   }
 
   private acknowledge(cpu: number, group: Group): bigint {
     const next = this.irqs.highestPending(cpu);
     if (next.group !== group || !this.canPreempt(cpu, next)) return BigInt(SPURIOUS);
     const c = this.state(cpu);
-    const level = (next.priority & this.groupPriorityMask(c, group)) >> (8 - preemptionBits);
+    const level = (next.priority & groupPriorityMask(c, group)) >> (8 - preemptionBits);
     c.activePriorities[group] = (c.activePriorities[group] | (1 << level)) >>> 0;
     this.irqs.activate(next.intid, cpu);
     return BigInt(next.intid);
@@ -206,9 +171,4 @@ export class CpuInterface implements SysregPort {
       if ((bits(0n, 16n) >> n) & 1 && cpu < this.irqs.cpus) this.irqs.sendSgi(intid, cpu, group);
     }
   }
-}
-
-/** Number of the lowest set bit of a non-zero word. */
-function lowestBit(word: number): number {
-  return 31 - Math.clz32(word & -word);
 }

@@ -3,6 +3,7 @@ import { requireTool } from '../../../test/support/oracles';
 import { runOnQemu, scriptTools, type ScriptOp } from '../../../test/support/qemu-script';
 import { random, type Access } from '../testing/bench';
 import { GICD, gicBench, GICR, playGic } from '../testing/gic-script';
+import { playVirtual } from '../testing/vgic-script';
 
 const show = (v: bigint | 'abort' | undefined): string =>
   typeof v === 'bigint' ? `0x${v.toString(16)}` : String(v);
@@ -39,6 +40,15 @@ describe('GICv3 against QEMU', function () {
       const { accesses, results } = playGic(gicBench(2), random(seed), 1000);
       compare(accesses, results, `seed ${seed}`);
     });
+
+  for (const seed of [1, 2, 3, 4]) {
+    const split = seed % 2 === 0;
+    it(`gives a guest and its hypervisor the same answers, EOImode ${split ? 1 : 0}, seed ${seed}`, function () {
+      requireTool(this, ...scriptTools);
+      const { accesses, results } = playVirtual(gicBench(2), random(seed), 800, split);
+      compare(accesses, results, `seed ${seed}`);
+    });
+  }
 
   it('has the same reset values and identification, word by word', function () {
     requireTool(this, ...scriptTools);

@@ -1,21 +1,31 @@
-/** A GICv3 put together: two register windows, the CPU interfaces, the input wires. */
-import type { MachineBus } from '../../core/device';
-import { CpuInterface } from './cpu-interface';
+/** A GICv3 put together: two register windows, the CPU interfaces (physical and virtual), the input wires. */
+import type { MachineBus, SysregPort } from '../../core/device';
+import { CpuInterface, type Register } from './cpu-interface';
 import { Distributor } from './distributor';
 import { Interrupts } from './interrupts';
 import { Redistributors } from './redistributor';
+import { VirtualInterface } from './virtual-interface';
 
-export class Gicv3 {
+/** INTID of the PPI by which the virtual interface asks for its hypervisor. */
+const MAINTENANCE = 25;
+
+export class Gicv3 implements SysregPort {
   readonly distributor: Distributor;
   readonly redistributors: Redistributors;
-  readonly cpuInterface: CpuInterface;
+  private readonly cpuInterface: CpuInterface;
+  private readonly virtual: VirtualInterface;
   private readonly irqs: Interrupts;
 
-  constructor(private readonly bus: MachineBus) {
+  /** `el2`: the CPUs have the ICH_* registers behind the virtual interface. */
+  constructor(
+    private readonly bus: MachineBus,
+    private readonly el2 = true,
+  ) {
     this.irqs = new Interrupts(bus.cpus);
     this.distributor = new Distributor(this.irqs);
     this.redistributors = new Redistributors(this.irqs);
     this.cpuInterface = new CpuInterface(this.irqs, bus);
+    this.virtual = new VirtualInterface(this.irqs, bus);
     this.irqs.changed = (cpu) => this.update(cpu);
   }
 
@@ -33,5 +43,42 @@ export class Gicv3 {
   update(cpu?: number): void {
     if (cpu !== undefined) this.cpuInterface.updateLines(cpu);
     else for (let c = 0; c < this.bus.cpus; c++) this.cpuInterface.updateLines(c);
+  }
+
+  /** The names that read, write and peek accept. */
+  get names(): readonly string[] {
+    return [...Object.keys(this.cpuInterface.registers), ...Object.keys(this.virtual.registers)];
+  }
+
+  read(name: string, cpu: number): bigint {
+    const value = this.find(name).read?.(cpu) ?? 0n;
+    this.afterSysreg(name, cpu);
+    return value;
+  }
+
+  write(name: string, cpu: number, value: bigint): void {
+    this.find(name).write?.(cpu, value);
+    this.afterSysreg(name, cpu);
+  }
+
+  peek(name: string, cpu: number): bigint {
+    const r = this.find(name);
+    return (r.peek ?? r.read)?.(cpu) ?? 0n;
+  }
+
+  /** Recomputes the virtual lines and the maintenance interrupt; after any change of ICH_* registers. */
+  updateVirtual(): void {
+    if (!this.el2) return;
+    for (let cpu = 0; cpu < this.bus.cpus; cpu++) this.setPpi(cpu, MAINTENANCE, this.virtual.update(cpu));
+  }
+
+  private afterSysreg(name: string, cpu: number): void {
+    if (name.startsWith('ICV_')) this.setPpi(cpu, MAINTENANCE, this.virtual.update(cpu));
+  }
+
+  private find(name: string): Register {
+    const r = this.cpuInterface.registers[name] ?? (this.el2 ? this.virtual.registers[name] : undefined);
+    if (!r) throw new Error(`The GIC CPU interface has no register ${name}.`);
+    return r;
   }
 }

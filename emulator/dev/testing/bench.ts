@@ -6,8 +6,9 @@ import type { FakeBus } from './fake-bus';
 export type Access =
   | { readonly op: 'read'; readonly at: bigint; readonly bytes: 1 | 2 | 4 | 8 }
   | { readonly op: 'write'; readonly at: bigint; readonly bytes: 1 | 2 | 4 | 8; readonly value: bigint }
-  | { readonly op: 'mrs'; readonly reg: string }
-  | { readonly op: 'msr'; readonly reg: string; readonly value: bigint };
+  // el 1: by a guest whose HCR_EL2.IMO and FMO are set.
+  | { readonly op: 'mrs'; readonly reg: string; readonly el?: 1 }
+  | { readonly op: 'msr'; readonly reg: string; readonly value: bigint; readonly el?: 1 };
 
 /** Bits of ISR_EL1 for the IRQ and FIQ lines of the bus. */
 const ISR_IRQ = 0x80n;
@@ -44,12 +45,18 @@ export class TestBench {
       const lines = this.bus.lines[cpu] ?? 0;
       return (lines & 1 ? ISR_IRQ : 0n) | (lines & 2 ? ISR_FIQ : 0n);
     }
-    return name.startsWith('ICC_') ? this.board.sysregs.read(name, cpu) : this.bus.readSysreg(cpu, name);
+    return isGic(name) ? this.board.sysregs.read(name, cpu) : this.bus.readSysreg(cpu, name);
+  }
+
+  private guestMrs(reg: string): bigint {
+    if (reg !== 'isr_el1') return this.mrs(guestName(reg));
+    const lines = this.bus.lines[0] ?? 0;
+    return (lines & 4 ? ISR_IRQ : 0n) | (lines & 8 ? ISR_FIQ : 0n);
   }
 
   msr(reg: string, value: number | bigint, cpu = 0): void {
     const name = reg.toUpperCase();
-    if (name.startsWith('ICC_')) this.board.sysregs.write(name, cpu, BigInt(value));
+    if (isGic(name)) this.board.sysregs.write(name, cpu, BigInt(value));
     else this.bus.writeSysreg(cpu, name, BigInt(value));
     this.board.update();
   }
@@ -58,8 +65,8 @@ export class TestBench {
   run(accesses: readonly Access[]): (bigint | 'abort')[] {
     const out: (bigint | 'abort')[] = [];
     for (const a of accesses) {
-      if (a.op === 'mrs') out.push(this.mrs(a.reg));
-      else if (a.op === 'msr') this.msr(a.reg, a.value);
+      if (a.op === 'mrs') out.push(a.el === 1 ? this.guestMrs(a.reg) : this.mrs(a.reg));
+      else if (a.op === 'msr') this.msr(a.el === 1 ? guestName(a.reg) : a.reg, a.value);
       else if (a.op === 'write') this.write(Number(a.at), a.value, a.bytes);
       else out.push(this.device(a.at) ? this.read(Number(a.at), a.bytes) : 'abort');
     }
@@ -74,6 +81,11 @@ export class TestBench {
     return undefined;
   }
 }
+
+const isGic = (name: string): boolean => /^IC[CV]_/.test(name);
+
+/** The register that a guest gets for a name. */
+const guestName = (reg: string): string => reg.replace(/^icc_/, 'icv_');
 
 /** Deterministic pseudo-random numbers for tests (mulberry32). */
 export function random(seed: number): (below: number) => number {

@@ -27,7 +27,7 @@ export class FakeBus implements MachineBus {
   now(): bigint {
     return this.time;
   }
-  setCpuLine(cpu: number, line: 1 | 2 | 4, level: boolean): void {
+  setCpuLine(cpu: number, line: 1 | 2 | 4 | 8, level: boolean): void {
     const old = this.lines[cpu] ?? 0;
     this.lines[cpu] = level ? old | line : old & ~line;
   }

@@ -22,8 +22,11 @@ export function gicBench(cpus: number): TestBench & { readonly gic: Gicv3 } {
       { base: BigInt(GICD), device: gic.distributor },
       { base: BigInt(GICR), device: gic.redistributors },
     ],
-    sysregs: gic.cpuInterface,
-    update: () => timers.advance(),
+    sysregs: gic,
+    update() {
+      timers.advance();
+      gic.updateVirtual();
+    },
   });
   return Object.assign(bench, { gic });
 }
