@@ -4,6 +4,7 @@ import type { HostCall, Routine } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { accessDesc, Acc } from '../../dsl/isa';
 import { cpuModel, resetCpu } from '../cpus';
+import { raiseUndefined } from '../exception';
 import { raiseAbort } from '../exception-abort';
 import { a64Rows } from '../rows';
 import { build, decode, TestCpu } from '../row-tests/machine';
@@ -24,6 +25,7 @@ export interface HostCallSeen {
 
 export class SystemCpu extends TestCpu {
   readonly calls: HostCallSeen[] = [];
+  private readonly rows: typeof a64Rows;
   /** What host calls return. */
   readonly answers: Record<string, number> = {};
   /** Runs in a host call, such as a device that answers through the mail. */
@@ -40,6 +42,8 @@ export class SystemCpu extends TestCpu {
       RAM_HOST + ramBytes,
     );
     late.cpu = this;
+    const { features } = cpuModel(model);
+    this.rows = a64Rows.filter((r) => r.feature === undefined || features.has(r.feature));
     resetCpu(
       { set: (_cpu, field, value, index) => this.set(field, value, index) },
       0,
@@ -106,8 +110,13 @@ export class SystemCpu extends TestCpu {
 
   /** Executes one instruction word at `pc`. An encoding without a row is UNDEFINED. */
   exec(word: number): Outcome {
-    const d = decode(a64Rows, word);
-    if (!d) throw new Error(`no row describes 0x${word.toString(16)}`);
+    const d = decode(this.rows, word);
+    if (!d) {
+      this.set(common.pc, this.pc);
+      this.call(raiseUndefined);
+      this.pc = this.get(common.pc);
+      return 'recheck';
+    }
     return this.run(build(d, 'known'), d);
   }
 
