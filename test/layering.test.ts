@@ -83,7 +83,9 @@ describe('layering', () => {
     assert.ok(graph.size > 100);
     const main = graph.get('extension/language-server/a64.ts') ?? [];
     assert.ok(main.some(({ target }) => target === 'emulator/asm/assemble.ts'));
-    assert.ok(main.some(({ target, typeOnly }) => target === 'extension/language-server/language.ts' && typeOnly));
+    assert.ok(
+      main.some(({ target, typeOnly }) => target === 'extension/language-server/language.ts' && typeOnly),
+    );
   });
 
   it('lets each folder import only what the table allows', () => {
