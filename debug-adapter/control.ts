@@ -167,6 +167,7 @@ export class Control {
       throw new UserError('The guest has powered off: restart the session to run it again.', ErrorId.state);
     if (this.running) throw new UserError('The guest is running already: pause it first.', ErrorId.state);
     this.running = true;
+    this.listener.resumed();
     this.pauseWanted = undefined;
     this.finished = this.drive(body);
   }

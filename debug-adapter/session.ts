@@ -29,6 +29,16 @@ export class Session {
   /** Frames and variable containers of this stop; they die when the guest resumes. */
   readonly frames = new Handles<FrameHandle>('stack frame');
   readonly variables = new Handles<VariableContainer>('variable');
+  /** configurationDone has come. */
+  configured = false;
+  /** The client shows the guest's console itself: `worldswitch/uart` events instead of `output`. */
+  wantsUart = false;
+  /** The client follows the trace. */
+  wantsTrace = false;
+  /** Aborts a request that has not been answered; set by the server. */
+  cancelRequest: (seq: number) => void = () => undefined;
+  /** Ends the adapter; set by the server. */
+  close: () => void = () => undefined;
   private readonly disposers: (() => void)[] = [];
 
   constructor(

@@ -11,12 +11,20 @@ import { memorySource } from './symbols/byte-source';
 import { fileSource } from './symbols/file-source';
 import { TraceFormatter, TraceRing } from './trace/trace';
 
+/** What a hypervisor's own structures say about what a CPU runs. */
+export interface HypervisorAwareness {
+  /** Numbers of the virtual machine and virtual CPU that a CPU runs; undefined while it runs none. */
+  currentVcpu(cpu: number): { readonly vm: number; readonly vcpu: number } | undefined;
+}
+
 /** Everything that one launched guest consists of. A restart makes a new one. */
 export class Target {
   readonly symbols: SymbolIndex;
   readonly arch: A64;
   readonly trace = new TraceRing();
   readonly formatter: TraceFormatter;
+  /** Knows the hypervisor's structures, if the program has some that are known. */
+  hypervisor: HypervisorAwareness | undefined;
 
   private constructor(
     readonly config: LaunchConfig,
@@ -48,6 +56,11 @@ export class Target {
     const target = new Target(config, program, boot(config, program));
     target.addSymbols();
     return target;
+  }
+
+  /** The same launch once more, from the files as they are now. @throws as `launch` */
+  again(): Target {
+    return Target.launch(this.config);
   }
 
   private addSymbols(): void {

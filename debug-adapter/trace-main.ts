@@ -101,6 +101,7 @@ export async function run(args: readonly string[], print: (text: string) => void
   const limit = options.maxInstructions;
   const finish = await new Promise<Finish>((resolve) => {
     const control: Control = new Control(target, {
+      resumed: () => undefined,
       stopped: resolve,
       ended: resolve,
       console: (bytes) => console.write(bytes),

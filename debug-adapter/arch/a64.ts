@@ -91,6 +91,13 @@ const filterTable: readonly FilterRow[] = [
   },
 ];
 
+/** The exception filters, known before anything is launched. */
+export const exceptionFilters: readonly FilterInfo[] = filterTable.map(({ id, label, description }) => ({
+  id,
+  label,
+  description,
+}));
+
 /** Encodings that stepping must know (Arm ARM DDI 0487 C6.2): mask, value. */
 const encodings: readonly (readonly [number, number, InstructionKind])[] = [
   [0xfc000000, 0x94000000, 'call'], // BL
@@ -120,7 +127,7 @@ const isCall = (esr: bigint): boolean => {
 const elText = (el: number | bigint): string => `EL${el}`;
 
 export class A64 implements Architecture {
-  readonly filters: readonly FilterInfo[] = filterTable;
+  readonly filters = exceptionFilters;
   onTrace: (event: TraceEvent) => void = () => undefined;
   private armed: ReadonlySet<FilterId> = new Set();
   /** Kinds that were reported for the exception that is being taken: they come before its `entry`. */

@@ -30,6 +30,8 @@ export interface EndReport {
 
 /** Who hears what a run does. */
 export interface ControlListener {
+  /** The guest runs or is stepped: what was known of it is out of date. */
+  resumed(): void;
   stopped(report: StopReport): void;
   /** The machine is off; nothing runs any more. */
   ended(report: EndReport): void;

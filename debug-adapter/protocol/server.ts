@@ -6,7 +6,7 @@
 import { DebugSession } from '@vscode/debugadapter';
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import { ErrorId, sentenceOf, UserError } from '../errors';
-import type { Session } from '../session';
+import { Session } from '../session';
 import { encode, frame, FrameReader } from './framing';
 import {
   needs,
@@ -25,11 +25,6 @@ interface Pending {
 
 type AnyHandler = (ctx: Session, args: unknown, request: RequestContext) => unknown;
 
-/** How far a session has come; `stop`: launched, and the guest does not run. */
-export interface SessionState {
-  readonly has: (need: Need) => boolean;
-}
-
 const refusals: Readonly<Record<Need, string>> = {
   nothing: '',
   initialize: 'the session is not initialized: send "initialize" first',
@@ -44,13 +39,11 @@ export class DapServer extends DebugSession {
   private readonly pending = new Map<number, Pending>();
   private ended = false;
 
-  constructor(
-    private readonly handlers: HandlerTable,
-    /** Makes the session, given the way to send events. */
-    makeSession: (send: (event: string, body?: object) => void) => Session,
-  ) {
+  constructor(private readonly handlers: HandlerTable) {
     super();
-    this.session = makeSession((event, body) => this.event(event, body));
+    this.session = new Session((event, body) => this.event(event, body));
+    this.session.cancelRequest = (seq) => this.pending.get(seq)?.abort.abort();
+    this.session.close = () => this.end();
   }
 
   readonly session: Session;
@@ -146,11 +139,6 @@ export class DapServer extends DebugSession {
         throw new UserError(`"${command}" is not possible now: ${refusals[n]}.`, ErrorId.state);
     }
     return handler as AnyHandler;
-  }
-
-  /** Cancels a request that has not been answered. */
-  cancel(seq: number): void {
-    this.pending.get(seq)?.abort.abort();
   }
 
   private fail(request: { seq: number; command: string }, error: unknown): void {

@@ -1,0 +1,101 @@
+/** From what run control reports to the events of the protocol. */
+import type { TraceEvent } from './arch/types';
+import type { ControlListener, EndReport, StopReport } from './control/types';
+import { announceChange } from './requests/breakpoints';
+import type { Session } from './session';
+
+/** Most lines of the trace in one event. */
+const MAX_LINES = 1000;
+
+/** Tells a client what happens. Console output and trace lines are gathered, so that a run is not thousands of events. */
+export class SessionListener implements ControlListener {
+  private bytes: Uint8Array[] = [];
+  private events: TraceEvent[] = [];
+  private scheduled = false;
+  private readonly decoder = new TextDecoder();
+
+  constructor(private readonly session: Session) {}
+
+  resumed(): void {
+    this.session.forgetHandles();
+  }
+
+  stopped(report: StopReport): void {
+    this.flush();
+    this.session.send('stopped', {
+      reason: report.reason,
+      description: report.description,
+      ...(report.text === undefined ? {} : { text: report.text }),
+      threadId: report.cpu + 1,
+      allThreadsStopped: true,
+      ...(report.hitBreakpointIds.length > 0 ? { hitBreakpointIds: report.hitBreakpointIds } : {}),
+    });
+  }
+
+  ended(report: EndReport): void {
+    this.flush();
+    const { session } = this;
+    if (report.kind === 'reset') {
+      this.message(`The guest has reset the machine: ${report.reason}.`);
+      session.control?.attach(session.requireTarget().again());
+      session.target = session.control?.target;
+      session.control?.resume();
+      return;
+    }
+    session.send('worldswitch/poweroff', { reason: report.reason });
+    session.send('exited', { exitCode: 0 });
+    session.send('terminated');
+  }
+
+  console(bytes: Uint8Array): void {
+    this.bytes.push(bytes);
+    this.schedule();
+  }
+
+  message(text: string): void {
+    this.flush();
+    this.session.send('output', { category: 'console', output: `${text}\n` });
+  }
+
+  trace(event: TraceEvent): void {
+    if (!this.session.wantsTrace && !this.session.target?.config.trace) return;
+    this.events.push(event);
+    if (this.events.length >= MAX_LINES) this.flushTrace();
+    else this.schedule();
+  }
+
+  breakpointChanged(id: number): void {
+    announceChange(this.session, id);
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => this.flush());
+  }
+
+  /** Sends what has been gathered. */
+  private flush(): void {
+    this.scheduled = false;
+    this.flushTrace();
+    if (this.bytes.length === 0) return;
+    const data = Buffer.concat(this.bytes);
+    this.bytes = [];
+    if (this.session.wantsUart) this.session.send('worldswitch/uart', { data: data.toString('base64') });
+    else {
+      const output = this.decoder.decode(data, { stream: true });
+      if (output !== '') this.session.send('output', { category: 'stdout', output });
+    }
+  }
+
+  private flushTrace(): void {
+    const { target, wantsTrace } = this.session;
+    const events = this.events;
+    this.events = [];
+    if (events.length === 0 || !target) return;
+    const lines = events.map((e) => target.formatter.line(e));
+    if (wantsTrace) this.session.send('worldswitch/trace', { lines });
+    if (target.config.trace)
+      this.session.send('output', { category: 'console', output: `${lines.join('\n')}\n` });
+  }
+}
