@@ -170,6 +170,7 @@ function collectSymbols(a: Assembler): AssembledSymbol[] {
     if (s.kind === 'undefined' && (s.binding !== 'weak' || !s.usedAt)) continue;
     const v = a.finalValue(s.name);
     if (typeof v === 'string') {
+      if (a.diagnostics.list.some((d) => d.message === v)) continue;
       const at = s.definedAt ?? s.usedAt ?? { file: '', line: 1 };
       a.diagnostics.add('error', { ...at, column: 1, endColumn: 1, stack: [] }, v);
       continue;

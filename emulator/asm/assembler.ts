@@ -59,6 +59,8 @@ export class Assembler {
   statement = { text: '', column: 0 };
   stopped = false;
   #fixing: Fixup | undefined;
+  /** Final values of symbols that are expressions: each is evaluated once. */
+  readonly #final = new Map<string, Value | string>();
   /** Symbols whose expressions are being evaluated, against definitions in a circle. */
   readonly #evaluating = new Set<string>();
 
@@ -179,12 +181,16 @@ export class Assembler {
     const symbol = this.symbols.get(name);
     if (symbol?.value) return this.absolute(symbol.value);
     if (symbol?.tokens) {
+      const known = this.#final.get(name);
+      if (known !== undefined) return known;
       if (this.#evaluating.has(name)) return `symbol '${name}' is defined by itself`;
       if (this.#evaluating.size > 100) return `symbol '${name}' depends on too many others`;
       this.#evaluating.add(name);
       const v = new ExpressionParser(this.unplaced(symbol.tokens), this.finalDataScope).parse();
       this.#evaluating.delete(name);
-      return typeof v === 'string' ? v : this.absolute(v);
+      const final = typeof v === 'string' ? v : this.absolute(v);
+      this.#final.set(name, final);
+      return final;
     }
     if (symbol?.binding === 'weak') return { kind: 'address', chunk: undefined, value: 0n };
     if (/^\d+f$/.test(this.symbols.display(name))) {
@@ -295,7 +301,7 @@ export class Assembler {
       place: this.place(tokens[0], tokens.at(-1)),
       mnemonic,
       size,
-      tokens: this.freeze(tokens),
+      tokens: this.freeze(tokens, mnemonic !== undefined),
       firstColumn: tokens[0]?.pos ?? 0,
     });
   }

@@ -81,7 +81,7 @@ export class Reader implements OperandReader {
     parser.at = this.position;
     const v = parser.parse();
     if (typeof v === 'string') {
-      if (v !== noExpression) this.position = Math.max(this.position, parser.at - 1);
+      if (v !== noExpression) this.position = Math.max(this.position + 1, parser.at);
       return v;
     }
     this.position = parser.at;

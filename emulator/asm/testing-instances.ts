@@ -60,7 +60,7 @@ export function* instances(
           else likes.push([field, to]);
         }
         let made = 0;
-        for (let tries = 0; made < count && tries < 60 * count; tries++) {
+        for (let tries = 0; made < count && tries < (made ? 60 : 3000); tries++) {
           let word = row.pattern.value;
           const fields: Record<string, number> = {};
           for (const f of row.pattern.fields) {
