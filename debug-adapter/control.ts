@@ -113,7 +113,8 @@ export class Control {
     this.start(async () => {
       const cpu = this.lastStop?.cpu;
       this.lastStop = undefined;
-      return (cpu === undefined ? undefined : this.leave(cpu)) ?? this.advance({});
+      const first = cpu === undefined ? undefined : this.leave(cpu);
+      return first && first.kind !== 'done' ? first : this.advance({});
     });
   }
 

@@ -30,7 +30,7 @@ interface FilterRow extends FilterInfo {
 }
 
 const inGuest = (a: A64, cpu: number): boolean => a.field(cpu, 'HCR_EL2', 'VM') === 1n;
-const fromBelow = (a: A64, cpu: number): boolean => a.field(cpu, 'SPSR_EL2', 'M') >> 2n < 2n;
+const fromBelow = (a: A64, cpu: number): boolean => a.savedEl(cpu, 2) < 2n;
 
 const filterTable: readonly FilterRow[] = [
   { id: 'hvc', label: 'HVC', description: 'Before each HVC instruction', event: 'hvc', on: 'hvc', stop: '' },
@@ -156,6 +156,11 @@ export class A64 implements Architecture {
   field(cpu: number, register: string, field: string): bigint {
     const range = bitRange(sysregNamed(register).fields?.[field] ?? 0);
     return ((this.sysreg(cpu, register) ?? 0n) >> BigInt(range.lsb)) & ((1n << BigInt(range.width)) - 1n);
+  }
+
+  /** The exception level that an SPSR returns to: M[3:2] (C5.2.19). */
+  savedEl(cpu: number, el: number): bigint {
+    return ((this.sysreg(cpu, `SPSR_EL${el}`) ?? 0n) >> 2n) & 3n;
   }
 
   private el(cpu: number): number {
@@ -298,7 +303,7 @@ export class A64 implements Architecture {
       return `${elText(el)}, VMID ${vmid ?? 0} at 0x${pc.toString(16)}`;
     }
     const el = this.el(cpu);
-    const source = elText(this.field(cpu, `SPSR_EL${el}`, 'M') >> 2n);
+    const source = elText(this.savedEl(cpu, el));
     const kind = interruptNames[Number((this.machine.pc(cpu) >> 7n) & 3n)];
     return `${kind ?? syndromeText(this.esr(cpu))} from ${source}`;
   }
@@ -315,7 +320,7 @@ export class A64 implements Architecture {
   private heldCause(cpu: number, kind: InstructionKind): Pick<StopCause, 'detail' | 'values'> {
     const { el, pc } = this.context(cpu);
     if (kind === 'eret') {
-      const to = this.field(cpu, 'SPSR_EL2', 'M') >> 2n;
+      const to = this.savedEl(cpu, 2);
       return { detail: `ERET to ${elText(to)} at 0x${(this.sysreg(cpu, 'ELR_EL2') ?? 0n).toString(16)}` };
     }
     const imm = (BigInt(this.word(cpu, pc) ?? 0) >> 5n) & 0xffffn;

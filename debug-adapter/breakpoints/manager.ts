@@ -244,6 +244,21 @@ function fromCode(l: CodeLocation): Place {
   };
 }
 
+/**
+ * The places of a piece of code. Code that also belongs to a guest's image runs there at a physical address of which
+ * the file knows nothing: stage 2 decides it.
+ */
+function fromCodeAndAliases(target: Target, l: CodeLocation): Place[] {
+  const aliases = target.symbols.modules
+    .filter((m) => m.name === l.file)
+    .flatMap((m) => (m.layout?.aliases ?? []).map((a) => ({ ...a, link: l.address - m.offset })))
+    .filter((a) => (a.regime.vmid ?? 0) !== 0 && a.link >= a.start && a.link < a.end);
+  return [
+    fromCode(l),
+    ...aliases.map((a) => fromCode({ ...l, address: l.address + a.offset, pa: undefined, regime: a.regime })),
+  ];
+}
+
 function fromReference(target: Target, r: AddressReference): Place {
   const known = r.el === undefined && r.vmid === undefined;
   // Without a regime, the program's own addresses mean its code, wherever it is mapped by then.
@@ -276,7 +291,7 @@ function places(target: Target, b: Breakpoint): Place[] {
       b.line = found.line;
       b.path = found.path;
       b.reason = found.reason;
-      return distinct(found.locations.map(fromCode));
+      return distinct(found.locations.flatMap((l) => fromCodeAndAliases(target, l)));
     }
     case 'function': {
       if (/^(.+:)?0x[0-9a-f]+$/i.test(subject.name))
@@ -284,7 +299,7 @@ function places(target: Target, b: Breakpoint): Place[] {
       const found = symbols.locationsOfSymbol(subject.name);
       if (found.length === 0)
         b.reason = `No code has the name "${subject.name}": name a function or a label.`;
-      return distinct(found.map(fromCode));
+      return distinct(found.flatMap((l) => fromCodeAndAliases(target, l)));
     }
     case 'instruction': {
       const r = parseReference(subject.reference);
