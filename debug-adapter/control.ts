@@ -7,6 +7,7 @@ import { common, StopReason } from '../emulator/ir/state';
 import type { StopCause } from './arch/types';
 import { ActiveFilters, type FilterSpec } from './breakpoints/filters';
 import { BreakpointManager, type Hits } from './breakpoints/manager';
+import { callerOf, type Caller } from './control/caller';
 import { LoopDetector } from './control/loops';
 import { Runner } from './control/runner';
 import { Stepper } from './control/stepper';
@@ -36,6 +37,8 @@ const ONE_STEP = 200_000;
 export class Control {
   readonly breakpoints = new BreakpointManager();
   readonly filters = new ActiveFilters();
+  /** Where "step out" goes. */
+  callerOf: (target: Target, cpu: number) => Caller | undefined = callerOf;
   /** The guest runs, or is being stepped. */
   running = false;
   /** The last stop; undefined before the first one and while running. */

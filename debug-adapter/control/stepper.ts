@@ -6,7 +6,6 @@ import { common } from '../../emulator/ir/state';
 import type { CpuContext } from '../arch/types';
 import type { Control, Temporary } from '../control';
 import type { Place } from '../symbols/types';
-import { callerOf } from './caller';
 import type { Granularity, Outcome, StepKind } from './types';
 
 /** Attempts to execute one instruction between interrupts; a guest that only takes interrupts is stopped then. */
@@ -186,7 +185,7 @@ export class Stepper {
 
   /** Runs until the current function has returned, or the exception handler to what it interrupted. */
   private async out(cpu: number): Promise<Outcome> {
-    const caller = callerOf(this.control.target, cpu);
+    const caller = this.control.callerOf(this.control.target, cpu);
     if (!caller) return this.instruction(cpu, 'over');
     const first = this.control.leave(cpu);
     if (first && first.kind !== 'done') return first;

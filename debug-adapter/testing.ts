@@ -1,0 +1,92 @@
+/** For specs: a guest from assembly text, with its run control and a queue of what it reports. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Control } from './control';
+import type { EndReport, StopReport } from './control/types';
+import { parseLaunch } from './launch/config';
+import { Target } from './target';
+
+export type Report = StopReport | EndReport;
+
+export interface TestGuest {
+  readonly target: Target;
+  readonly control: Control;
+  /** The source file. */
+  readonly file: string;
+  /** Console text so far. */
+  readonly console: () => string;
+  readonly messages: string[];
+  /** Numbers of breakpoints that were verified later. */
+  readonly verified: number[];
+  /** The next stop or end. */
+  next(): Promise<Report>;
+  /** Does something, and waits for the stop that follows. @throws Error if the guest ends instead */
+  stop(action: () => void): Promise<StopReport>;
+  /** The line of a label or of text in the source, from 1. */
+  lineOf(text: string): number;
+  /** `symbol+offset` or `symbol` of a CPU's PC. */
+  where(cpu?: number): string;
+}
+
+const folders: string[] = [];
+process.once('exit', () => folders.forEach((f) => rmSync(f, { recursive: true, force: true })));
+
+/** Builds a guest from assembly. The source gets a folder of its own, removed when the process ends. */
+export function testGuest(source: string, launch: Record<string, unknown> = {}): TestGuest {
+  const folder = mkdtempSync(path.join(tmpdir(), 'worldswitch-guest-'));
+  folders.push(folder);
+  const file = path.join(folder, 'main.S');
+  writeFileSync(file, source);
+  const target = Target.launch(parseLaunch({ program: file, memory: '16M', ...launch }));
+  const reports: Report[] = [];
+  const waiting: ((r: Report) => void)[] = [];
+  const report = (r: Report): void => {
+    const first = waiting.shift();
+    if (first) first(r);
+    else reports.push(r);
+  };
+  let text = '';
+  const messages: string[] = [];
+  const verified: number[] = [];
+  const control = new Control(target, {
+    resumed: () => undefined,
+    stopped: report,
+    ended: report,
+    console: (bytes) => (text += new TextDecoder().decode(bytes)),
+    message: (m) => messages.push(m),
+    trace: () => undefined,
+    breakpointChanged: (id) => verified.push(id),
+  });
+  const next = (): Promise<Report> => {
+    const first = reports.shift();
+    return first ? Promise.resolve(first) : new Promise((resolve) => waiting.push(resolve));
+  };
+  return {
+    target,
+    control,
+    file,
+    console: () => text,
+    messages,
+    verified,
+    next,
+    stop: async (action) => {
+      action();
+      const r = await next();
+      if ('kind' in r) throw new Error(`the guest ended: ${r.reason}`);
+      return r;
+    },
+    lineOf: (wanted) => source.split('\n').findIndex((l) => l.includes(wanted)) + 1,
+    where: (cpu = 0) => {
+      const symbol = target.symbols.symbolAt(control.target.machine.pc(cpu));
+      if (!symbol) return `0x${control.target.machine.pc(cpu).toString(16)}`;
+      return symbol.offset === 0n ? symbol.name : `${symbol.name}+${symbol.offset}`;
+    },
+  };
+}
+
+/** A guest that powers off by PSCI (SYSTEM_OFF by SMC). */
+export const POWER_OFF = `
+	ldr	x0, =0x84000008
+	smc	#0
+`;
