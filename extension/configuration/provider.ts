@@ -29,12 +29,12 @@ export function programOfEditor(editor = vscode.window.activeTextEditor): string
   return rootOf(document.uri.fsPath, readText);
 }
 
-/** What can be debugged here without a launch.json: the open file's program, and each folder that has a `main.S`. */
-function candidates(folder: vscode.WorkspaceFolder | undefined): vscode.DebugConfiguration[] {
+/** What can be debugged without a launch.json: the open file's program, and each folder that has a `main.S`. */
+function candidates(): vscode.DebugConfiguration[] {
   const programs = new Map<string, string>();
   const open = programOfEditor();
   if (open !== undefined) programs.set(open, `Debug ${path.basename(open)}`);
-  for (const { uri, name } of folder ? [folder] : (vscode.workspace.workspaceFolders ?? [])) {
+  for (const { uri, name } of vscode.workspace.workspaceFolders ?? []) {
     const main = path.join(uri.fsPath, 'main.S');
     if (existsSync(main)) programs.set(main, `Debug ${name}`);
   }
@@ -49,7 +49,7 @@ class ConfigurationProvider implements vscode.DebugConfigurationProvider {
   ): vscode.ProviderResult<vscode.DebugConfiguration> {
     // F5 without a launch.json: VS Code passes an empty configuration.
     if (!given.type && !given.request && !given.name) {
-      const [first] = candidates(folder);
+      const [first] = candidates();
       if (first) return first;
       void vscode.window.showErrorMessage(
         'Worldswitch found nothing to debug. Open a .S file of this machine, or a folder that has a main.S, and press F5 again.',
@@ -64,10 +64,13 @@ class ConfigurationProvider implements vscode.DebugConfigurationProvider {
   }
 }
 
-/** Run and Debug > Worldswitch...: what there is to debug now. */
+/** Run and Debug > Worldswitch...: what there is to debug now. VS Code asks for each folder, and once for no folder. */
 class DynamicConfigurations implements vscode.DebugConfigurationProvider {
   provideDebugConfigurations(folder: vscode.WorkspaceFolder | undefined): vscode.DebugConfiguration[] {
-    return candidates(folder);
+    return candidates().filter(({ program }: vscode.DebugConfiguration) => {
+      const of = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(String(program)));
+      return of?.index === folder?.index;
+    });
   }
 }
 

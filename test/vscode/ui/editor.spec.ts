@@ -50,6 +50,37 @@ describe('the editor around the debugger', function () {
     await session.page.keyboard.press('Escape');
   });
 
+  it('lists what there is to debug without a launch.json', async () => {
+    await workbench.openFile('alone.S');
+    await workbench.command('Debug: Select and Start Debugging');
+    await session.page
+      .locator('.quick-input-list .monaco-list-row', { hasText: 'Worldswitch' })
+      .first()
+      .click();
+    await session.page.locator('.quick-input-list .monaco-list-row', { hasText: 'Debug alone.S' }).waitFor();
+    await workbench.screenshot('editor-dynamic');
+    await session.page.keyboard.press('Escape');
+  });
+
+  it('says at F5 which line does not assemble, and lists all such lines in Problems', async () => {
+    writeFileSync(
+      path.join(session.folder, 'wrong.S'),
+      '_start:\n\tmov\tx0, #1\n\tmvo\tx0, x1\n\tadd\tx0, x1\n',
+    );
+    await workbench.openFile('wrong.S');
+    await workbench.continue();
+    const dialog = session.page.locator('.monaco-dialog-box');
+    await dialog.waitFor();
+    assert.match(await dialog.innerText(), /wrong\.S:3\b.*mvo/);
+    await workbench.screenshot('editor-assembly-error');
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await workbench.command('Problems: Focus on Problems View');
+    const problems = session.page.locator('.markers-panel .monaco-list-row');
+    await problems.filter({ hasText: 'mvo' }).first().waitFor();
+    await problems.filter({ hasText: /Ln 4/ }).first().waitFor();
+    await workbench.screenshot('editor-problems');
+  });
+
   it('copies the sample to a folder of the user and opens it there, README and hyp-init.S first', async () => {
     await workbench.command('Worldswitch: Open Sample');
     const input = session.page.getByRole('textbox', { name: /Where to put the sample hypervisor/ });
