@@ -1,0 +1,87 @@
+/** Runs kinds of cases: generates batches, compares, shrinks the first mismatch and reports it. */
+import { runOnEmulator, runOnQemu, type Blob, type Case } from './batch';
+import { retired } from './cases';
+import { differences, type Tally } from './compare';
+import { report } from './report';
+import { Rng } from './rng';
+import { shrink } from './shrink';
+
+export interface Batch {
+  readonly cases: readonly Case[];
+  readonly blobs?: readonly Blob[];
+}
+
+export interface Kind {
+  readonly name: string;
+  /** Makes a batch of about `count` cases. */
+  readonly make: (rng: Rng, count: number) => Batch;
+}
+
+export interface Summary {
+  cases: number;
+  /** Instructions of cases that retired. */
+  instructions: number;
+  /** Cases that ended with an exception other than the BRK behind them. */
+  exceptions: number;
+  readonly tally: Tally;
+}
+
+export const newSummary = (): Summary => ({ cases: 0, instructions: 0, exceptions: 0, tally: new Map() });
+
+/** A mismatch, with the report as its message. */
+export class Mismatch extends Error {
+  override readonly name = 'Mismatch';
+}
+
+/** The smallest form of the first of these mismatches, as text. */
+function explain(batch: Batch, bad: readonly number[], all: readonly string[], replay: string): string {
+  const blobs = batch.blobs ?? [];
+  const more = bad.length > 1 ? `\n(and ${bad.length - 1} more cases of this batch)` : '';
+  for (const i of bad.slice(0, 5)) {
+    const small = shrink(batch.cases[i]!, blobs);
+    if (small) return report(small, replay) + more;
+  }
+  return `${batch.cases[bad[0]!]!.kind}: ${bad.length} cases differ, but only after others. ${replay}\n${all.join('\n')}`;
+}
+
+/** Runs one batch. @throws Mismatch */
+export function runBatch(batch: Batch, summary: Summary, replay: string): void {
+  const qemu = runOnQemu(batch.cases, batch.blobs);
+  const ours = runOnEmulator(batch.cases, batch.blobs);
+  const bad: number[] = [];
+  const texts: string[] = [];
+  batch.cases.forEach((test, i) => {
+    const both = { test, qemu: qemu[i]!, ours: ours[i]! };
+    const d = differences(both, summary.tally);
+    const n = retired(test, i, both.qemu);
+    summary.cases++;
+    summary.instructions += n;
+    if (n !== test.length) summary.exceptions++;
+    if (d.length === 0) return;
+    bad.push(i);
+    if (texts.length < 20)
+      texts.push(d.map((x) => `${x.name}: ${x.qemu.toString(16)} ${x.ours.toString(16)}`).join(', '));
+  });
+  if (bad.length > 0) throw new Mismatch(explain(batch, bad, texts, replay));
+}
+
+/** Runs `batches` batches of a kind. */
+export function runKind(
+  kind: Kind,
+  seed: bigint,
+  size: { readonly batches: number; readonly count: number },
+  replay: string,
+  summary: Summary = newSummary(),
+): Summary {
+  for (let i = 0; i < size.batches; i++) {
+    const rng = new Rng(seed, `${kind.name} ${i}`);
+    runBatch(kind.make(rng, size.count), summary, `${replay} (batch ${i})`);
+  }
+  return summary;
+}
+
+/** The summary as one line, deviations included. */
+export function summaryText(s: Summary): string {
+  const met = [...s.tally].map(([name, n]) => `${name}: ${n}`).join('; ');
+  return `${s.cases} cases, ${s.instructions} instructions, ${s.exceptions} exceptions${met ? `; QEMU deviations met: ${met}` : ''}`;
+}
