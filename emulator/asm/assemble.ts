@@ -10,7 +10,7 @@ import { dumpLiterals } from './directives-section';
 import { writeElf } from './elf-writer';
 import { InstructionTable } from './encode';
 import { maxLines, type Frame } from './input';
-import { layOut, type PlacedSection } from './layout';
+import { layOut, type AssembledSymbol, type PlacedSection } from './layout';
 import { joinPath, parentOf } from './paths';
 import { assembleStatement, checkPreprocessor } from './statement';
 import { num } from './value';
@@ -32,18 +32,6 @@ export interface AssembleOptions {
   readonly defines?: Readonly<Record<string, bigint>>;
 }
 
-export interface AssembledSymbol {
-  readonly name: string;
-  readonly value: bigint;
-  readonly size: bigint;
-  /** The section; undefined: an absolute value. */
-  readonly section: string | undefined;
-  readonly binding: 'local' | 'global' | 'weak';
-  readonly type: 'none' | 'object' | 'func' | 'tls';
-  readonly visibility: number;
-  readonly definedAt?: { readonly file: string; readonly line: number };
-}
-
 export interface AssembleResult {
   /** The program; undefined when there are errors. */
   readonly elf?: Uint8Array;
@@ -55,6 +43,8 @@ export interface AssembleResult {
   /** Macros by name, with the place of their first line. */
   readonly macros: readonly { readonly name: string; readonly file: string; readonly line: number }[];
 }
+
+export type { AssembledSymbol, PlacedSection };
 
 export const defaultBase = 0x40080000n;
 
@@ -167,7 +157,7 @@ function collectSymbols(a: Assembler): AssembledSymbol[] {
   const out: AssembledSymbol[] = [];
   for (const s of a.symbols.all.values()) {
     if (a.symbols.isHidden(s.name)) continue;
-    if (s.kind === 'undefined' && (s.binding !== 'weak' || !s.usedAt)) continue;
+    if (s.kind === 'undefined') continue;
     const v = a.finalValue(s.name);
     if (typeof v === 'string') {
       if (a.diagnostics.list.some((d) => d.message === v)) continue;

@@ -1,6 +1,6 @@
 /** Directives that put bytes into the current section. */
 import { valueBytes, wordBytes, type Assembler } from './assembler';
-import type { Arguments, Directive } from './directives';
+import type { Arguments, Directive } from './directive';
 import { stringBytes, type Token } from './lexer';
 
 /** The comma-separated parts of a statement; commas in brackets do not separate. */

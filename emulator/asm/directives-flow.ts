@@ -1,6 +1,6 @@
 /** Directives that decide what is assembled: conditions, repetitions, macros, includes, messages. */
 import type { Assembler } from './assembler';
-import type { Arguments, Directive } from './directives';
+import type { Arguments, Directive } from './directive';
 import { maxDepth, type InputLine } from './input';
 import { bindArguments, parseMacroHeader, splitArguments, squeeze, substitute, type Macro } from './macro';
 import { stringBytes } from './lexer';
@@ -297,7 +297,7 @@ function message(severity: 'error' | 'warning' | 'info', fallback: string): Dire
   return (a, { tokens }) => {
     const t = tokens[0];
     const text = t?.kind === 'str' ? decoder.decode(stringBytes(t.text)) : fallback;
-    a.diagnostics.add(severity, a.place(), text);
+    if (text) a.diagnostics.add(severity, a.place(), text);
   };
 }
 

@@ -1,6 +1,6 @@
 /** Directives that choose the section, and literal pools. */
 import { valueBytes, type Assembler } from './assembler';
-import type { Directive } from './directives';
+import type { Directive } from './directive';
 import { alignTo } from './directives-data';
 import { tokenize } from './lexer';
 import { SHF, SHT, type Chunk } from './sections';

@@ -1,6 +1,6 @@
 /** Directives about symbols. */
 import type { Assembler } from './assembler';
-import type { Directive } from './directives';
+import type { Directive } from './directive';
 import { splitByComma, alignTo } from './directives-data';
 import type { Token } from './lexer';
 import type { Symbol } from './symbols';

@@ -1,20 +1,9 @@
-/** All directives by name. A handler gets what follows the name. */
-import type { Assembler } from './assembler';
+/** All directives by name. */
+import type { Directive } from './directive';
 import { dataDirectives } from './directives-data';
 import { flowDirectives } from './directives-flow';
 import { sectionDirectives } from './directives-section';
 import { symbolDirectives } from './directives-symbol';
-import type { Token } from './lexer';
-
-export interface Arguments {
-  /** As written, without the blanks around. */
-  readonly text: string;
-  readonly tokens: readonly Token[];
-  /** The directive, with its dot. */
-  readonly name: string;
-}
-
-export type Directive = (a: Assembler, args: Arguments) => void;
 
 /** Nothing to do for them: they concern linkers, debuggers or listings. */
 const ignored: Directive = () => undefined;

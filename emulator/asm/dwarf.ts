@@ -1,7 +1,6 @@
 /** DWARF 5 for assembled programs: lines and functions, as GNU as gives them (DWARF 5, dwarfstd.org). */
-import type { AssembledSymbol } from './assemble';
 import { Bytes, Strings } from './bytes';
-import type { PlacedSection } from './layout';
+import type { AssembledSymbol, PlacedSection } from './layout';
 import { baseName, parentOf } from './paths';
 import { SHF } from './sections';
 

@@ -1,8 +1,7 @@
 /** Writes an ELF64 executable for AArch64 (System V ABI; ELF for the Arm 64-bit Architecture, IHI 0056). */
-import type { AssembledSymbol } from './assemble';
 import { Bytes, Strings } from './bytes';
 import { makeDwarf } from './dwarf';
-import type { PlacedSection } from './layout';
+import type { AssembledSymbol, PlacedSection } from './layout';
 import { baseName } from './paths';
 import { SHF, SHT } from './sections';
 
@@ -148,9 +147,7 @@ function symbolTable({ sections, symbols, main }: Program, before: number): Head
     for (const m of s.mapping) put(m.code ? '$x' : '$d', 0, 0, i + 1, m.address, 0n);
   });
   const symbol = (s: AssembledSymbol): void => {
-    const undefinedWeak = s.section === undefined && s.binding === 'weak' && s.value === 0n;
-    const section =
-      s.section === undefined ? (undefinedWeak ? 0 : SHN_ABS) : (index.get(s.section) ?? SHN_ABS);
+    const section = (s.section === undefined ? undefined : index.get(s.section)) ?? SHN_ABS;
     put(s.name, (STB[s.binding] << 4) | STT[s.type], s.visibility, section, s.value, s.size);
   };
   symbols.filter((s) => s.binding === 'local').forEach(symbol);

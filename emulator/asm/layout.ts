@@ -17,6 +17,18 @@ export interface PlacedSection {
   readonly mapping: readonly { readonly address: bigint; readonly code: boolean }[];
 }
 
+export interface AssembledSymbol {
+  readonly name: string;
+  readonly value: bigint;
+  readonly size: bigint;
+  /** The section; undefined: an absolute value. */
+  readonly section: string | undefined;
+  readonly binding: 'local' | 'global' | 'weak';
+  readonly type: 'none' | 'object' | 'func' | 'tls';
+  readonly visibility: number;
+  readonly definedAt?: { readonly file: string; readonly line: number };
+}
+
 /** Loaded sections begin on pages, so that each can have its own access rights. */
 const page = 4096;
 
