@@ -15,6 +15,8 @@ export interface MmuRegisters {
   readonly sctlrEl2: bigint;
   readonly pan: boolean;
   readonly paBits: number;
+  /** Called for a block descriptor at a level that has none, which is a translation fault. */
+  readonly onReservedBlock?: () => void;
 }
 
 export interface MmuAccess {
@@ -62,6 +64,7 @@ interface Table {
   readonly bigEndian: boolean;
   readonly read: (address: bigint, level: number) => bigint;
   readonly raise: (fault: MmuFault['fault'], level: number) => never;
+  readonly onReservedBlock: (() => void) | undefined;
 }
 
 interface Found {
@@ -97,7 +100,10 @@ function walk(t: Table, input: bigint): Found {
       return step(level + 1, next, [...path, d]);
     }
     const blockAllowed = level === 2 || (level === 1 && t.granuleBits === 12);
-    if (kind === 1 && !blockAllowed) t.raise('translation', level);
+    if (kind === 1 && !blockAllowed) {
+      if (level < 3) t.onReservedBlock?.();
+      t.raise('translation', level);
+    }
     const page = (BigInt.asUintN(48, d) >> BigInt(size)) << BigInt(size);
     if (page >> BigInt(t.outputBits)) t.raise('addressSize', level);
     if (!flag(d, 10)) t.raise('accessFlag', level);
@@ -143,6 +149,7 @@ function stage2(
       bigEndian: flag(r.sctlrEl2, 25),
       read: (pa, level) => read(pa) ?? raise('external', level),
       raise,
+      onReservedBlock: r.onReservedBlock,
     },
     ipa,
   );
@@ -212,6 +219,7 @@ function stage1(r: MmuRegisters, read: ReadWord, va: bigint, access: MmuAccess, 
         return read(s2.found.output) ?? raise('external', level);
       },
       raise,
+      onReservedBlock: r.onReservedBlock,
     },
     va,
   );
