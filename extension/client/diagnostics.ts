@@ -16,8 +16,13 @@ function toDiagnostic(item: AssemblyDiagnostic): vscode.Diagnostic {
     item.message,
     item.severity === 'warning' ? vscode.DiagnosticSeverity.Warning : vscode.DiagnosticSeverity.Error,
   );
-  diagnostic.source = 'Worldswitch (F5)';
+  diagnostic.source = 'Worldswitch launch';
   return diagnostic;
+}
+
+/** The language server has its own, live, word on a file that is open in our language; ours would only repeat it. */
+function isServed(uri: vscode.Uri): boolean {
+  return vscode.languages.getDiagnostics(uri).some(({ source }) => source === 'Worldswitch');
 }
 
 /** Assembly errors at F5: all of them in Problems, the first one shown in its file. */
@@ -30,10 +35,16 @@ export function registerDiagnostics(context: vscode.ExtensionContext): void {
     }),
     // The language server checks an edited file; what F5 said of its old text is out of date.
     vscode.workspace.onDidChangeTextDocument(({ document }) => collection.delete(document.uri)),
+    vscode.languages.onDidChangeDiagnostics(({ uris }) => {
+      for (const uri of uris) if (collection.has(uri) && isServed(uri)) collection.delete(uri);
+    }),
     onCustomEvent<AssemblyDiagnostics>('worldswitch/diagnostics', async ({ items }) => {
       const byFile = new Map<string, vscode.Diagnostic[]>();
       for (const item of items) byFile.set(item.file, [...(byFile.get(item.file) ?? []), toDiagnostic(item)]);
-      for (const [file, diagnostics] of byFile) collection.set(vscode.Uri.file(file), diagnostics);
+      for (const [file, diagnostics] of byFile) {
+        const uri = vscode.Uri.file(file);
+        if (!isServed(uri)) collection.set(uri, diagnostics);
+      }
       const first = items.find((item) => item.severity === 'error');
       if (!first) return;
       const at = toDiagnostic(first).range.start;

@@ -78,6 +78,8 @@ describe('the editor around the debugger', function () {
     const problems = session.page.locator('.markers-panel .monaco-list-row');
     await problems.filter({ hasText: 'mvo' }).first().waitFor();
     await problems.filter({ hasText: /Ln 4/ }).first().waitFor();
+    // The file, and each error once, although both F5 and the language server have found them.
+    await until('each error once', async () => (await problems.count()) === 3);
     await workbench.screenshot('editor-problems');
   });
 
