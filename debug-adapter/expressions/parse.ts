@@ -118,7 +118,9 @@ function numberOf(token: Token, text: string): bigint {
     if (code === undefined) throw new ExpressionError(text, `${token.text} is no character`, token.at);
     return BigInt(code);
   }
-  const value = BigInt(token.text.replaceAll('_', ''));
+  const digits = token.text.replaceAll('_', '');
+  if (/^0[xXbB]$/.test(digits)) throw new ExpressionError(text, `"${token.text}" is no number`, token.at);
+  const value = BigInt(digits);
   if (value >> 64n) throw new ExpressionError(text, `${token.text} does not fit into 64 bits`, token.at);
   return value;
 }

@@ -36,7 +36,13 @@ export const MAX_MEMORY = 3584n * MIB;
 const wrong = (message: string): UserError => new UserError(message, ErrorId.launch, true);
 
 const kindOf = (value: unknown): string =>
-  value === null ? 'null' : Array.isArray(value) ? 'a list' : `the ${typeof value} ${JSON.stringify(value)}`;
+  value === undefined
+    ? 'missing'
+    : value === null
+      ? 'null'
+      : Array.isArray(value)
+        ? 'a list'
+        : `the ${typeof value} ${JSON.stringify(value)}`;
 
 function complain(name: string, expected: string, value: unknown): UserError {
   return wrong(

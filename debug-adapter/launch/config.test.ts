@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { MAX_MEMORY, parseLaunch, parseMemory } from './config';
+
+describe('launch configuration', () => {
+  it('fills in what is left out', () => {
+    const c = parseLaunch({ program: 'main.S' });
+    assert.equal(c.cpu, 'cortex-a57');
+    assert.equal(c.smp, 1);
+    assert.equal(c.memory, 512n << 20n);
+    assert.equal(c.stopOnEntry, true);
+    assert.equal(c.hypervisor, 'auto');
+    assert.deepEqual(c.symbols, []);
+  });
+
+  it('reads symbol files with their place', () => {
+    const { symbols } = parseLaunch({
+      program: 'p',
+      symbols: [{ file: 'vmlinux', offset: '-0x1000', regime: 'EL1', vmid: 3 }],
+    });
+    assert.deepEqual(symbols, [{ file: 'vmlinux', offset: -0x1000n, regime: { el: 'EL1', vmid: 3 } }]);
+  });
+
+  const bad: readonly (readonly [Record<string, unknown>, RegExp])[] = [
+    [{}, /no "program"/],
+    [{ program: 7 }, /"program".*the number 7/],
+    [{ program: '' }, /"program"/],
+    [{ program: 'p', cpu: 'cortex-m3' }, /"cpu".*"cortex-a57"/],
+    [{ program: 'p', smp: '2' }, /"smp".*from 1 to 8.*the string "2"/],
+    [{ program: 'p', smp: 0 }, /"smp"/],
+    [{ program: 'p', smp: 9 }, /"smp"/],
+    [{ program: 'p', smp: 1.5 }, /"smp"/],
+    [{ program: 'p', memory: 512 }, /"memory".*"512M"/],
+    [{ program: 'p', memory: '512' }, /"memory"/],
+    [{ program: 'p', memory: '64G' }, /"memory".*3584M/],
+    [{ program: 'p', memory: '1K' }, /"memory"/],
+    [{ program: 'p', stopOnEntry: 'yes' }, /"stopOnEntry".*true or false/],
+    [{ program: 'p', trace: 1 }, /"trace"/],
+    [{ program: 'p', hypervisor: 'xen' }, /"hypervisor".*"auto", "reference", "none"/],
+    [{ program: 'p', symbols: {} }, /"symbols".*a list/],
+    [{ program: 'p', symbols: ['x.elf'] }, /"symbols\[0\]"/],
+    [{ program: 'p', symbols: [{}] }, /"symbols\[0\]\.file"/],
+    [{ program: 'p', symbols: [{ file: 'f', vmid: -1 }] }, /"symbols\[0\]\.vmid"/],
+    [{ program: 'p', symbols: [{ file: 'f', offset: 'x' }] }, /offset "x"/],
+    [{ program: 'p', symbols: [{ file: 'f', regime: 'EL7' }] }, /EL7/],
+    [{ program: 'p', sourceMap: [] }, /"sourceMap"/],
+    [{ program: 'p', sourceMap: { '/a': 1 } }, /"sourceMap\["\/a"\]"/],
+  ];
+  for (const [args, expected] of bad) {
+    it(`names what is wrong in ${JSON.stringify(args)}`, () => {
+      assert.throws(
+        () => parseLaunch(args),
+        (e: Error) => {
+          assert.match(e.message, expected);
+          assert.doesNotMatch(e.message, /\n|undefined|\[object/);
+          return true;
+        },
+      );
+    });
+  }
+
+  it('throws only errors for the user, whatever the values', () => {
+    const names = [
+      'program',
+      'cpu',
+      'smp',
+      'memory',
+      'symbols',
+      'stopOnEntry',
+      'hypervisor',
+      'trace',
+      'sourceMap',
+    ];
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...names), fc.jsonValue()), (args) => {
+        try {
+          parseLaunch(args);
+        } catch (error) {
+          assert.match((error as Error).name, /^(UserError|SymbolError)$/);
+        }
+      }),
+    );
+  });
+
+  it('makes whole memory sizes', () => {
+    assert.equal(parseMemory('1M'), 1n << 20n);
+    assert.equal(parseMemory('2G'), 2n << 30n);
+    assert.equal(parseMemory(`${MAX_MEMORY >> 20n}M`), MAX_MEMORY);
+  });
+});
