@@ -171,7 +171,7 @@ export const gicRegisters: readonly SysregRow[] = [
     access: 'ro',
     irq: false,
     board: false,
-    reset: (4n << 29n) | (4n << 26n) | (1n << 23n) | (1n << 21n) | (1n << 19n) | 3n,
+    reset: (4n << 29n) | (4n << 26n) | (1n << 23n) | (1n << 21n) | (1n << 20n) | (1n << 19n) | 3n,
     fields: {
       PRIbits: [31, 29],
       PREbits: [28, 26],
@@ -221,6 +221,8 @@ export const gicRegisters: readonly SysregRow[] = [
         .reduce((a, b) => s.or(a, b)),
   }),
   ich('ICH_VMCR_EL2', 11, 7, 'Virtual machine view of the CPU interface', {
+    // The smallest binary points, and VFIQEn, which is one where system registers are the only interface.
+    reset: 0x4c0008n,
     mask: 0xffffffffn,
     fields: {
       VENG0: 0,

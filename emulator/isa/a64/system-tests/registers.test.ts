@@ -5,6 +5,7 @@ import { encodingKey, type Encoding } from '../../dsl/sysreg';
 import { contextKey, contextPart } from '../mmu-context';
 import { state } from '../state';
 import { deviceRegisters, explainControl, sysregNamed, sysregs, type Sysreg } from '../sysregs';
+import { explainAccess } from '../sysregs/explain';
 import { tlbiOps, tlbiSelection } from '../tlbi';
 import { RAM_BASE, SystemCpu } from './cpu';
 
@@ -226,6 +227,25 @@ describe('system register access', () => {
       assert.equal(cpuAt(2).exec(msr(name)), 'recheck', name);
     for (const name of ['TPIDR_EL2', 'VBAR_EL1', 'ELR_EL1', 'SP_EL1'])
       assert.equal(cpuAt(2).exec(msr(name)), 'next', name);
+  });
+});
+
+describe('trap explanations', () => {
+  it('name the control and its value', () => {
+    const c = cpuAt(1);
+    const read = (r: string): bigint => c.reg(r);
+    assert.equal(explainAccess('TTBR0_EL1', 'w', 1, read), undefined);
+    c.setField('HCR_EL2.TVM', 1n);
+    assert.equal(
+      explainAccess('TTBR0_EL1', 'w', 1, read),
+      'HCR_EL2.TVM = 1: a write of TTBR0_EL1 at EL1 is taken to EL2, EC 0x18',
+    );
+    assert.equal(explainAccess('TTBR0_EL1', 'r', 1, read), undefined);
+    c.setField('HCR_EL2.TGE', 1n);
+    assert.equal(
+      explainAccess('CNTVCT_EL0', 'r', 0, read),
+      'CNTKCTL_EL1.EL0VCTEN = 0, HCR_EL2.TGE = 1: a read of CNTVCT_EL0 at EL0 is taken to EL2, EC 0x18',
+    );
   });
 });
 
