@@ -66,8 +66,9 @@ export class DapClient {
   /** Index in `log` of the next message that an event wait may take. */
   private seen = 0;
 
-  constructor(node: readonly string[] = []) {
-    this.child = spawn(process.execPath, [...node, adapterBundle()], { stdio: 'pipe' });
+  /** @param program the adapter; bundled from the sources unless given */
+  constructor(node: readonly string[] = [], program: string = adapterBundle()) {
+    this.child = spawn(process.execPath, [...node, program], { stdio: 'pipe' });
     this.child.stderr.on('data', (d: Buffer) => (this.stderr += d.toString()));
     const reader = new FrameReader({
       message: (text) => this.receive(JSON.parse(text) as Message),
