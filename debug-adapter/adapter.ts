@@ -3,11 +3,14 @@ import { joinHandlers } from './protocol/registry';
 import { DapServer } from './protocol/server';
 import { handlers as breakpoints } from './requests/breakpoints';
 import { handlers as lifecycle } from './requests/lifecycle';
+import { handlers as memory } from './requests/memory';
 import { handlers as run } from './requests/run';
+import { handlers as stack } from './requests/stack';
+import { handlers as variables } from './requests/variables';
 import { handlers as worldswitch } from './requests/worldswitch';
 
 /** One area a line. */
-export const allHandlers = joinHandlers(lifecycle, breakpoints, run, worldswitch);
+export const allHandlers = joinHandlers(lifecycle, breakpoints, run, stack, variables, memory, worldswitch);
 
 /** A server for one client. */
 export function createServer(): DapServer {

@@ -28,6 +28,7 @@ const plain = (
   points?: 'code' | 'data',
 ): DebugRegister => ({
   name,
+  kind: 'general',
   width: 64,
   doc,
   fields: [],
@@ -71,6 +72,7 @@ function writePstate(cpu: DebugCpu, v: bigint): void {
 
 const cpsr: DebugRegister = {
   name: 'cpsr',
+  kind: 'status',
   width: 32,
   doc: 'PSTATE, in the form of SPSR_ELx',
   fields: fieldsOf('CPSR', spsrFields).filter((f) => f.name !== 'M'),
@@ -80,6 +82,7 @@ const cpsr: DebugRegister = {
 
 const vector = (n: number): DebugRegister => ({
   name: `v${n}`,
+  kind: 'vector',
   width: 128,
   doc: `FP and SIMD register ${n}`,
   fields: [],
@@ -99,6 +102,7 @@ function systemRegister(r: Sysreg): DebugRegister {
   const points = pointerKind(r.name);
   return {
     name: r.name,
+    kind: 'system',
     width: 64,
     doc: r.doc,
     fields: fieldsOf(r.name, r.fields ?? {}),
@@ -108,7 +112,9 @@ function systemRegister(r: Sysreg): DebugRegister {
   };
 }
 
-const system = new Map(sysregs.map((r) => [r.name, systemRegister(r)]));
+/** Registers of EL3 are rows so that MRS knows them, but no CPU here has that level. */
+const present = sysregs.filter((r) => r.min !== 3);
+const system = new Map(present.map((r) => [r.name, systemRegister(r)]));
 
 const groupOf = (r: Sysreg): string =>
   viewGroups.find(([, pattern]) => pattern.test(`${r.group}/${r.name}`))?.[0] ?? 'Other';
@@ -117,7 +123,7 @@ function systemGroups(belongs: (r: Sysreg) => boolean): RegisterGroup[] {
   const hidden = new Set(['PSTATE', 'FP']);
   const found = new Map<string, DebugRegister[]>();
   for (const [name] of viewGroups) if (!hidden.has(name)) found.set(name, []);
-  for (const r of sysregs) {
+  for (const r of present) {
     if (r.access === 'wo' || !belongs(r)) continue;
     found.get(groupOf(r))?.push(system.get(r.name)!);
   }
@@ -173,6 +179,7 @@ export const registerScopes: readonly RegisterScope[] = [
 
 const part = (name: string, register: string, width: number, doc: string): DebugRegister => ({
   name,
+  kind: register.startsWith('v') ? 'vector' : 'general',
   width,
   doc,
   fields: [],
@@ -180,7 +187,7 @@ const part = (name: string, register: string, width: number, doc: string): Debug
 });
 
 /** Names that stand for a whole other register. */
-const aliases: Readonly<Record<string, string>> = { fp: 'x29', lr: 'x30', pstate: 'cpsr', el: 'CurrentEL' };
+const aliases: Readonly<Record<string, string>> = { fp: 'x29', lr: 'x30', pstate: 'cpsr' };
 
 const parts: readonly DebugRegister[] = [
   ...Array.from({ length: 31 }, (_, n) => part(`w${n}`, `x${n}`, 32, `Lower half of X${n}`)),
@@ -215,3 +222,10 @@ export const registerNames: readonly string[] = [...all.map((r) => r.name), ...O
 export const dwarfNames: readonly string[] = Array.from({ length: 96 }, (_, n) =>
   n < 31 ? `x${n}` : n === 31 ? 'sp' : n === 32 ? 'pc' : n >= 64 ? `v${n - 64}` : '',
 );
+
+/** What frames are made of: where execution is, stacks, return addresses, and how addresses are translated. */
+const frameRegisters =
+  /^(pc|sp|cpsr|x29|x30|SPSel|(SP|ELR|SPSR|TTBR[01]|TCR|SCTLR|HCR|VTTBR|VTCR|TPIDR)_EL\d)$/;
+
+export const movesFrames = (register: string): boolean =>
+  frameRegisters.test(findRegister(register)?.name ?? '');

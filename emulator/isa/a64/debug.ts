@@ -1,8 +1,9 @@
 /** A64 as the debugger sees it: see isa/dsl/debug.ts. */
 import type { InterruptedContext, IsaDebug, ReadRegister, RegimeFacts } from '../dsl/debug';
-import { dwarfNames, findRegister, registerNames, registerScopes } from './debug-registers';
+import { dwarfNames, findRegister, movesFrames, registerNames, registerScopes } from './debug-registers';
 import { decodeSyndrome, syndromeOf } from './debug-syndrome';
 import { translateForDebugger } from './debug-translate';
+import { explainRoute, type ExceptionName } from './exception-routes';
 
 const bits = (v: bigint, msb: number, lsb: number): number =>
   Number((v >> BigInt(lsb)) & ((1n << BigInt(msb - lsb + 1)) - 1n));
@@ -16,9 +17,15 @@ function vmidOf(read: ReadRegister): number | undefined {
   return bits(read('VTTBR_EL2'), bits(read('VTCR_EL2'), 19, 19) ? 63 : 55, 48);
 }
 
+/** The ASID in use: of TTBR1_EL1 if TCR_EL1.A1 (bit 22), 8 bits or with AS (bit 36) 16. */
+function asidOf(read: ReadRegister): number {
+  const tcr = read('TCR_EL1');
+  return bits(read(bits(tcr, 22, 22) ? 'TTBR1_EL1' : 'TTBR0_EL1'), bits(tcr, 36, 36) ? 63 : 55, 48);
+}
+
 function regimeOf(level: number, read: ReadRegister): RegimeFacts {
-  if (level >= 2) return { level: `EL${level}`, vmid: undefined };
-  return { level: 'EL1', vmid: vmidOf(read) };
+  if (level >= 2) return { level: `EL${level}`, vmid: undefined, asid: undefined };
+  return { level: 'EL1', vmid: vmidOf(read), asid: asidOf(read) };
 }
 
 /** What ELR and SPSR of a level say about the context below or beside it. */
@@ -43,10 +50,19 @@ function interrupted(level: number, read: ReadRegister): InterruptedContext | un
   };
 }
 
+const interrupts: Readonly<Record<string, ExceptionName>> = { IRQ: 'irq', FIQ: 'fiq' };
+
+function explainInterrupt(name: string, from: number, to: number, read: ReadRegister): string | undefined {
+  const row = interrupts[name];
+  const explained = row && explainRoute(row, from, read);
+  return explained?.to === to ? explained.why : undefined;
+}
+
 export const a64Debug: IsaDebug = {
   scopes: registerScopes,
   find: findRegister,
   names: registerNames,
+  movesFrames,
   dwarf: dwarfNames,
   // AAPCS64, "The Frame Pointer": the record is the caller's X29 and X30.
   records: {
@@ -59,11 +75,20 @@ export const a64Debug: IsaDebug = {
     stack: 'sp',
   },
   instructionBytes: 4,
+  // BL and BLR.
+  isCall: (word) => (word & 0xfc000000) >>> 0 === 0x94000000 || (word & 0xfffffc1f) >>> 0 === 0xd63f0000,
+  // A table has 16 entries of 128 bytes (D1.13.2).
+  inVectors: (level, pc, read) =>
+    level > 0 && level < 3 && pc - read(`VBAR_EL${level}`) >= 0n && pc - read(`VBAR_EL${level}`) < 0x800n,
   levelOf: (read) => bits(read('cpsr'), 3, 2),
   levelName: (level) => `EL${level}`,
   regimeOf,
   interrupted,
   syndrome: syndromeOf,
   decodeSyndrome,
+  isTranslating: (level, read) => level > 0 && level < 3 && (read(`SCTLR_EL${level}`) & 1n) === 1n,
+  explainInterrupt,
+  // HCR_EL2.VM and DC.
+  withoutVirtualMachine: (read) => new Map([['HCR_EL2', read('HCR_EL2') & ~0x1001n]]),
   translate: translateForDebugger,
 };

@@ -38,6 +38,7 @@ export interface PartOf {
 export interface DebugRegister {
   /** Canonical name. */
   readonly name: string;
+  readonly kind: 'general' | 'status' | 'vector' | 'system';
   /** Bits. */
   readonly width: number;
   readonly doc: string;
@@ -83,6 +84,8 @@ export interface RegimeFacts {
   readonly level: string;
   /** The virtual machine whose second stage applies. */
   readonly vmid: number | undefined;
+  /** The address space that is loaded, where the level has several. */
+  readonly asid: number | undefined;
 }
 
 /** A context that an exception interrupted, as the level that took the exception finds it. */
@@ -156,6 +159,8 @@ export interface IsaDebug {
   readonly scopes: readonly RegisterScope[];
   /** Any register, part or alias, in any case. */
   find(name: string): DebugRegister | undefined;
+  /** Whether changing a register changes what the call stack looks like. */
+  movesFrames(register: string): boolean;
   /** All names that `find` knows, for completion. */
   readonly names: readonly string[];
   /** DWARF register numbers. */
@@ -163,6 +168,10 @@ export interface IsaDebug {
   readonly records: FrameRecords;
   /** Size of the smallest instruction. */
   readonly instructionBytes: number;
+  /** Whether an instruction calls a subroutine and comes back behind itself. */
+  isCall(word: number): boolean;
+  /** Whether a PC is in the exception vectors of a level, where no register has been saved yet. */
+  inVectors(level: number, pc: bigint, read: ReadRegister): boolean;
   /** The exception level of a frame whose registers `read` gives. */
   levelOf(read: ReadRegister): number;
   levelName(level: number): string;
@@ -173,6 +182,17 @@ export interface IsaDebug {
   syndrome(level: number, read: ReadRegister): Syndrome | undefined;
   /** The same for a syndrome from elsewhere (a saved context). */
   decodeSyndrome(value: bigint, level: number, read: ReadRegister): Syndrome;
+  /** Whether a level translates addresses of its own (its MMU is on). */
+  isTranslating(level: number, read: ReadRegister): boolean;
+  /** Why an interrupt from level `from` is taken to level `to`; undefined when the controls do not say so any more. */
+  explainInterrupt(
+    name: 'IRQ' | 'FIQ' | 'SError',
+    from: number,
+    to: number,
+    read: ReadRegister,
+  ): string | undefined;
+  /** What system registers hold, as far as translation minds, where no virtual machine is loaded. */
+  withoutVirtualMachine(read: ReadRegister): ReadonlyMap<string, bigint>;
   /**
    * Translates an address as the CPU would, permissions aside. `registers` replaces system registers for the
    * translation: that of a virtual machine that is not loaded.

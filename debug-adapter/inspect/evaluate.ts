@@ -1,0 +1,168 @@
+/** Expressions of watches, hovers and the console: values with parts, assignments. */
+import { UserError } from '../errors';
+import { parseAddress } from './address-space';
+import { change } from './containers';
+import type { Item } from './items';
+import { FrameNames, splitPath } from './names';
+import { editedText, hex } from './numbers';
+import { bytesOf } from './frames';
+import { parseValue } from './register-items';
+import type { StopView } from './stop-view';
+import type { Frame } from './frames';
+
+const assignment = /^([^=<>!]*?[^=<>!\s+\-*/%&|^])\s*(<<|>>|[-+*/%&|^])?=(?!=)\s*([^=].*)$/s;
+const wholePath = /^\$?[A-Za-z_$][\w$]*(?:\s*(?:\.|->)\s*[A-Za-z_$][\w$]*|\[[^[\]]+\])*$/;
+const structCast = /^\*?\(\s*(?:struct\s+)?([A-Za-z_]\w*)\s*\*\s*\)\s*(.+)$/s;
+const store = /^\*\s*(?:\(\s*(\w+)\s*\*\s*\))?\s*(.+)$/s;
+
+const sizes: Readonly<Record<string, number>> = {
+  u8: 1,
+  s8: 1,
+  uint8_t: 1,
+  int8_t: 1,
+  u16: 2,
+  s16: 2,
+  uint16_t: 2,
+  int16_t: 2,
+  u32: 4,
+  s32: 4,
+  uint32_t: 4,
+  int32_t: 4,
+  u64: 8,
+  s64: 8,
+  uint64_t: 8,
+  int64_t: 8,
+};
+
+export class FrameEvaluator {
+  private readonly names: FrameNames;
+
+  constructor(
+    private readonly view: StopView,
+    frame: Frame,
+  ) {
+    this.names = new FrameNames(view, frame);
+  }
+
+  private get frame(): Frame {
+    return this.names.frame;
+  }
+
+  /** The item that an expression gives. @throws UserError */
+  item(text: string): Item {
+    const expression = text.trim();
+    if (expression === '')
+      throw new UserError(
+        'There is nothing to evaluate: write an expression such as x0, HCR_EL2.VM or vcpu.ctxt.pc.',
+      );
+    const found = this.path(expression) ?? this.address(expression) ?? this.struct(expression);
+    return found ?? this.number(expression);
+  }
+
+  private path(text: string): Item | undefined {
+    if (!wholePath.test(text)) return undefined;
+    const item = this.names.path(text);
+    if (item || splitPath(text).length === 1) return item;
+    // `name.part` may be a symbol that has a dot in its name.
+    return undefined;
+  }
+
+  private address(text: string): Item | undefined {
+    if (!/^[A-Za-z][^:?]*:\s*(0[xX][0-9a-fA-F_]+|\d+)$/.test(text)) return undefined;
+    const { space, value } = parseAddress(text);
+    return this.names.address(space ?? this.frame.space, value);
+  }
+
+  /** `(vcpu*)0x...`, with or without a star before it. */
+  private struct(text: string): Item | undefined {
+    const [, type = '', of = ''] = structCast.exec(text) ?? [];
+    if (type === '' || Object.hasOwn(sizes, type)) return undefined;
+    const prepared = this.names.prepare(of);
+    const item = this.names.structAt(type, prepared.space, this.names.number(of));
+    if (!item)
+      throw new UserError(
+        `There is no struct "${type}" in the layout of the hypervisor: cast to u64 or another integer type.`,
+      );
+    return item;
+  }
+
+  private number(text: string): Item {
+    const value = this.names.number(text);
+    const { space } = this.names.prepare(text);
+    const isName = /^&?\s*[A-Za-z_.$][\w.$]*$/.test(text);
+    const symbol = isName ? this.names.address(space, value).value.match(/ <.*>$/)?.[0] : undefined;
+    return {
+      name: text,
+      value: `${hex(value)}${symbol ?? (value > 9n ? ` (${decimal(value)})` : '')}`,
+      number: value,
+      type: 'u64',
+      memoryReference: this.names.address(space, value).memoryReference ?? hex(value),
+    };
+  }
+
+  /** Changes what an expression names: `x0`, `HCR_EL2.VM`, `vcpu.ctxt.x[3]`, `*(u32*)0x40000000`. @throws UserError */
+  assign(target: string, valueText: string): Item {
+    const lvalue = target.trim();
+    const item = this.path(lvalue);
+    if (item) {
+      this.view.changed(change(item, valueText));
+      return this.path(lvalue) ?? item;
+    }
+    const [, type, of] = store.exec(lvalue) ?? [];
+    if (of === undefined) {
+      if (wholePath.test(lvalue)) throw this.names.unknown(splitPath(lvalue)[0] ?? lvalue);
+      throw new UserError(
+        `"${lvalue}" cannot be assigned to: name a register, a field, a variable or *(u64*)ADDRESS.`,
+      );
+    }
+    const bytes = type === undefined ? 8 : sizes[type];
+    if (bytes === undefined) throw new UserError(`"${type}" is no integer type: use u8, u16, u32 or u64.`);
+    return this.store(lvalue, of, bytes, valueText);
+  }
+
+  private store(lvalue: string, addressText: string, bytes: number, valueText: string): Item {
+    const { space } = this.names.prepare(addressText);
+    const address = this.names.number(addressText);
+    const value = parseValue(this.names.context, editedText(valueText));
+    const { guest } = this.view;
+    if (guest.writable(this.frame.cpu, space, address, bytes) < bytes)
+      throw new UserError(
+        `${hex(address)} cannot be written: ${guest.whyNot(this.frame.cpu, space, address)}.`,
+      );
+    guest.write(this.frame.cpu, space, address, bytesOf(BigInt.asUintN(64, value), bytes));
+    this.view.changed('stacks');
+    this.view.memoryChanged(this.names.address(space, address).memoryReference ?? hex(address), 0, bytes);
+    return this.number(lvalue);
+  }
+
+  /** An assignment of the console: `x0 = 5`, `x0 += 8`; undefined when the text is none. */
+  assignment(text: string): Item | undefined {
+    const [, target, operator, value] = assignment.exec(text.trim()) ?? [];
+    if (target === undefined || value === undefined) return undefined;
+    if (!operator) return this.assign(target, value);
+    return this.assign(target, hex(this.names.number(`(${target}) ${operator} (${value})`)));
+  }
+
+  /** What can stand at the end of a text. */
+  completions(
+    text: string,
+  ): { readonly label: string; readonly kind: 'field' | 'variable' | 'function' | 'value' }[] {
+    const [, base, start = ''] = /^(.*?)(?:\.|->)?([\w$]*)$/s.exec(text) ?? [];
+    if (base && /(?:\.|->)[\w$]*$/.test(text)) {
+      const item = wholePath.test(base) ? this.names.path(base) : undefined;
+      const parts = item?.parts?.() ?? [];
+      return parts
+        .filter((p) => begins(p.name, start))
+        .map((p) => ({ label: p.name, kind: 'field' as const }));
+    }
+    return this.names.beginning(start);
+  }
+}
+
+/** Signed where that is the likelier meaning. */
+function decimal(value: bigint): string {
+  const signed = BigInt.asIntN(64, value);
+  return String(signed < 0n && signed > -0x10000n ? signed : value);
+}
+
+const begins = (name: string, start: string): boolean => name.toLowerCase().startsWith(start.toLowerCase());

@@ -1,0 +1,325 @@
+/**
+ * The call stack of a CPU: the frames of the exception level that it is at, then, behind a label that names the
+ * exception, those of the context that was interrupted, and so on down to EL0.
+ */
+import type { TraceEvent } from '../arch/types';
+import { littleEndian } from '../symbols/dwarf/expression';
+import type { FrameReader } from '../symbols/dwarf/expression';
+import type { FunctionAt, LineAt, SymbolAt } from '../symbols/types';
+import { hex, symbolPlace, type AddressSpace } from './address-space';
+import { FrameRegisters, type RegisterPlace } from './frame-registers';
+import type { Guest } from './guest';
+
+/** A line of the call stack. */
+export interface Frame {
+  readonly kind: 'code' | 'label';
+  readonly cpu: number;
+  readonly level: number;
+  readonly space: AddressSpace;
+  readonly registers: FrameRegisters;
+  readonly pc: bigint;
+  /** Inside the instruction that called, where `pc` is behind it: what symbols are asked for. */
+  readonly lookup: bigint;
+  /** Text of a label. */
+  readonly label?: string;
+  /** The function is inlined at this place into the next frame. */
+  readonly inlined?: string;
+}
+
+/** What happened to an exception level last, if it is known: see the trace. */
+export interface ExceptionHistory {
+  /** The last exception to a level, or the last return from it. */
+  last(cpu: number, level: number, vmid: number | undefined): TraceEvent | undefined;
+  text(event: TraceEvent): string;
+}
+
+/** More frames than this are a loop of damaged records. */
+const MAX_FRAMES = 256;
+const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
+
+export class StackWalker {
+  constructor(
+    private readonly guest: Guest,
+    private readonly history: ExceptionHistory,
+  ) {}
+
+  /** All frames of a CPU, the innermost first. */
+  frames(cpu: number): Frame[] {
+    const out: Frame[] = [];
+    let registers = new FrameRegisters(this.guest, cpu);
+    const seen = new Set<number>();
+    for (;;) {
+      const level = this.guest.isa.levelOf(registers.reader);
+      const space = this.guest.spaceOf(level, registers.reader);
+      out.push(...this.walk({ cpu, level, space, registers }));
+      if (seen.has(level)) break;
+      seen.add(level);
+      const below = this.interrupted(cpu, level, registers, out.length > 0 ? out[0]?.pc : undefined);
+      if (!below || out.length >= MAX_FRAMES) break;
+      out.push(below.label);
+      registers = below.registers;
+    }
+    return out;
+  }
+
+  // --- exceptions -------------------------------------------------------------------------------------------------
+
+  private interrupted(
+    cpu: number,
+    level: number,
+    registers: FrameRegisters,
+    pc: bigint | undefined,
+  ): { label: Frame; registers: FrameRegisters } | undefined {
+    const { isa } = this.guest;
+    const facts = isa.regimeOf(level, registers.reader);
+    const event = this.history.last(cpu, level, facts.vmid);
+    // Before the first exception, and after the return from the last one, ELR and SPSR are nobody's context.
+    if (event?.kind !== 'entry') return undefined;
+    const context = isa.interrupted(level, registers.reader);
+    if (!context || context.level > level) return undefined;
+    const from = isa.levelName(context.level);
+    const label =
+      event.pc === context.pc ? `${this.history.text(event)} from ${from}` : `returns to ${from} by ERET`;
+    const places = new Map<string, RegisterPlace>();
+    for (const [name, holder] of context.registers) places.set(name, this.held(registers, holder));
+    const inVectors = pc !== undefined && isa.inVectors(level, pc, registers.reader);
+    if (!inVectors)
+      for (const [name, place] of this.savedGeneral(cpu, registers, context.registers))
+        places.set(name, place);
+    return {
+      label: {
+        kind: 'label',
+        cpu,
+        level,
+        space: this.guest.spaceOf(level, registers.reader),
+        registers,
+        pc: context.pc,
+        lookup: context.pc,
+        label,
+      },
+      registers: registers.with(places),
+    };
+  }
+
+  /** A register of the interrupted context that another register holds. */
+  private held(registers: FrameRegisters, holder: string): RegisterPlace {
+    const register = registers.isa.find(holder);
+    return {
+      read: () => (register ? registers.value(register) : undefined),
+      ...(register && registers.whyNotWritable(register) === undefined
+        ? { write: (v: bigint) => registers.write(register, v) }
+        : {}),
+      where: `in ${holder}`,
+    };
+  }
+
+  /**
+   * The general-purpose registers of the interrupted context where the hypervisor has saved them: in the context
+   * whose saved PC and PSTATE are those of the exception. Until then they are still in the CPU.
+   */
+  private savedGeneral(
+    cpu: number,
+    registers: FrameRegisters,
+    holders: ReadonlyMap<string, string>,
+  ): Map<string, RegisterPlace> {
+    const { hypervisor } = this.guest;
+    const structs = [hypervisor.currentVcpu(cpu)?.at, hypervisor.hostContext(cpu)];
+    for (const at of structs) {
+      if (!at) continue;
+      const saved = hypervisor.registersIn(at);
+      const matches = ['pc', 'cpsr'].every((name) => {
+        const holder = holders.get(name) ?? '';
+        const place = saved.get(holder.toLowerCase());
+        return place && this.load(cpu, place.space, place.address, place.bytes) === registers.read(holder);
+      });
+      if (!matches) continue;
+      return new Map(
+        [...saved]
+          .filter(([name]) => this.guest.isa.find(name)?.kind === 'general')
+          .map(([name, { space, address, bytes }]) => [
+            name,
+            {
+              read: () => this.load(cpu, space, address, bytes),
+              write: (v: bigint) => void this.guest.write(cpu, space, address, bytesOf(v, bytes)),
+              where: `in ${at.struct.name} at ${hex(address)}`,
+            },
+          ]),
+      );
+    }
+    return new Map();
+  }
+
+  private load(cpu: number, space: AddressSpace, address: bigint, bytes: number): bigint | undefined {
+    return this.guest.number(cpu, space, address, bytes);
+  }
+
+  // --- calls ------------------------------------------------------------------------------------------------------
+
+  /** The frames of one exception level, from its innermost. */
+  private walk(start: Pick<Frame, 'cpu' | 'level' | 'space' | 'registers'>): Frame[] {
+    const out: Frame[] = [];
+    let frame: Frame | undefined = this.frameAt(start, start.registers, false);
+    let leaf = true;
+    while (frame && out.length < MAX_FRAMES) {
+      out.push(...this.withInlined(frame));
+      frame = this.caller(frame, leaf);
+      leaf = false;
+    }
+    return out;
+  }
+
+  private frameAt(
+    base: Pick<Frame, 'cpu' | 'level' | 'space'>,
+    registers: FrameRegisters,
+    isReturn: boolean,
+  ): Frame | undefined {
+    const pc = registers.read('pc');
+    if (pc === undefined) return undefined;
+    const { cpu, level, space } = base;
+    return { kind: 'code', cpu, level, space, registers, pc, lookup: isReturn ? u64(pc - 1n) : pc };
+  }
+
+  /** A frame for each function that is inlined at the place, and one for the function itself. */
+  private withInlined(frame: Frame): Frame[] {
+    const inlined = this.functionAt(frame)?.inlined ?? [];
+    return [...inlined.map((name) => ({ ...frame, inlined: name })), frame];
+  }
+
+  private caller(frame: Frame, leaf: boolean): Frame | undefined {
+    const byRules = this.byCallFrameInformation(frame);
+    if (byRules !== undefined) return byRules ?? undefined;
+    return (leaf ? this.byLinkRegister(frame) : undefined) ?? this.byFrameRecord(frame);
+  }
+
+  /** null: the rules say that this is the outermost frame; undefined: there are no rules. */
+  private byCallFrameInformation(frame: Frame): Frame | null | undefined {
+    const place = symbolPlace(frame.space, frame.lookup);
+    const caller = place && this.guest.parts.symbols.unwind(place, this.reader(frame));
+    if (!caller) return undefined;
+    const { pc } = caller;
+    if (pc === undefined || pc === 0n || !this.isCode(frame, pc)) return null;
+    const { isa } = this.guest;
+    const places = new Map<string, RegisterPlace>();
+    for (let n = 0; n < 32; n++) {
+      const name = isa.dwarf[n];
+      if (!name) continue;
+      const value = caller.reg(n);
+      // The same value is most likely the same place; a different one lies on the stack, where we do not follow it.
+      if (value !== frame.registers.read(name)) places.set(name, { read: () => value });
+    }
+    places.set('pc', { read: () => pc });
+    const next = this.frameAt(frame, frame.registers.with(places), true);
+    return next && this.isBeyond(frame, next) ? next : null;
+  }
+
+  /** A caller's stack pointer is above; the same place again is a loop. */
+  private isBeyond(frame: Frame, next: Frame): boolean {
+    const [a, b] = [frame.registers.reader('sp'), next.registers.reader('sp')];
+    return b > a || (b === a && next.pc !== frame.pc);
+  }
+
+  /** In a leaf function, and before a prologue, the return address is in the link register. */
+  private byLinkRegister(frame: Frame): Frame | undefined {
+    const { isa } = this.guest;
+    const { link } = isa.records;
+    const target = frame.registers.read(link);
+    if (target === undefined || !this.isReturnAddress(frame, target)) return undefined;
+    const [own, callers] = [this.symbolAt(frame, frame.pc), this.symbolAt(frame, u64(target - 1n))];
+    // An address in the same function is left over from a call that this function has made.
+    if (own && callers && own.address === callers.address && own.name === callers.name) return undefined;
+    if (this.recordAt(frame)?.returnTo === target) return undefined;
+    return this.frameAt(frame, frame.registers.with([['pc', this.held(frame.registers, link)]]), true);
+  }
+
+  private byFrameRecord(frame: Frame): Frame | undefined {
+    const record = this.recordAt(frame);
+    if (!record || !this.isCode(frame, record.returnTo)) return undefined;
+    const { pointer, link, stack, callerAt, returnAt } = this.guest.isa.records;
+    const at = (offset: bigint): RegisterPlace => ({
+      read: () => this.guest.number(frame.cpu, frame.space, record.address + offset, 8),
+      write: (v) => void this.guest.write(frame.cpu, frame.space, record.address + offset, bytesOf(v, 8)),
+      where: `on the stack at ${hex(record.address + offset)}`,
+    });
+    const places = new Map<string, RegisterPlace>([
+      [pointer, at(callerAt)],
+      [link, at(returnAt)],
+      ['pc', at(returnAt)],
+      [stack, { read: () => u64(record.address + this.guest.isa.records.size) }],
+    ]);
+    return this.frameAt(frame, frame.registers.with(places), true);
+  }
+
+  /** The frame record that the frame pointer points to, if it can be one: aligned, readable, and older than the last. */
+  private recordAt(frame: Frame): { address: bigint; returnTo: bigint } | undefined {
+    const { pointer, alignment, callerAt, returnAt, stack } = this.guest.isa.records;
+    const address = frame.registers.read(pointer);
+    if (address === undefined || address === 0n || address % alignment !== 0n) return undefined;
+    if (address < frame.registers.reader(stack)) return undefined;
+    const next = this.guest.number(frame.cpu, frame.space, address + callerAt, 8);
+    const returnTo = this.guest.number(frame.cpu, frame.space, address + returnAt, 8);
+    if (next === undefined || returnTo === undefined || returnTo === 0n) return undefined;
+    if (next !== 0n && next <= address) return undefined;
+    return { address, returnTo };
+  }
+
+  private isCode(frame: Frame, address: bigint): boolean {
+    const size = this.guest.isa.instructionBytes;
+    return (
+      address % BigInt(size) === 0n && this.guest.number(frame.cpu, frame.space, address, size) !== undefined
+    );
+  }
+
+  private isReturnAddress(frame: Frame, address: bigint): boolean {
+    const size = this.guest.isa.instructionBytes;
+    if (address % BigInt(size) !== 0n) return false;
+    const word = this.guest.number(frame.cpu, frame.space, u64(address - BigInt(size)), size);
+    return word !== undefined && this.guest.isa.isCall(Number(word));
+  }
+
+  // --- symbols ----------------------------------------------------------------------------------------------------
+
+  /** The frame as DWARF sees it. */
+  reader(frame: Frame): FrameReader {
+    return {
+      reg: (n) => {
+        const name = this.guest.isa.dwarf[n];
+        return name ? frame.registers.read(name) : undefined;
+      },
+      mem: (address, length) => {
+        const data = this.guest.read(frame.cpu, frame.space, address, length);
+        return data.length === length ? data : undefined;
+      },
+    };
+  }
+
+  symbolAt(frame: Pick<Frame, 'space'>, address: bigint): SymbolAt | undefined {
+    const place = symbolPlace(frame.space, address);
+    return place && this.guest.parts.symbols.symbolAt(place);
+  }
+
+  functionAt(frame: Frame): FunctionAt | undefined {
+    const place = symbolPlace(frame.space, frame.lookup);
+    return place && this.guest.parts.symbols.functionAt(place);
+  }
+
+  lineAt(frame: Pick<Frame, 'space'>, address: bigint): LineAt | undefined {
+    const place = symbolPlace(frame.space, address);
+    return place && this.guest.parts.symbols.lineAt(place);
+  }
+
+  /** How a frame is called. */
+  nameOf(frame: Frame): string {
+    if (frame.label !== undefined) return frame.label;
+    if (frame.inlined !== undefined) return `${frame.inlined} (inlined)`;
+    const name = this.functionAt(frame)?.name ?? this.symbolAt(frame, frame.lookup)?.name;
+    return name ?? hex(frame.pc);
+  }
+}
+
+/** A value as little-endian bytes. */
+export function bytesOf(value: bigint, bytes: number): Uint8Array {
+  return Uint8Array.from({ length: bytes }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
+}
+
+/** The value of little-endian bytes. */
+export const numberOf = (bytes: Uint8Array): bigint => littleEndian(bytes);

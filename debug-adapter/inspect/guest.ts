@@ -1,0 +1,265 @@
+/** The stopped machine as inspection sees it: registers and memory of any address space, without side effects. */
+import type {
+  DebugCpu,
+  IsaDebug,
+  ReadRegister,
+  Translation,
+  TranslationFault,
+} from '../../emulator/isa/dsl/debug';
+import type { Board } from '../../emulator/core/device';
+import type { Machine } from '../../emulator/core/machine';
+import type { HypervisorChoice } from '../launch/config';
+import type { SymbolIndex } from '../symbols';
+import { UserError } from '../errors';
+import { ReferenceHypervisor } from '../hypervisors/reference';
+import { noHypervisor, type Hypervisor, type StructAt } from '../hypervisors/types';
+import { littleEndian } from '../symbols/dwarf/expression';
+import { formatSpace, hex, type AddressSpace } from './address-space';
+import { debugOf } from './isas';
+
+/** What a guest consists of, as far as inspection minds. */
+export interface GuestParts {
+  readonly machine: Machine;
+  readonly board: Board;
+  readonly symbols: SymbolIndex;
+  readonly hypervisor: HypervisorChoice;
+}
+
+const PAGE = 0x1000n;
+const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
+
+export class Guest {
+  readonly isa: IsaDebug;
+  readonly hypervisor: Hypervisor;
+  private readonly cpus: readonly DebugCpu[];
+
+  constructor(readonly parts: GuestParts) {
+    const { machine } = parts;
+    this.isa = debugOf(machine.config.isa);
+    this.cpus = Array.from({ length: machine.cpus }, (_, n) => this.debugCpu(n));
+    this.hypervisor = parts.hypervisor === 'none' ? noHypervisor : (this.reference() ?? noHypervisor);
+    if (parts.hypervisor === 'reference' && this.hypervisor === noHypervisor)
+      throw new UserError(
+        'The program has no section .worldswitch.layout, so it is no reference hypervisor: set "hypervisor" to "auto" or "none" in launch.json.',
+      );
+  }
+
+  private debugCpu(n: number): DebugCpu {
+    const { machine, board } = this.parts;
+    const block = machine.state.block(n);
+    return {
+      view: machine.view,
+      block,
+      features: machine.config.features,
+      get: (f, index = 0) => machine.state.get(n, f, index),
+      input: (f, value, index = 0) => machine.input({ kind: 'state', cpu: n, field: f.name, index, value }),
+      peekDevice: (register) => peekDevice(board, register, n),
+      call: (routine) => void machine.code[routine]?.(block),
+    };
+  }
+
+  private reference(): Hypervisor | undefined {
+    const { symbols, machine } = this.parts;
+    const module = symbols.modules.find((m) => m.layout !== undefined);
+    if (!module?.layout) return undefined;
+    return new ReferenceHypervisor(
+      module.layout,
+      {
+        cpus: machine.cpus,
+        register: (cpu, name) => this.isa.find(name)?.read?.(this.cpu(cpu)),
+        isSetUp: (cpu) => this.isa.isTranslating(2, this.reader(cpu)),
+        memory: (cpu, space, address, bytes) => {
+          const found = this.read(cpu, space, address, bytes);
+          return found.length === bytes ? found : undefined;
+        },
+        physical: (cpu, space, address) => this.physical(cpu, space, address),
+      },
+      (link) => module.physicalAddress(link) ?? link,
+    );
+  }
+
+  // --- registers --------------------------------------------------------------------------------------------------
+
+  cpu(n: number): DebugCpu {
+    const cpu = this.cpus[n];
+    if (!cpu) throw new UserError(`There is no CPU ${n}: this machine has ${this.cpus.length}.`);
+    return cpu;
+  }
+
+  /** Reads the live registers of a CPU; a name that does not exist is our own mistake. */
+  reader(n: number): ReadRegister {
+    const cpu = this.cpu(n);
+    return (name) => {
+      const read = this.isa.find(name)?.read;
+      if (!read) throw new Error(`no register ${name} to read`);
+      return read(cpu);
+    };
+  }
+
+  // --- address spaces ---------------------------------------------------------------------------------------------
+
+  /** The address space in which code of an exception level runs, given its registers. */
+  spaceOf(level: number, read: ReadRegister): AddressSpace {
+    const facts = this.isa.regimeOf(level, read);
+    if (facts.level !== 'EL1') return { kind: 'VA', level: 'EL2' };
+    // Where there are virtual machines, "none" is worth saying: the reference still means the host while a guest runs.
+    const vmid = facts.vmid ?? (this.hypervisor.name === 'none' ? undefined : 0);
+    return { kind: 'VA', level: 'EL1', ...(vmid === undefined ? {} : { vmid }) };
+  }
+
+  /** The registers that stand for an address space other than the loaded one. @throws UserError */
+  private registersFor(n: number, space: AddressSpace): ReadonlyMap<string, bigint> | undefined {
+    if (space.kind === 'PA' || (space.kind === 'VA' && space.level === 'EL2')) return undefined;
+    const loaded = this.isa.regimeOf(1, this.reader(n));
+    const loadedVmid = loaded.vmid ?? 0;
+    const wanted = space.vmid ?? loadedVmid;
+    if (
+      space.kind === 'VA' &&
+      space.asid !== undefined &&
+      (wanted !== loadedVmid || space.asid !== loaded.asid)
+    )
+      throw new UserError(
+        `The tables of ASID ${space.asid} are not loaded on CPU ${n} (ASID ${loaded.asid ?? 0} is): leave "asid" out to read through those that are.`,
+      );
+    if (wanted === loadedVmid) return undefined;
+    const saved = wanted === 0 ? this.hostRegisters(n) : this.guestRegisters(n, wanted);
+    if (saved) return saved;
+    const name = wanted === 0 ? 'the host' : `the virtual machine with VMID ${wanted}`;
+    throw new UserError(
+      `The tables of ${name} are not loaded on CPU ${n}, and no vcpu or host context of it is known: stop while it runs, or read by PA.`,
+    );
+  }
+
+  private hostRegisters(n: number): ReadonlyMap<string, bigint> {
+    const saved = this.hypervisor.hostContext(n);
+    const off = this.isa.withoutVirtualMachine(this.reader(n));
+    return new Map([...(saved ? this.valuesIn(n, saved) : []), ...off]);
+  }
+
+  private guestRegisters(n: number, vmid: number): ReadonlyMap<string, bigint> | undefined {
+    const vcpu = this.hypervisor.vcpus().find((v) => v.vmid === vmid);
+    return vcpu && this.valuesIn(n, vcpu.at);
+  }
+
+  /** The values of the system registers that a struct holds. */
+  private valuesIn(n: number, at: StructAt): ReadonlyMap<string, bigint> {
+    const values = new Map<string, bigint>();
+    for (const [name, place] of this.hypervisor.registersIn(at)) {
+      const register = this.isa.find(name);
+      if (register?.kind !== 'system') continue;
+      const bytes = this.read(n, place.space, place.address, place.bytes);
+      if (bytes.length === place.bytes) values.set(register.name, littleEndian(bytes.subarray(0, 8)));
+    }
+    return values;
+  }
+
+  /** Translates one address. @throws UserError when the space is not known. */
+  translate(n: number, space: AddressSpace, address: bigint): Translation | TranslationFault {
+    if (space.kind === 'PA') return { pa: address, size: 12, device: false };
+    const registers = this.registersFor(n, space);
+    if (
+      space.kind === 'IPA' &&
+      registers === undefined &&
+      this.isa.regimeOf(1, this.reader(n)).vmid === undefined
+    )
+      throw new UserError(
+        `No virtual machine is loaded on CPU ${n}, so IPA addresses mean nothing: name one as in IPA(1):${hex(address)}.`,
+      );
+    const regime = space.kind === 'IPA' ? 'IPA' : space.level;
+    return this.isa.translate(this.cpu(n), u64(address), regime, registers);
+  }
+
+  /** The physical address, or undefined where nothing is mapped or the space is not known. */
+  physical(n: number, space: AddressSpace, address: bigint): bigint | undefined {
+    try {
+      const found = this.translate(n, space, address);
+      return 'pa' in found ? found.pa : undefined;
+    } catch (error) {
+      if (error instanceof UserError) return undefined;
+      throw error;
+    }
+  }
+
+  // --- memory -----------------------------------------------------------------------------------------------------
+
+  /** Reads up to `bytes` bytes; the result ends before the first that cannot be read. @throws UserError */
+  read(n: number, space: AddressSpace, address: bigint, bytes: number): Uint8Array {
+    const first = this.piece(n, space, address, bytes);
+    if (first.length === bytes || first.length === 0) return first;
+    const out = new Uint8Array(bytes);
+    let done = 0;
+    for (
+      let part = first;
+      part.length > 0;
+      part = this.piece(n, space, address + BigInt(done), bytes - done)
+    ) {
+      out.set(part, done);
+      done += part.length;
+      if (done === bytes) return out;
+    }
+    return out.subarray(0, done);
+  }
+
+  /** Reads within one page. */
+  private piece(n: number, space: AddressSpace, address: bigint, bytes: number): Uint8Array {
+    const at = u64(address);
+    const inPage = Number(PAGE - (at & (PAGE - 1n)));
+    const found = this.translate(n, space, at);
+    if (!('pa' in found)) return new Uint8Array(0);
+    return this.parts.machine.physical.peek(found.pa, Math.min(bytes, inPage));
+  }
+
+  /** Why an address cannot be read, as the middle of a sentence. */
+  whyNot(n: number, space: AddressSpace, address: bigint): string {
+    const found = this.translate(n, space, address);
+    if ('pa' in found) return `nothing answers at the physical address ${hex(found.pa)}`;
+    return `it is not mapped in ${formatSpace(space)} (${found.fault})`;
+  }
+
+  /** An unsigned little-endian number; undefined where it cannot be read. */
+  number(n: number, space: AddressSpace, address: bigint, bytes: number): bigint | undefined {
+    try {
+      const data = this.read(n, space, address, bytes);
+      return data.length === bytes ? littleEndian(data) : undefined;
+    } catch (error) {
+      if (error instanceof UserError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Writes RAM as an input of the machine. @returns the number of bytes written, up to the first that cannot be. */
+  write(n: number, space: AddressSpace, address: bigint, data: Uint8Array): number {
+    const { machine } = this.parts;
+    let done = 0;
+    while (done < data.length) {
+      const at = u64(address + BigInt(done));
+      const size = Math.min(data.length - done, Number(PAGE - (at & (PAGE - 1n))));
+      const found = this.translate(n, space, at);
+      if (!('pa' in found) || machine.physical.ramOffset(found.pa) === undefined) break;
+      machine.input({ kind: 'memory', pa: found.pa, bytes: data.slice(done, done + size) });
+      done += size;
+    }
+    return done;
+  }
+
+  /** How many of `bytes` bytes, from the first, `write` would write. */
+  writable(n: number, space: AddressSpace, address: bigint, bytes: number): number {
+    let done = 0;
+    while (done < bytes) {
+      const at = u64(address + BigInt(done));
+      const found = this.translate(n, space, at);
+      if (!('pa' in found) || this.parts.machine.physical.ramOffset(found.pa) === undefined) break;
+      done += Math.min(bytes - done, Number(PAGE - (at & (PAGE - 1n))));
+    }
+    return done;
+  }
+}
+
+/** Virtual interface registers may not exist on every board: they read as zero there. */
+function peekDevice(board: Board, register: string, cpu: number): bigint {
+  try {
+    return board.sysregs.peek(register, cpu);
+  } catch {
+    return 0n;
+  }
+}

@@ -1,0 +1,25 @@
+/** The last exceptions of each CPU and level, from the world-switch trace. */
+import type { Architecture, TraceEvent } from '../arch/types';
+import type { TraceRing } from '../trace/trace';
+import { TRACE_LENGTH } from '../trace/trace';
+import type { ExceptionHistory } from './frames';
+
+/** Looks back in the trace. Levels below the hypervisor's are each virtual machine's own. */
+export function exceptionHistory(trace: TraceRing, arch: Pick<Architecture, 'eventText'>): ExceptionHistory {
+  return {
+    last(cpu, level, vmid) {
+      const mine = (e: TraceEvent): boolean => {
+        if (e.cpu !== cpu) return false;
+        if (e.kind === 'entry' ? e.to !== level : e.kind !== 'return' || e.from !== level) return false;
+        return level >= 2 || e.vmid === vmid;
+      };
+      return trace.last(TRACE_LENGTH).findLast(mine);
+    },
+    text: (event) => shortText(arch.eventText(event)),
+  };
+}
+
+/** `HVC #0 x0=0x5` -> `HVC #0`: arguments and addresses stand in other places. */
+function shortText(text: string): string {
+  return text.replace(/ (x0=|at 0x).*$/, '').replace(/,.*$/, '');
+}

@@ -1,0 +1,306 @@
+/**
+ * What names and paths in an expression mean in a frame: C variables, registers and their fields, the hypervisor's
+ * structs (`vcpu.ctxt.x[3]`, `host`, `vcpus[0]`), symbols. Numbers go through debug-adapter/expressions.
+ */
+import { evaluate as evaluateExpression, type Names } from '../expressions/evaluate';
+import { parseExpression } from '../expressions/parse';
+import { UserError } from '../errors';
+import type { StructAt } from '../hypervisors/types';
+import { formatAddress, formatSpace, parseAddress, symbolPlace, type AddressSpace } from './address-space';
+import { CItems } from './c-items';
+import { symbolText } from './disassembly';
+import type { Frame } from './frames';
+import { partNamed, type Item } from './items';
+import { hex } from './numbers';
+import { registerItem, type ItemContext } from './register-items';
+import type { StopView } from './stop-view';
+import { StructItems } from './struct-items';
+
+const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
+
+/** Names that stand for structs, and what they are. */
+export const structRoots = ['vcpu', 'host', 'vcpus'] as const;
+/** Numbers about the CPU beside its registers. */
+export const specialNames = ['el', 'ec', 'iss', 'vmid', 'vcpu', 'cpu', 'ipa'] as const;
+
+const pathSyntax = /[A-Za-z_$][\w$]*(?:\s*(?:\.|->)\s*[A-Za-z_$][\w$]*|\[[^[\]]+\])*/g;
+const qualified =
+  /\b(?:EL[012](?:\s*,\s*(?:vmid|asid)\s*=\s*\d+)*|IPA(?:\(\s*\d+\s*\))?|PA):\s*(?:0[xX][0-9a-fA-F_]+|\d+)/gi;
+
+/** Splits `vcpu.ctxt->x[1]` into `vcpu`, `ctxt`, `x`, `[1]`; index expressions are still text. */
+export function splitPath(text: string): string[] {
+  return text.match(/[A-Za-z_$][\w$]*|\[[^[\]]+\]/g) ?? [];
+}
+
+/** A variable of C code. */
+export interface CVariable {
+  readonly isArgument: boolean;
+  readonly item: Item;
+}
+
+export class FrameNames {
+  /** What items of the frame need. */
+  readonly context: ItemContext;
+  private found: { readonly version: number; readonly list: readonly CVariable[] } | undefined;
+
+  constructor(
+    private readonly view: StopView,
+    readonly frame: Frame,
+  ) {
+    this.context = {
+      registers: frame.registers,
+      space: frame.space,
+      evaluate: (text) => this.number(text),
+    };
+  }
+
+  /** Arguments and local variables of C code. */
+  variables(): readonly CVariable[] {
+    const { version } = this.view;
+    if (this.found?.version !== version) this.found = { version, list: this.readVariables() };
+    return this.found.list;
+  }
+
+  private readVariables(): CVariable[] {
+    const { frame, view } = this;
+    const place = frame.kind === 'code' ? symbolPlace(frame.space, frame.lookup) : undefined;
+    if (!place) return [];
+    const reader = view.walker.reader(frame);
+    const items = new CItems(this.context, frame, reader);
+    return view.target.symbols
+      .variablesAt(place, reader)
+      .map((v) => ({ isArgument: v.isArgument, item: items.variable(v) }));
+  }
+
+  private variable(name: string): Item | undefined {
+    return this.variables().find((v) => v.item.name === name)?.item;
+  }
+
+  // --- paths ------------------------------------------------------------------------------------------------------
+
+  /** The item that a path names; undefined when its first name means nothing. @throws UserError for a wrong part */
+  path(text: string): Item | undefined {
+    const [first = '', ...rest] = splitPath(text.replace(/^\$(?=[A-Za-z])/, ''));
+    let item = text.startsWith('$') ? this.register(first) : this.root(first);
+    if (!item) return undefined;
+    for (const part of rest) item = partNamed(item, this.index(part));
+    return item;
+  }
+
+  private index(part: string): string {
+    if (!part.startsWith('[')) return part;
+    return `[${this.number(part.slice(1, -1))}]`;
+  }
+
+  private root(name: string): Item | undefined {
+    return this.variable(name) ?? this.register(name) ?? this.struct(name);
+  }
+
+  register(name: string): Item | undefined {
+    const register = this.frame.registers.find(name);
+    return register && registerItem(this.context, register);
+  }
+
+  /** The structs of the hypervisor by their names in expressions. */
+  private struct(name: string): Item | undefined {
+    const { hypervisor } = this.view.guest;
+    const { cpu } = this.frame;
+    const items = new StructItems(this.context, cpu);
+    if (name === 'vcpu') {
+      const vcpu = hypervisor.currentVcpu(cpu);
+      return vcpu && items.item(name, vcpu.at, name);
+    }
+    if (name === 'host') {
+      const at = hypervisor.hostContext(cpu);
+      return at && items.item(name, at, name);
+    }
+    if (name !== 'vcpus') return undefined;
+    const all = hypervisor.vcpus();
+    if (all.length === 0) return undefined;
+    return {
+      name,
+      value: `${all.length} vcpu${all.length === 1 ? '' : 's'}`,
+      evaluateName: name,
+      isArray: true,
+      parts: () => all.map((v, n) => items.item(`[${n}]`, v.at, `vcpus[${n}]`)),
+    };
+  }
+
+  /** A struct of the hypervisor's layout at an address, for casts. */
+  structAt(type: string, space: AddressSpace, address: bigint): Item | undefined {
+    for (const { layout } of this.view.target.symbols.modules) {
+      const struct = layout?.structs.get(type);
+      if (!layout || !struct) continue;
+      const at: StructAt = { layout, struct, space, address };
+      return new StructItems(this.context, this.frame.cpu).item(`(${type}*)${hex(address)}`, at);
+    }
+    return undefined;
+  }
+
+  // --- numbers ----------------------------------------------------------------------------------------------------
+
+  private special(name: string): bigint | undefined {
+    const { cpu, level, space, registers } = this.frame;
+    if (name === 'el') return BigInt(level);
+    if (name === 'cpu') return BigInt(cpu);
+    if (name === 'vmid') return BigInt(space.kind === 'VA' ? (space.vmid ?? 0) : 0);
+    if (name === 'vcpu') {
+      const vcpu = this.view.guest.hypervisor.currentVcpu(cpu)?.vcpu;
+      return vcpu === undefined ? undefined : BigInt(vcpu);
+    }
+    if (name !== 'ec' && name !== 'iss' && name !== 'ipa') return undefined;
+    const syndrome = registers.isa.syndrome(level, registers.reader);
+    if (name === 'ipa') return syndrome?.addresses.find((a) => a.space === 'ipa')?.value;
+    const fields = registers.isa.find(syndrome?.register ?? '')?.fields;
+    const field = fields?.find((f) => f.name.toLowerCase() === name);
+    return field && syndrome && (syndrome.value >> BigInt(field.lsb)) & ((1n << BigInt(field.width)) - 1n);
+  }
+
+  /** The address of a symbol as this frame's regime sees it. */
+  private symbol(name: string): bigint | undefined {
+    const { space } = this.frame;
+    const { symbols } = this.view.target;
+    const [first] = symbols.symbolByName(name);
+    if (!first) return undefined;
+    if (first.kind === 'absolute') return first.address;
+    // The hypervisor's own address of it, where the program declares one.
+    const level = space.kind === 'VA' ? space.level : undefined;
+    const places = symbols.locationsOfSymbol(name);
+    const own = places.find((p) => level !== undefined && p.regime?.el === level);
+    return own?.address ?? this.alias(first.address, level) ?? first.address;
+  }
+
+  /** Data has no code locations: the aliases of the layout say where a regime sees it. */
+  private alias(link: bigint, level: string | undefined): bigint | undefined {
+    for (const { layout } of this.view.target.symbols.modules) {
+      const found = layout?.aliases.find((a) => a.regime.el === level && link >= a.start && link < a.end);
+      if (found) return u64(link + found.offset);
+    }
+    return undefined;
+  }
+
+  private lookup(name: string): bigint | undefined {
+    if (!name.includes('.')) {
+      const plain = this.variable(name);
+      if (plain?.number !== undefined) return plain.number;
+      const special = this.special(name);
+      if (special !== undefined) return special;
+    }
+    const item = this.path(name);
+    if (item) {
+      if (item.number !== undefined) return u64(item.number);
+      throw new UserError(`"${name}" is ${item.value}, not a number: name one of its parts.`);
+    }
+    return this.symbol(name);
+  }
+
+  /** The memory access of expressions, in the frame's address space or the one that the expression names. */
+  private load(space: AddressSpace, address: bigint, bytes: number): bigint | undefined {
+    return this.view.guest.number(this.frame.cpu, space, address, bytes);
+  }
+
+  /** Takes an expression apart into what expressions/ understands, and what the rest of it means. */
+  prepare(text: string): { readonly text: string; readonly names: Names; readonly space: AddressSpace } {
+    let space: AddressSpace = this.frame.space;
+    const known = new Map<string, bigint>();
+    const plain = text.replace(qualified, (reference) => {
+      const address = parseAddress(reference);
+      if (address.space) space = address.space;
+      return hex(address.value);
+    });
+    const without = plain.replace(pathSyntax, (path) => {
+      if (!/->|\[/.test(path)) return path.replace(/\s+/g, '');
+      const item = this.path(path);
+      if (!item) throw this.unknown(splitPath(path)[0] ?? path);
+      if (item.number === undefined)
+        throw new UserError(`"${path}" is ${item.value}, not a number: name one of its parts.`);
+      const name = `$path${known.size}`;
+      known.set(name, u64(item.number));
+      return name;
+    });
+    const names: Names = {
+      lookup: (name) => {
+        const value = known.get(name) ?? this.lookup(name);
+        if (value === undefined) throw this.unknown(name);
+        return value;
+      },
+      load: (address, bytes) => this.load(space, address, bytes),
+    };
+    return { text: without, names, space };
+  }
+
+  /** The value of an expression. @throws UserError */
+  number(text: string): bigint {
+    const prepared = this.prepare(text);
+    return evaluateExpression(parseExpression(prepared.text), prepared.names);
+  }
+
+  /** An address as an item. */
+  address(space: AddressSpace, value: bigint): Item {
+    const symbol = symbolText(this.view.guest, space, value);
+    return {
+      name: formatAddress(space, value),
+      value: `${formatAddress(space, value)}${symbol === undefined ? '' : ` <${symbol}>`}`,
+      memoryReference: formatAddress(space, value),
+      number: value,
+      type: `address in ${formatSpace(space)}`,
+    };
+  }
+
+  /** Names that begin with `start`, for completion. */
+  beginning(start: string): { readonly label: string; readonly kind: 'variable' | 'function' | 'value' }[] {
+    const lower = start.toLowerCase();
+    const fits = (name: string): boolean => name.toLowerCase().startsWith(lower);
+    const { hypervisor, isa } = this.view.guest;
+    const structs = hypervisor.name === 'none' ? [] : structRoots;
+    const known = [...new Set([...structs, ...specialNames, ...isa.names])].filter(fits);
+    const local = this.variables().map((v) => v.item.name);
+    return [
+      ...local.filter(fits).map((label) => ({ label, kind: 'variable' as const })),
+      ...known.map((label) => ({ label, kind: 'value' as const })),
+      ...(start === '' ? [] : this.view.target.symbols.functionsMatching(start, 50)).map(({ name }) => ({
+        label: name,
+        kind: 'function' as const,
+      })),
+    ];
+  }
+
+  /** The error for a name that means nothing, with the nearest one that does. */
+  unknown(name: string): UserError {
+    const near = nearest(name, [...structRoots, ...specialNames, ...this.view.guest.isa.names]);
+    const [symbol] = this.view.target.symbols.functionsMatching(name, 1);
+    const suggestion = near ?? symbol?.name;
+    const help = suggestion
+      ? `did you mean ${suggestion}?`
+      : 'use names such as x0, HCR_EL2.VM, vcpu.ctxt.pc or a label of the program.';
+    return new UserError(`"${name}" is no register, field, variable or symbol here: ${help}`);
+  }
+}
+
+/** The name with the fewest changes from `name`, if it takes at most two. */
+export function nearest(name: string, names: readonly string[]): string | undefined {
+  const lower = name.toLowerCase();
+  let best: string | undefined;
+  let least = Math.min(3, Math.max(1, Math.floor(name.length / 2)));
+  for (const candidate of names) {
+    if (Math.abs(candidate.length - name.length) >= least) continue;
+    const d = distance(lower, candidate.toLowerCase(), least);
+    if (d < least) [best, least] = [candidate, d];
+  }
+  return best;
+}
+
+/** Insertions, deletions and replacements from one text to another; `limit` when there are more. */
+function distance(a: string, b: string, limit: number): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same));
+    }
+    if (Math.min(...next) >= limit) return limit;
+    row = next;
+  }
+  return row[b.length] ?? limit;
+}

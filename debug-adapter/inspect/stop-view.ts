@@ -1,0 +1,142 @@
+/**
+ * What has been found out about a stopped guest. It lives as long as the handles of the stop: when the guest resumes
+ * they die, and the next request makes a new view. A write by the debugger makes everything in it stale at once.
+ */
+import { UserError, ErrorId } from '../errors';
+import type { FrameHandle, Session } from '../session';
+import type { Target } from '../target';
+import { DisassemblyDocuments } from './disassembly-document';
+import { StackWalker, type Frame } from './frames';
+import { Guest } from './guest';
+import { exceptionHistory } from './history';
+import type { Effect } from './items';
+
+/** A frame that a client knows by number. */
+export class FrameRef implements FrameHandle {
+  constructor(
+    readonly cpu: number,
+    readonly frame: Frame,
+  ) {}
+}
+
+/** Holds the place of a stop among the frame handles. */
+class Token implements FrameHandle {
+  readonly cpu = 0;
+}
+
+const guests = new WeakMap<Target, Guest>();
+const documents = new WeakMap<Session, DisassemblyDocuments>();
+const views = new WeakMap<Session, StopView>();
+
+/** The guest of a target, for inspection. @throws UserError when the configuration names a hypervisor that is not there */
+export function guestOf(target: Target): Guest {
+  let guest = guests.get(target);
+  if (!guest) {
+    guest = new Guest({
+      machine: target.machine,
+      board: target.board,
+      symbols: target.symbols,
+      hypervisor: target.config.hypervisor,
+    });
+    guests.set(target, guest);
+  }
+  return guest;
+}
+
+/** The generated sources of a session. */
+export function documentsOf(session: Session): DisassemblyDocuments {
+  let found = documents.get(session);
+  if (!found) documents.set(session, (found = new DisassemblyDocuments()));
+  return found;
+}
+
+export class StopView {
+  /** Counts the debugger's own writes: what was read before the last is stale. */
+  version = 0;
+  readonly guest: Guest;
+  readonly walker: StackWalker;
+  private readonly stacks = new Map<
+    number,
+    { readonly frames: readonly Frame[]; readonly ids: Map<Frame, number> }
+  >();
+  private readonly token: number;
+
+  constructor(
+    readonly session: Session,
+    readonly target: Target,
+  ) {
+    this.guest = guestOf(target);
+    this.walker = new StackWalker(this.guest, exceptionHistory(target.trace, target.arch));
+    this.token = session.frames.create(new Token());
+  }
+
+  /** Whether the guest still stands where it stood. */
+  get isCurrent(): boolean {
+    if (this.session.target !== this.target) return false;
+    try {
+      this.session.frames.get(this.token);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  private stack(cpu: number): { readonly frames: readonly Frame[]; readonly ids: Map<Frame, number> } {
+    let found = this.stacks.get(cpu);
+    if (!found) this.stacks.set(cpu, (found = { frames: this.walker.frames(cpu), ids: new Map() }));
+    return found;
+  }
+
+  /** The call stack of a CPU. */
+  frames(cpu: number): readonly Frame[] {
+    return this.stack(cpu).frames;
+  }
+
+  /** The handle of a frame. */
+  idOf(frame: Frame): number {
+    const { ids } = this.stack(frame.cpu);
+    let id = ids.get(frame);
+    if (id === undefined) ids.set(frame, (id = this.session.frames.create(new FrameRef(frame.cpu, frame))));
+    return id;
+  }
+
+  /** The frame of a handle. @throws UserError for a stale one */
+  frame(id: number): Frame {
+    const handle = this.session.frames.get(id);
+    if (handle instanceof FrameRef) return handle.frame;
+    throw new UserError(`There is no stack frame ${id}: ask for the call stack first.`, ErrorId.stale);
+  }
+
+  /** The innermost frame of the CPU that stopped last. */
+  topFrame(cpu = this.session.control?.lastStop?.cpu ?? this.target.machine.schedule.current): Frame {
+    const frame = this.frames(cpu)[0];
+    if (!frame) throw new UserError(`CPU ${cpu} has no stack frame.`);
+    return frame;
+  }
+
+  /** After a write by the debugger: forgets what was read, and tells the client what to ask for again. */
+  changed(effect: Effect): void {
+    this.version++;
+    this.stacks.clear();
+    if (this.session.client?.supportsInvalidatedEvent !== true) return;
+    this.session.send('invalidated', {
+      areas: effect === 'stacks' ? ['stacks', 'variables'] : ['variables'],
+    });
+  }
+
+  /** Memory was written: those who show it must read it again. */
+  memoryChanged(memoryReference: string, offset: number, count: number): void {
+    if (this.session.client?.supportsMemoryEvent !== true || count === 0) return;
+    this.session.send('memory', { memoryReference, offset, count });
+  }
+}
+
+/** The view of the current stop. @throws UserError while the guest runs */
+export function viewOf(session: Session): StopView {
+  const target = session.requireTarget();
+  if (session.requireControl().running)
+    throw new UserError('The guest runs: pause it first, then ask for its state.', ErrorId.state);
+  let view = views.get(session);
+  if (!view?.isCurrent) views.set(session, (view = new StopView(session, target)));
+  return view;
+}
