@@ -53,7 +53,8 @@ export class TlbMaintenance {
       const tag = this.view.getBigUint64(e + Tlb.tag, true);
       if (tag === INVALID_TAG) continue;
       const size = BigInt(Math.max(12, this.view.getUint8(e + Tlb.size)));
-      if (tag >> size === BigInt.asUintN(64, va) >> size) this.view.setBigUint64(e, INVALID_TAG, true);
+      // Bits 63-56 may be an address tag, which TLBI ignores (Arm ARM DDI 0487 D8.13.5).
+      if (BigInt.asUintN(56, tag ^ va) >> size === 0n) this.view.setBigUint64(e, INVALID_TAG, true);
     }
   }
 }
