@@ -2,6 +2,7 @@
 import type { TraceEvent } from './arch/types';
 import type { ControlListener, EndReport, StopReport } from './control/types';
 import { announceChange } from './requests/breakpoints';
+import { sentenceOf } from './errors';
 import type { Session } from './session';
 
 /** Most lines of the trace in one event. */
@@ -35,16 +36,26 @@ export class SessionListener implements ControlListener {
   ended(report: EndReport): void {
     this.flush();
     const { session } = this;
-    if (report.kind === 'reset') {
-      this.message(`The guest has reset the machine: ${report.reason}.`);
-      session.control?.attach(session.requireTarget().again());
-      session.target = session.control?.target;
-      session.control?.resume();
-      return;
-    }
+    if (report.kind === 'reset' && this.reboot(report.reason)) return;
     session.send('worldswitch/poweroff', { reason: report.reason });
     session.send('exited', { exitCode: 0 });
     session.send('terminated');
+  }
+
+  /** The guest has reset its machine: it starts again. @returns false when that is not possible */
+  private reboot(reason: string): boolean {
+    const { session } = this;
+    this.message(`The guest has reset the machine: ${reason}.`);
+    try {
+      const target = session.requireTarget().rebooted();
+      session.requireControl().attach(target);
+      session.target = target;
+    } catch (error) {
+      this.message(`It cannot start again: ${sentenceOf(error)}`);
+      return false;
+    }
+    session.requireControl().resume();
+    return true;
   }
 
   console(bytes: Uint8Array): void {

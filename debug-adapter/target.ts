@@ -51,8 +51,7 @@ export class Target {
   }
 
   /** Builds the guest that a configuration describes. @throws UserError, AssemblyError, SymbolError */
-  static launch(config: LaunchConfig): Target {
-    const program = loadProgram(config.program);
+  static launch(config: LaunchConfig, program = loadProgram(config.program)): Target {
     const target = new Target(config, program, boot(config, program));
     target.addSymbols();
     return target;
@@ -61,6 +60,11 @@ export class Target {
   /** The same launch once more, from the files as they are now. @throws as `launch` */
   again(): Target {
     return Target.launch(this.config);
+  }
+
+  /** The same machine after a reset: the program as it was loaded, the files are not read again. */
+  rebooted(): Target {
+    return Target.launch(this.config, this.program);
   }
 
   private addSymbols(): void {

@@ -100,3 +100,14 @@ export function hasFaultAddress(esr: bigint): boolean {
   const ec = Number(splitSyndrome(esr).ec);
   return (ec >= 0x20 && ec <= 0x22) || ec === 0x24 || ec === 0x25;
 }
+
+/**
+ * Whether HPFAR_EL2 has the address of a stage 2 abort: for translation and access flag faults, and for any fault of a
+ * stage 1 walk (D17.2.64).
+ */
+export function hasIntermediateAddress(esr: bigint): boolean {
+  const { ec, iss } = splitSyndrome(esr);
+  if (ec !== 0x24n && ec !== 0x20n) return false;
+  const fault = bits(iss, 5, 2);
+  return fault === 1 || fault === 2 || bits(iss, 7, 7) === 1;
+}

@@ -8,7 +8,7 @@ import { RegimeCode } from '../../emulator/isa/a64/mmu';
 import { SP, state } from '../../emulator/isa/a64/state';
 import { findSysreg, sysregNamed } from '../../emulator/isa/a64/sysregs';
 import { bitRange } from '../../emulator/isa/dsl/sysreg';
-import { hasFaultAddress, splitSyndrome, syndromeText } from './a64-syndrome';
+import { hasFaultAddress, hasIntermediateAddress, splitSyndrome, syndromeText } from './a64-syndrome';
 import type {
   Architecture,
   CpuContext,
@@ -305,7 +305,11 @@ export class A64 implements Architecture {
     const el = this.el(cpu);
     const source = elText(this.savedEl(cpu, el));
     const kind = interruptNames[Number((this.machine.pc(cpu) >> 7n) & 3n)];
-    return `${kind ?? syndromeText(this.esr(cpu))} from ${source}`;
+    if (kind) return `${kind} from ${source}`;
+    const esr = this.esr(cpu);
+    const guests = el === 2 && inGuest(this, cpu) && fromBelow(this, cpu);
+    const ipa = guests && hasIntermediateAddress(esr) ? ` at IPA 0x${this.faultIpa(cpu).toString(16)}` : '';
+    return `${syndromeText(esr)}${ipa} from ${source}`;
   }
 
   causesAt(cpu: number): StopCause[] {

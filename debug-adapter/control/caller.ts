@@ -79,7 +79,8 @@ export function callerOf(target: Target, cpu: number): Caller | undefined {
   const { pc, el, sp } = arch.context(cpu);
   const code = new CodeReader(target, cpu);
   const register = (name: string): bigint => arch.register(cpu, name) ?? 0n;
-  const saved = (at: bigint): bigint | undefined => (at & 7n ? undefined : loadMemory(target, cpu, at + 8n, 8));
+  const saved = (at: bigint): bigint | undefined =>
+    at & 7n ? undefined : loadMemory(target, cpu, at + 8n, 8);
   const framed = code.hasFrame(pc);
   const candidates = framed
     ? [saved(register('fp')), saved(sp), register('lr')]

@@ -123,7 +123,7 @@ describe('exception filters', () => {
     filter('trap-entry');
     assert.deepEqual(await stops(), [
       'el2_sync: trap: Paused on trap entry: HVC #1 from EL1',
-      'el2_sync: trap: Paused on trap entry: data abort read, translation fault level 1 from EL1',
+      'el2_sync: trap: Paused on trap entry: data abort read, translation fault level 1 at IPA 0x9000000 from EL1',
       'el2_sync: trap: Paused on trap entry: SMC #2 from EL1',
       'el2_sync: trap: Paused on trap entry: HVC #99 from EL1',
     ]);
@@ -135,7 +135,7 @@ describe('exception filters', () => {
     assert.equal(list.length, 4);
     assert.equal(
       list[1],
-      'el2_sync: trap: Paused on trap entry, guest exit, stage 2 fault: data abort read, translation fault level 1 from EL1',
+      'el2_sync: trap: Paused on trap entry, guest exit, stage 2 fault: data abort read, translation fault level 1 at IPA 0x9000000 from EL1',
     );
   });
 
@@ -165,7 +165,7 @@ describe('exception filters', () => {
       { id: 'trap-entry', condition: 'ec == 0x24 && ipa == 0x9000000 && ESR_EL2.EC == ec' },
     ]);
     assert.deepEqual(await stops(), [
-      'el2_sync: trap: Paused on trap entry: data abort read, translation fault level 1 from EL1',
+      'el2_sync: trap: Paused on trap entry: data abort read, translation fault level 1 at IPA 0x9000000 from EL1',
     ]);
   });
 
@@ -190,7 +190,7 @@ describe('exception filters', () => {
       [
         'HVC #1 from EL1, and on a breakpoint',
         'trap entry: HVC #1 from EL1',
-        'trap entry: data abort read, translation fault level 1 from EL1',
+        'trap entry: data abort read, translation fault level 1 at IPA 0x9000000 from EL1',
         'trap entry: SMC #2 from EL1, and on a breakpoint',
         'HVC #99 from EL1',
         'trap entry: HVC #99 from EL1',

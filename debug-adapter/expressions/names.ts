@@ -13,9 +13,12 @@ export function loadMemory(target: Target, cpu: number, address: bigint, bytes: 
   return value;
 }
 
+const awareNumber = (n: number | undefined): bigint | undefined => (n === undefined ? undefined : BigInt(n));
+
 /** The value of `REG`, `REG.FIELD` or a symbol. */
 function lookup(target: Target, cpu: number, name: string): bigint | undefined {
-  const { arch, symbols } = target;
+  const { arch, symbols, hypervisor } = target;
+  if (name === 'vcpu' || name === 'vm') return awareNumber(hypervisor?.currentVcpu(cpu)?.[name]);
   const register = arch.register(cpu, name);
   if (register !== undefined) return register;
   const dot = name.indexOf('.');

@@ -29,7 +29,7 @@ export function threadName(ctx: Session, cpu: number): string {
   const { machine, arch, hypervisor } = ctx.requireTarget();
   if (machine.schedule.on[cpu] === false) return `CPU ${cpu}: off`;
   const { el, vmid } = arch.context(cpu);
-  const vcpu = el < 2 ? hypervisor?.currentVcpu(cpu) : undefined;
+  const vcpu = el < 2 && vmid !== undefined ? hypervisor?.currentVcpu(cpu) : undefined;
   const parts = [
     arch.levelText(cpu),
     ...(vcpu ? [`VM ${vcpu.vm} vCPU ${vcpu.vcpu}`] : []),
