@@ -13,7 +13,7 @@ import type { Macro } from './macro';
 import type { InputLine } from './input';
 import { LiteralPools } from './literals';
 import { Section, defaultsOf, type Chunk } from './sections';
-import { SymbolTable } from './symbols';
+import { SymbolTable, type Symbol } from './symbols';
 import { later, type Value } from './value';
 
 export interface Conditional {
@@ -144,6 +144,7 @@ export class Assembler {
     symbol: (name) => {
       const symbol = this.symbols.ensure(name);
       if (!symbol.value && !symbol.usedAt) symbol.usedAt = this.input.current?.at;
+      if (!symbol.value && symbol.tokens) this.settle(symbol);
       return this.symbols.current(name);
     },
     local: (text) => {
@@ -171,6 +172,18 @@ export class Assembler {
   };
 
   readonly finalDataScope: Scope = { ...this.finalScope, isReserved: () => false };
+
+  /**
+   * Gives a symbol that was set to something unknown its value, if that has become known: `.equ size, end - start` above
+   * `end`. Chains of such symbols are followed only a few steps, so that they cannot take exponential time.
+   */
+  private settle(symbol: Symbol): void {
+    if (!symbol.tokens || this.#evaluating.has(symbol.name) || this.#evaluating.size >= 4) return;
+    this.#evaluating.add(symbol.name);
+    const v = new ExpressionParser(symbol.tokens, this.dataScope).parse();
+    this.#evaluating.delete(symbol.name);
+    if (typeof v === 'object' && v.kind !== 'later') symbol.value = v;
+  }
 
   absolute(v: Value): Value {
     if (v.kind !== 'address' || !v.chunk) return v;

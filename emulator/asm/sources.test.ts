@@ -476,6 +476,14 @@ const cases: Readonly<Record<string, string>> = {
     .ifb
     .byte 18
     .endif
+    # if this is a comment, nothing happens
+    .equ SPAN, stop - start
+    start: .skip 6
+    stop:
+    .if SPAN == 6
+    .byte 19
+    .endif
+    .skip SPAN, 0x77
   `,
   'symbols and attributes': `
     .arch armv8-a

@@ -26,7 +26,8 @@ function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | n
 }
 
 /** Lines such as `#define`: of a C preprocessor that does not run. */
-const preprocessorPattern = /^\s*#\s*(include|define|undef|if|ifdef|ifndef|elif|else|endif|pragma)\b/;
+const preprocessorPattern =
+  /^\s*#(?:(include|define|undef|if|ifdef|ifndef|elif|else|endif|pragma)\b|\s+(include)\s*["<]|\s+(define|ifdef|ifndef)\s+\w+\s*$)/;
 
 export function checkPreprocessor(a: Assembler, text: string): void {
   const m = preprocessorPattern.exec(text);
@@ -39,7 +40,8 @@ export function checkPreprocessor(a: Assembler, text: string): void {
     ifdef: ' Use .ifdef instead.',
     ifndef: ' Use .ifndef instead.',
   };
-  a.error(`#${m[1]}: the C preprocessor is not run on assembly sources.${instead[m[1] ?? ''] ?? ''}`);
+  const word = m[1] ?? m[2] ?? m[3] ?? '';
+  a.error(`#${word}: the C preprocessor is not run on assembly sources.${instead[word] ?? ''}`);
 }
 
 /** Assembles one statement. */

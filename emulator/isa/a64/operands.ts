@@ -1,5 +1,6 @@
 /** The operand kinds of A64's assembly templates; OPERANDS.md and isa/dsl/README.md list them. */
 import type { AsmSyntax, OperandFactory } from '../dsl/operand';
+import { encodedKinds } from './operands-encoded';
 import { genericSpellings } from './operands-generic';
 import { immediateKinds, numberKind } from './operands-immediate';
 import { namedKinds } from './operands-named';
@@ -8,7 +9,7 @@ import { simdKinds } from './operands-simd';
 import { systemKinds } from './operands-system';
 
 const kinds = new Map<string, OperandFactory>(
-  [registerKinds, immediateKinds, namedKinds, simdKinds, systemKinds].flatMap((group) =>
+  [registerKinds, immediateKinds, encodedKinds, namedKinds, simdKinds, systemKinds].flatMap((group) =>
     Object.entries(group),
   ),
 );
