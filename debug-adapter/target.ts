@@ -3,6 +3,8 @@ import path from 'node:path';
 import { BootError } from '../emulator/board/elf';
 import { Computer } from '../emulator/board/computer';
 import { A64 } from './arch/a64';
+import type { Hypervisor } from './hypervisors/types';
+import { Guest } from './inspect/guest';
 import { ErrorId, UserError } from './errors';
 import type { LaunchConfig } from './launch/config';
 import { loadProgram, type Program } from './launch/program';
@@ -11,20 +13,13 @@ import { memorySource } from './symbols/byte-source';
 import { fileSource } from './symbols/file-source';
 import { TraceFormatter, TraceRing } from './trace/trace';
 
-/** What a hypervisor's own structures say about what a CPU runs. */
-export interface HypervisorAwareness {
-  /** Numbers of the virtual machine and virtual CPU that a CPU runs; undefined while it runs none. */
-  currentVcpu(cpu: number): { readonly vm: number; readonly vcpu: number } | undefined;
-}
-
 /** Everything that one launched guest consists of. A restart makes a new one. */
 export class Target {
   readonly symbols: SymbolIndex;
   readonly arch: A64;
   readonly trace = new TraceRing();
   readonly formatter: TraceFormatter;
-  /** Knows the hypervisor's structures, if the program has some that are known. */
-  hypervisor: HypervisorAwareness | undefined;
+  private inspected: Guest | undefined;
 
   private constructor(
     readonly config: LaunchConfig,
@@ -54,7 +49,24 @@ export class Target {
   static launch(config: LaunchConfig, program = loadProgram(config.program)): Target {
     const target = new Target(config, program, boot(config, program));
     target.addSymbols();
+    target.inspected = new Guest({
+      machine: target.machine,
+      board: target.board,
+      symbols: target.symbols,
+      hypervisor: config.hypervisor,
+    });
     return target;
+  }
+
+  /** The guest as inspection sees it. */
+  get guest(): Guest {
+    if (!this.inspected) throw new Error('the target is still being launched');
+    return this.inspected;
+  }
+
+  /** What is known of the hypervisor's structures. */
+  get hypervisor(): Hypervisor {
+    return this.guest.hypervisor;
   }
 
   /** The same launch once more, from the files as they are now. @throws as `launch` */

@@ -38,10 +38,7 @@ export function disassemble(
 ): Instruction[] {
   const size = guest.isa.instructionBytes;
   const disassembler = disassemblerOf(guest.parts.machine.config.isa);
-  const symbolize = (a: bigint): string | undefined => {
-    const name = symbolText(guest, space, a);
-    return name === undefined ? hex(a) : `${hex(a)} <${name}>`;
-  };
+  const symbolize = (a: bigint): string | undefined => symbolText(guest, space, a);
   const out: Instruction[] = [];
   for (let n = 0; n < count;) {
     const from = BigInt.asUintN(64, address + BigInt(n * size));

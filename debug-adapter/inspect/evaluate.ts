@@ -1,9 +1,9 @@
 /** Expressions of watches, hovers and the console: values with parts, assignments. */
 import { UserError } from '../errors';
-import { parseAddress } from './address-space';
+import { formatAddress, parseAddress, type AddressSpace } from './address-space';
 import { change } from './containers';
 import type { Item } from './items';
-import { FrameNames, splitPath } from './names';
+import { FrameNames, qualified, splitPath } from './names';
 import { editedText, hex } from './numbers';
 import { bytesOf } from './frames';
 import { parseValue } from './register-items';
@@ -59,12 +59,9 @@ export class FrameEvaluator {
     return found ?? this.number(expression);
   }
 
+  /** A name or path that is an item; numbers about the CPU and symbols are expressions. */
   private path(text: string): Item | undefined {
-    if (!wholePath.test(text)) return undefined;
-    const item = this.names.path(text);
-    if (item || splitPath(text).length === 1) return item;
-    // `name.part` may be a symbol that has a dot in its name.
-    return undefined;
+    return wholePath.test(text) ? this.names.path(text) : undefined;
   }
 
   private address(text: string): Item | undefined {
@@ -96,8 +93,13 @@ export class FrameEvaluator {
       value: `${hex(value)}${symbol ?? (value > 9n ? ` (${decimal(value)})` : '')}`,
       number: value,
       type: 'u64',
-      memoryReference: this.names.address(space, value).memoryReference ?? hex(value),
+      ...(isName || this.isMapped(space, value) ? { memoryReference: formatAddress(space, value) } : {}),
     };
+  }
+
+  /** Whether a number can be an address: small ones are counts, whatever lies there. */
+  private isMapped(space: AddressSpace, value: bigint): boolean {
+    return value >= 0x1000n && this.view.guest.physical(this.frame.cpu, space, value) !== undefined;
   }
 
   /** Changes what an expression names: `x0`, `HCR_EL2.VM`, `vcpu.ctxt.x[3]`, `*(u32*)0x40000000`. @throws UserError */
@@ -131,13 +133,17 @@ export class FrameEvaluator {
       );
     guest.write(this.frame.cpu, space, address, bytesOf(BigInt.asUintN(64, value), bytes));
     this.view.changed('stacks');
-    this.view.memoryChanged(this.names.address(space, address).memoryReference ?? hex(address), 0, bytes);
+    this.view.memoryChanged(formatAddress(space, address), 0, bytes);
     return this.number(lvalue);
   }
 
   /** An assignment of the console: `x0 = 5`, `x0 += 8`; undefined when the text is none. */
   assignment(text: string): Item | undefined {
-    const [, target, operator, value] = assignment.exec(text.trim()) ?? [];
+    // The equals signs of `EL1,vmid=1:0x...` assign nothing.
+    const masked = text.trim().replace(qualified, (reference) => reference.replaceAll('=', '\u0001'));
+    const [, target, operator, value] = (assignment.exec(masked) ?? []).map((t) =>
+      t?.replaceAll('\u0001', '='),
+    );
     if (target === undefined || value === undefined) return undefined;
     if (!operator) return this.assign(target, value);
     return this.assign(target, hex(this.names.number(`(${target}) ${operator} (${value})`)));

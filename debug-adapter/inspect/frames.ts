@@ -33,6 +33,18 @@ export interface ExceptionHistory {
   text(event: TraceEvent): string;
 }
 
+/** Where a walk begins. */
+interface Context {
+  readonly registers: FrameRegisters;
+  /** Undefined: as the registers say. */
+  readonly space: AddressSpace | undefined;
+  /** The PC is behind the instruction that called the handler (HVC, SMC, SVC). */
+  readonly isCall: boolean;
+}
+
+/** Whether the code of a level handles an exception, and whether it has only just begun to. */
+type Handler = 'no' | 'yes' | 'vectors';
+
 /** More frames than this are a loop of damaged records. */
 const MAX_FRAMES = 256;
 const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
@@ -46,46 +58,59 @@ export class StackWalker {
   /** All frames of a CPU, the innermost first. */
   frames(cpu: number): Frame[] {
     const out: Frame[] = [];
-    let registers = new FrameRegisters(this.guest, cpu);
+    const live = new FrameRegisters(this.guest, cpu);
+    let at: Context | undefined = { registers: live, space: undefined, isCall: false };
     const seen = new Set<number>();
-    for (;;) {
+    while (at && out.length < MAX_FRAMES) {
+      const registers: FrameRegisters = at.registers;
       const level = this.guest.isa.levelOf(registers.reader);
-      const space = this.guest.spaceOf(level, registers.reader);
-      out.push(...this.walk({ cpu, level, space, registers }));
+      const space = at.space ?? this.guest.spaceOf(level, registers.reader);
+      const pc = registers.reader('pc');
+      const event = this.entryOf(cpu, level, registers);
+      const inVectors = event !== undefined && this.guest.isa.inVectors(level, pc, registers.reader);
+      const handler = event === undefined ? 'no' : inVectors ? 'vectors' : 'yes';
+      out.push(...this.walk({ cpu, level, space, registers }, handler, at.isCall));
       if (seen.has(level)) break;
       seen.add(level);
-      const below = this.interrupted(cpu, level, registers, out.length > 0 ? out[0]?.pc : undefined);
-      if (!below || out.length >= MAX_FRAMES) break;
-      out.push(below.label);
-      registers = below.registers;
+      const below: (Context & { readonly label: Frame }) | undefined =
+        event && this.interrupted(cpu, level, registers, event, inVectors);
+      if (below) out.push(below.label);
+      at = below;
     }
     return out;
   }
 
   // --- exceptions -------------------------------------------------------------------------------------------------
 
+  /**
+   * The exception that a level is handling. Before the first one, and after the return from the last one, ELR and SPSR
+   * are nobody's context.
+   */
+  private entryOf(cpu: number, level: number, registers: FrameRegisters): TraceEvent | undefined {
+    const facts = this.guest.isa.regimeOf(level, registers.reader);
+    const event = this.history.last(cpu, level, facts.vmid);
+    return event?.kind === 'entry' ? event : undefined;
+  }
+
   private interrupted(
     cpu: number,
     level: number,
     registers: FrameRegisters,
-    pc: bigint | undefined,
-  ): { label: Frame; registers: FrameRegisters } | undefined {
+    event: TraceEvent,
+    inVectors: boolean,
+  ): (Context & { readonly label: Frame }) | undefined {
     const { isa } = this.guest;
-    const facts = isa.regimeOf(level, registers.reader);
-    const event = this.history.last(cpu, level, facts.vmid);
-    // Before the first exception, and after the return from the last one, ELR and SPSR are nobody's context.
-    if (event?.kind !== 'entry') return undefined;
     const context = isa.interrupted(level, registers.reader);
     if (!context || context.level > level) return undefined;
     const from = isa.levelName(context.level);
-    const label =
-      event.pc === context.pc ? `${this.history.text(event)} from ${from}` : `returns to ${from} by ERET`;
+    // A call returns behind itself; the trace may name either. Another address is the handler's own choice.
+    const behind = context.pc - event.pc;
+    const isSame = behind === 0n || behind === BigInt(isa.instructionBytes);
+    const label = isSame ? `${this.history.text(event)} from ${from}` : `returns to ${from} by ERET`;
     const places = new Map<string, RegisterPlace>();
     for (const [name, holder] of context.registers) places.set(name, this.held(registers, holder));
-    const inVectors = pc !== undefined && isa.inVectors(level, pc, registers.reader);
-    if (!inVectors)
-      for (const [name, place] of this.savedGeneral(cpu, registers, context.registers))
-        places.set(name, place);
+    const saved = inVectors ? undefined : this.savedContext(cpu, registers, context.registers);
+    for (const [name, place] of saved?.places ?? []) places.set(name, place);
     return {
       label: {
         kind: 'label',
@@ -98,6 +123,8 @@ export class StackWalker {
         label,
       },
       registers: registers.with(places),
+      space: context.level < 2 ? saved?.space : undefined,
+      isCall: isSame && behind !== 0n,
     };
   }
 
@@ -117,15 +144,19 @@ export class StackWalker {
    * The general-purpose registers of the interrupted context where the hypervisor has saved them: in the context
    * whose saved PC and PSTATE are those of the exception. Until then they are still in the CPU.
    */
-  private savedGeneral(
+  private savedContext(
     cpu: number,
     registers: FrameRegisters,
     holders: ReadonlyMap<string, string>,
-  ): Map<string, RegisterPlace> {
+  ): { places: Map<string, RegisterPlace>; space: AddressSpace } | undefined {
     const { hypervisor } = this.guest;
-    const structs = [hypervisor.currentVcpu(cpu)?.at, hypervisor.hostContext(cpu)];
-    for (const at of structs) {
-      if (!at) continue;
+    const vcpu = hypervisor.currentVcpu(cpu);
+    const host = hypervisor.hostContext(cpu);
+    const candidates = [
+      ...(vcpu ? [{ at: vcpu.at, vmid: vcpu.vmid }] : []),
+      ...(host ? [{ at: host, vmid: 0 }] : []),
+    ];
+    for (const { at, vmid } of candidates) {
       const saved = hypervisor.registersIn(at);
       const matches = ['pc', 'cpsr'].every((name) => {
         const holder = holders.get(name) ?? '';
@@ -133,7 +164,7 @@ export class StackWalker {
         return place && this.load(cpu, place.space, place.address, place.bytes) === registers.read(holder);
       });
       if (!matches) continue;
-      return new Map(
+      const places = new Map(
         [...saved]
           .filter(([name]) => this.guest.isa.find(name)?.kind === 'general')
           .map(([name, { space, address, bytes }]) => [
@@ -145,8 +176,9 @@ export class StackWalker {
             },
           ]),
       );
+      return { places, space: { kind: 'VA', level: 'EL1', ...(vmid === undefined ? {} : { vmid }) } };
     }
-    return new Map();
+    return undefined;
   }
 
   private load(cpu: number, space: AddressSpace, address: bigint, bytes: number): bigint | undefined {
@@ -156,16 +188,32 @@ export class StackWalker {
   // --- calls ------------------------------------------------------------------------------------------------------
 
   /** The frames of one exception level, from its innermost. */
-  private walk(start: Pick<Frame, 'cpu' | 'level' | 'space' | 'registers'>): Frame[] {
+  private walk(
+    start: Pick<Frame, 'cpu' | 'level' | 'space' | 'registers'>,
+    handler: Handler,
+    isCall: boolean,
+  ): Frame[] {
     const out: Frame[] = [];
-    let frame: Frame | undefined = this.frameAt(start, start.registers, false);
+    let frame: Frame | undefined = this.frameAt(start, start.registers, isCall);
     let leaf = true;
     while (frame && out.length < MAX_FRAMES) {
       out.push(...this.withInlined(frame));
-      frame = this.caller(frame, leaf);
+      if (handler === 'vectors') break;
+      const caller: Frame | undefined = this.caller(frame, leaf);
+      // A handler finds the link register and the frame pointer of whom it interrupted: only a call to itself counts.
+      const foreign = leaf && handler === 'yes' && caller && !this.calls(caller, frame);
+      frame = foreign ? undefined : caller;
       leaf = false;
     }
     return out;
+  }
+
+  /** Whether the call that `caller` returns from goes to the function of `frame`. */
+  private calls(caller: Frame, frame: Frame): boolean {
+    const target = this.callBefore(caller, caller.pc);
+    if (target === undefined || target === 'indirect') return target === 'indirect';
+    const [to, own] = [this.symbolAt(frame, target), this.symbolAt(frame, frame.lookup)];
+    return to !== undefined && own !== undefined && to.address === own.address && to.name === own.name;
   }
 
   private frameAt(
@@ -223,7 +271,7 @@ export class StackWalker {
     const { isa } = this.guest;
     const { link } = isa.records;
     const target = frame.registers.read(link);
-    if (target === undefined || !this.isReturnAddress(frame, target)) return undefined;
+    if (target === undefined || this.callBefore(frame, target) === undefined) return undefined;
     const [own, callers] = [this.symbolAt(frame, frame.pc), this.symbolAt(frame, u64(target - 1n))];
     // An address in the same function is left over from a call that this function has made.
     if (own && callers && own.address === callers.address && own.name === callers.name) return undefined;
@@ -269,11 +317,13 @@ export class StackWalker {
     );
   }
 
-  private isReturnAddress(frame: Frame, address: bigint): boolean {
+  /** Where the call before a return address goes; undefined when no call is there. */
+  private callBefore(frame: Pick<Frame, 'cpu' | 'space'>, address: bigint): bigint | 'indirect' | undefined {
     const size = this.guest.isa.instructionBytes;
-    if (address % BigInt(size) !== 0n) return false;
-    const word = this.guest.number(frame.cpu, frame.space, u64(address - BigInt(size)), size);
-    return word !== undefined && this.guest.isa.isCall(Number(word));
+    const at = u64(address - BigInt(size));
+    if (address % BigInt(size) !== 0n) return undefined;
+    const word = this.guest.number(frame.cpu, frame.space, at, size);
+    return word === undefined ? undefined : this.guest.isa.callTarget(Number(word), at);
   }
 
   // --- symbols ----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import { evaluate as evaluateExpression, type Names } from '../expressions/evalu
 import { parseExpression } from '../expressions/parse';
 import { UserError } from '../errors';
 import type { StructAt } from '../hypervisors/types';
+import { littleEndian } from '../symbols/dwarf/expression';
 import { formatAddress, formatSpace, parseAddress, symbolPlace, type AddressSpace } from './address-space';
 import { CItems } from './c-items';
 import { symbolText } from './disassembly';
@@ -24,7 +25,8 @@ export const structRoots = ['vcpu', 'host', 'vcpus'] as const;
 export const specialNames = ['el', 'ec', 'iss', 'vmid', 'vcpu', 'cpu', 'ipa'] as const;
 
 const pathSyntax = /[A-Za-z_$][\w$]*(?:\s*(?:\.|->)\s*[A-Za-z_$][\w$]*|\[[^[\]]+\])*/g;
-const qualified =
+/** Addresses that name their space. */
+export const qualified =
   /\b(?:EL[012](?:\s*,\s*(?:vmid|asid)\s*=\s*\d+)*|IPA(?:\(\s*\d+\s*\))?|PA):\s*(?:0[xX][0-9a-fA-F_]+|\d+)/gi;
 
 /** Splits `vcpu.ctxt->x[1]` into `vcpu`, `ctxt`, `x`, `[1]`; index expressions are still text. */
@@ -82,7 +84,11 @@ export class FrameNames {
   path(text: string): Item | undefined {
     const [first = '', ...rest] = splitPath(text.replace(/^\$(?=[A-Za-z])/, ''));
     let item = text.startsWith('$') ? this.register(first) : this.root(first);
-    if (!item) return undefined;
+    if (!item) {
+      if (first !== 'vcpu' && first !== 'host' && first !== 'vcpus') return undefined;
+      // Offsets of fields may be symbols of the same name: not what is meant here.
+      throw this.absent(first);
+    }
     for (const part of rest) item = partNamed(item, this.index(part));
     return item;
   }
@@ -195,8 +201,14 @@ export class FrameNames {
   }
 
   /** The memory access of expressions, in the frame's address space or the one that the expression names. */
-  private load(space: AddressSpace, address: bigint, bytes: number): bigint | undefined {
-    return this.view.guest.number(this.frame.cpu, space, address, bytes);
+  private load(space: AddressSpace, address: bigint, bytes: number): bigint {
+    const { guest } = this.view;
+    const { cpu } = this.frame;
+    const data = guest.read(cpu, space, address, bytes);
+    if (data.length === bytes) return littleEndian(data);
+    throw new UserError(
+      `The memory at ${hex(address)} cannot be read: ${guest.whyNot(cpu, space, address)}.`,
+    );
   }
 
   /** Takes an expression apart into what expressions/ understands, and what the rest of it means. */
@@ -265,8 +277,26 @@ export class FrameNames {
     ];
   }
 
+  /** Why a struct is not there now. */
+  private absent(name: 'vcpu' | 'host' | 'vcpus'): UserError {
+    const { hypervisor } = this.view.guest;
+    const { cpu } = this.frame;
+    if (hypervisor.name === 'none')
+      return new UserError(
+        `"${name}" needs a hypervisor that describes its structs in .worldswitch.layout: this program has none.`,
+      );
+    if (name === 'vcpu' && hypervisor.vcpus().length > 0)
+      return new UserError(`No vcpu runs on CPU ${cpu} now: look at vcpus[0], or stop in a guest.`);
+    const what = name === 'host' ? 'host context' : 'vcpu';
+    return new UserError(`There is no ${what} on CPU ${cpu} yet: run on until the hypervisor has set it up.`);
+  }
+
   /** The error for a name that means nothing, with the nearest one that does. */
   unknown(name: string): UserError {
+    if ((specialNames as readonly string[]).includes(name))
+      return new UserError(
+        `"${name}" has no value now: ${this.view.guest.isa.levelName(this.frame.level)} has taken no exception that says it.`,
+      );
     const near = nearest(name, [...structRoots, ...specialNames, ...this.view.guest.isa.names]);
     const [symbol] = this.view.target.symbols.functionsMatching(name, 1);
     const suggestion = near ?? symbol?.name;

@@ -25,7 +25,8 @@ export function fieldSummary(value: bigint, fields: readonly DebugField[]): stri
     .sort((a, b) => a.lsb - b.lsb)
     .map((f) => {
       const v = bitsOf(value, f);
-      if (v === 0n) return '';
+      // An address in the middle of a register is hard to recognise: it is in the value.
+      if (v === 0n || f.addressShift !== undefined) return '';
       if (f.width === 1) return f.name;
       const name = v < 256n ? f.values?.[Number(v)] : undefined;
       return `${f.name}=${name && /^\S+$/.test(name) ? name : v < 10n ? String(v) : hex(v)}`;
@@ -43,6 +44,7 @@ export function summaryText(value: bigint, fields: readonly DebugField[]): strin
 function fieldText(value: bigint, f: DebugField): string {
   const name = value < 0x10000n ? f.values?.[Number(value)] : undefined;
   const number = f.width === 1 ? String(value) : hex(value);
+  if (f.addressShift !== undefined) return `${number} (address ${hex(value << BigInt(f.addressShift))})`;
   return name === undefined ? number : `${number} (${name})`;
 }
 
@@ -118,12 +120,17 @@ export function registerItem(ctx: ItemContext, register: DebugRegister): Item {
     type: `${register.width} bits`,
     evaluateName: name,
     number: value,
-    ...(register.width === 64 && fields.length === 0
-      ? { memoryReference: formatAddress(ctx.space, value) }
-      : {}),
+    ...(register.width === 64 && fields.length === 0 ? pointerReference(ctx, value) : {}),
     ...(fields.length > 0 || register.width === 128 ? { parts } : {}),
     ...(isWritable ? { set } : {}),
   };
+}
+
+/** Registers that hold an address show the memory there; small numbers are not addresses, whatever lies there. */
+function pointerReference(ctx: ItemContext, value: bigint): { memoryReference?: string } {
+  const { guest, cpu } = ctx.registers;
+  if (value < 0x1000n || guest.physical(cpu, ctx.space, value) === undefined) return {};
+  return { memoryReference: formatAddress(ctx.space, value) };
 }
 
 function valueText(ctx: ItemContext, register: DebugRegister, value: bigint): string {
@@ -205,7 +212,7 @@ export function scopeItems(ctx: ItemContext, scope: RegisterScope): Item[] {
     registers.filter(exists).map((r) => registerItem(ctx, r));
   if (scope.show === 'registers') return scope.groups.flatMap((g) => itemsOf(g.registers));
   return scope.groups.map((g) => ({
-    ...textItem(g.name, `${g.registers.length} registers`),
+    ...textItem(g.name, `${g.registers.length} register${g.registers.length === 1 ? '' : 's'}`),
     parts: () => itemsOf(g.registers),
   }));
 }

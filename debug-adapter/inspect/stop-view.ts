@@ -7,7 +7,7 @@ import type { FrameHandle, Session } from '../session';
 import type { Target } from '../target';
 import { DisassemblyDocuments } from './disassembly-document';
 import { StackWalker, type Frame } from './frames';
-import { Guest } from './guest';
+import type { Guest } from './guest';
 import { exceptionHistory } from './history';
 import type { Effect } from './items';
 
@@ -24,24 +24,8 @@ class Token implements FrameHandle {
   readonly cpu = 0;
 }
 
-const guests = new WeakMap<Target, Guest>();
 const documents = new WeakMap<Session, DisassemblyDocuments>();
 const views = new WeakMap<Session, StopView>();
-
-/** The guest of a target, for inspection. @throws UserError when the configuration names a hypervisor that is not there */
-export function guestOf(target: Target): Guest {
-  let guest = guests.get(target);
-  if (!guest) {
-    guest = new Guest({
-      machine: target.machine,
-      board: target.board,
-      symbols: target.symbols,
-      hypervisor: target.config.hypervisor,
-    });
-    guests.set(target, guest);
-  }
-  return guest;
-}
 
 /** The generated sources of a session. */
 export function documentsOf(session: Session): DisassemblyDocuments {
@@ -65,7 +49,7 @@ export class StopView {
     readonly session: Session,
     readonly target: Target,
   ) {
-    this.guest = guestOf(target);
+    this.guest = target.guest;
     this.walker = new StackWalker(this.guest, exceptionHistory(target.trace, target.arch));
     this.token = session.frames.create(new Token());
   }

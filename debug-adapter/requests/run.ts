@@ -2,6 +2,7 @@
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import type { Granularity, StepKind } from '../control/types';
 import { ErrorId, UserError } from '../errors';
+import { explainException } from '../inspect/exception-info';
 import type { HandlerTable, RequestContext } from '../protocol/table';
 import type { Session } from '../session';
 
@@ -70,11 +71,13 @@ export const handlers: Partial<HandlerTable> = {
     const report = ctx.requireControl().lastStop;
     if (!report || report.cpu !== cpu || (report.reason !== 'trap' && report.reason !== 'exception'))
       throw new UserError(`CPU ${cpu} has not stopped on an exception.`);
+    const { sentences, details } = explainException(ctx, cpu, report.filters);
+    const what = report.text ?? report.description;
     return {
       exceptionId: report.filters.join(', ') || report.description.replace(/^Paused( on|:) /, ''),
-      description: report.text ?? report.description,
+      description: sentences.length > 0 ? `${what}. ${sentences.join(' ')}` : what,
       breakMode: 'always',
-      details: { message: report.description },
+      details: { message: report.description, ...details },
     };
   },
 };

@@ -7,7 +7,7 @@ import { formatAddress } from '../inspect/address-space';
 import { referenceOf } from '../inspect/containers';
 import type { Frame } from '../inspect/frames';
 import { scopesOf } from '../inspect/scopes';
-import { documentsOf, guestOf, viewOf, type StopView } from '../inspect/stop-view';
+import { documentsOf, viewOf, type StopView } from '../inspect/stop-view';
 import type { HandlerTable } from '../protocol/table';
 import type { Session } from '../session';
 
@@ -112,7 +112,7 @@ export const handlers: Partial<HandlerTable> = {
       );
     const target = ctx.requireTarget();
     const cpu = ctx.control?.lastStop?.cpu ?? target.machine.schedule.current;
-    return { content: documentsOf(ctx).text(guestOf(target), cpu, reference), mimeType: 'text/x-asm' };
+    return { content: documentsOf(ctx).text(target.guest, cpu, reference), mimeType: 'text/x-asm' };
   },
 
   loadedSources(ctx) {

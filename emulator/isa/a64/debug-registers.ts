@@ -3,7 +3,7 @@ import { common } from '../../ir/state';
 import { bitRange } from '../dsl/sysreg';
 import type { DebugCpu, DebugField, DebugRegister, RegisterGroup, RegisterScope } from '../dsl/debug';
 import { readSysreg, writeSysreg } from './debug-access';
-import { fieldValues, pointerKind, viewGroups } from './debug-values';
+import { addressShift, fieldValues, pointerKind, viewGroups } from './debug-values';
 import { SP, state } from './state';
 import { sysregNamed, sysregs, type Sysreg } from './sysregs';
 import { spsrFields } from './sysregs/el1';
@@ -15,7 +15,13 @@ function fieldsOf(register: string, fields: Readonly<Record<string, Bits>>): Deb
   return Object.entries(fields)
     .map(([name, bits]) => {
       const values = fieldValues(register, name);
-      return { name, ...bitRange(bits), ...(values ? { values } : {}) };
+      const shift = addressShift(register, name);
+      return {
+        name,
+        ...bitRange(bits),
+        ...(values ? { values } : {}),
+        ...(shift === undefined ? {} : { addressShift: shift }),
+      };
     })
     .sort((a, b) => b.lsb - a.lsb || b.width - a.width);
 }

@@ -119,6 +119,20 @@ export function fieldValues(register: string, field: string): Values | undefined
   return table[`${register}.${field}`] ?? table[`${stem(register)}.${field}`];
 }
 
+/** Fields that are addresses, and how many of an address's low bits they leave out. */
+const addressFields: Readonly<Record<string, number>> = {
+  'TTBR0.BADDR': 1,
+  'TTBR1.BADDR': 1,
+  'VTTBR.BADDR': 1,
+  'VBAR.BASE': 11,
+  'PAR.PA': 12,
+  'HPFAR.FIPA': 12,
+  'MDRAR.ROMADDR': 12,
+};
+
+export const addressShift = (register: string, field: string): number | undefined =>
+  addressFields[`${stem(register)}.${field}`];
+
 /** What registers point to. */
 export const pointsTo: Readonly<Record<string, 'code' | 'data'>> = {
   ELR: 'code',

@@ -50,7 +50,16 @@ function interrupted(level: number, read: ReadRegister): InterruptedContext | un
   };
 }
 
+/** BL (C6.2.33) and BLR (C6.2.34). */
+function callTarget(word: number, address: bigint): bigint | 'indirect' | undefined {
+  if ((word & 0xfffffc1f) >>> 0 === 0xd63f0000) return 'indirect';
+  if ((word & 0xfc000000) >>> 0 !== 0x94000000) return undefined;
+  return BigInt.asUintN(64, address + BigInt.asIntN(28, BigInt(word & 0x3ffffff) << 2n));
+}
+
 const interrupts: Readonly<Record<string, ExceptionName>> = { IRQ: 'irq', FIQ: 'fiq' };
+
+const calls: Readonly<Record<string, ExceptionName>> = { hvc: 'hvc', smc: 'smc', svc: 'svc' };
 
 function explainInterrupt(name: string, from: number, to: number, read: ReadRegister): string | undefined {
   const row = interrupts[name];
@@ -75,8 +84,7 @@ export const a64Debug: IsaDebug = {
     stack: 'sp',
   },
   instructionBytes: 4,
-  // BL and BLR.
-  isCall: (word) => (word & 0xfc000000) >>> 0 === 0x94000000 || (word & 0xfffffc1f) >>> 0 === 0xd63f0000,
+  callTarget,
   // A table has 16 entries of 128 bytes (D1.13.2).
   inVectors: (level, pc, read) =>
     level > 0 && level < 3 && pc - read(`VBAR_EL${level}`) >= 0n && pc - read(`VBAR_EL${level}`) < 0x800n,
@@ -88,6 +96,10 @@ export const a64Debug: IsaDebug = {
   decodeSyndrome,
   isTranslating: (level, read) => level > 0 && level < 3 && (read(`SCTLR_EL${level}`) & 1n) === 1n,
   explainInterrupt,
+  explainCall: (instruction, level, read) => {
+    const row = calls[instruction];
+    return row && explainRoute(row, level, read)?.why;
+  },
   // HCR_EL2.VM and DC.
   withoutVirtualMachine: (read) => new Map([['HCR_EL2', read('HCR_EL2') & ~0x1001n]]),
   translate: translateForDebugger,

@@ -25,6 +25,8 @@ export interface DebugField {
   readonly name: string;
   readonly lsb: number;
   readonly width: number;
+  /** Set where it is an address: how far the value is shifted right. */
+  readonly addressShift?: number;
   /** What values mean, where they have names. */
   readonly values?: Readonly<Record<number, string>>;
 }
@@ -168,8 +170,8 @@ export interface IsaDebug {
   readonly records: FrameRecords;
   /** Size of the smallest instruction. */
   readonly instructionBytes: number;
-  /** Whether an instruction calls a subroutine and comes back behind itself. */
-  isCall(word: number): boolean;
+  /** For an instruction at `address` that calls a subroutine: where it goes, or `indirect`. Else undefined. */
+  callTarget(word: number, address: bigint): bigint | 'indirect' | undefined;
   /** Whether a PC is in the exception vectors of a level, where no register has been saved yet. */
   inVectors(level: number, pc: bigint, read: ReadRegister): boolean;
   /** The exception level of a frame whose registers `read` gives. */
@@ -191,6 +193,8 @@ export interface IsaDebug {
     to: number,
     read: ReadRegister,
   ): string | undefined;
+  /** Where an instruction that calls a higher level goes and why, for `hvc`, `smc`, `svc`. */
+  explainCall(instruction: string, level: number, read: ReadRegister): string | undefined;
   /** What system registers hold, as far as translation minds, where no virtual machine is loaded. */
   withoutVirtualMachine(read: ReadRegister): ReadonlyMap<string, bigint>;
   /**
