@@ -33,6 +33,8 @@ export interface Target {
   pc(e: Emitter): void;
   /** Ends the instruction; the stack is empty. */
   exit(e: Emitter, kind: ExitKind): void;
+  /** Before a call into the memory slow path: what the host may look at must be in the CPU block (state.left). */
+  enterSlow(e: Emitter): void;
   /** Function indices. */
   routine(r: Routine): number;
   host(h: HostCall): number;
@@ -207,6 +209,7 @@ export class Emitter {
       case 'commit': {
         // Only the slow path hands out the scratch buffer.
         this.val(s.host).get(this.target.cpu).i32(common.scratch.offset).op(W.i32Add, W.i32Eq).open(W.if);
+        this.target.enterSlow(this);
         this.get(this.target.cpu).call(this.target.commitSlow).open(W.if);
         this.get(this.target.cpu);
         this.target.pc(this);
@@ -352,6 +355,7 @@ export class Emitter {
       this.else();
     }
     this.syncPc();
+    this.target.enterSlow(this);
     this.get(cpu).get(va).i32(accessDesc(access)).val(info).call(this.target.memSlow);
     if (fast) this.end();
     this.tee(host).op(W.i32Eqz).open(W.if);

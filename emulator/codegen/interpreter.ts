@@ -90,8 +90,9 @@ class Generator {
     return i;
   }
 
-  private shared(): Pick<Target, 'routine' | 'host' | 'memSlow' | 'commitSlow'> {
+  private shared(): Pick<Target, 'routine' | 'host' | 'memSlow' | 'commitSlow' | 'enterSlow'> {
     return {
+      enterSlow: () => undefined,
       routine: (r) => this.routineIndex(r),
       host: (h) => this.hostIndex(h),
       memSlow: this.routineIndex(this.memory.memSlow),
@@ -193,6 +194,7 @@ class Generator {
       operand: h ? Generator.operandFrom(rec, h) : () => undefined,
       pc: pushPc,
       exit,
+      enterSlow: saveLeft,
     });
 
     const e = new Emitter(func.code, pool, target());
