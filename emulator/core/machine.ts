@@ -407,11 +407,11 @@ export class Machine {
       { save: () => this.log.position, restore: (saved) => this.log.rewind(saved as number) },
       {
         save: () => this.board?.devices.map((d) => d.device.state) ?? [],
-        restore: (saved) =>
-          this.board?.devices.forEach((d, i) => {
-            Object.assign(d.device.state, (saved as object[])[i]);
-            d.device.restored?.();
-          }),
+        restore: (saved) => {
+          const devices = this.board?.devices ?? [];
+          devices.forEach((d, i) => Object.assign(d.device.state, (saved as object[])[i]));
+          devices.forEach((d) => d.device.restored?.());
+        },
       },
     ];
   }
