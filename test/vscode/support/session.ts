@@ -3,7 +3,8 @@
  * and a page in Chromium. Everything is stopped and removed by `close`.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -72,7 +73,8 @@ export async function openSession(options: SessionOptions): Promise<WorkbenchSes
   const close = async (): Promise<void> => {
     await browser?.close();
     await server?.stop();
-    rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
+    // The server's own children end, and write their logs, a little later than the server.
+    await rm(temporary, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
   };
   try {
     if (options.vsix !== undefined) installExtension(state, options.vsix);

@@ -11,7 +11,7 @@ const TIMEOUT = 30_000;
 /** Asks again and again until the answer is there; `what` names it when it never is. */
 export async function until<T>(
   what: string,
-  ask: () => Promise<T | undefined | false>,
+  ask: () => Promise<T | undefined | null | false>,
   timeout = TIMEOUT,
 ): Promise<T> {
   const deadline = Date.now() + timeout;
@@ -19,7 +19,7 @@ export async function until<T>(
   for (;;) {
     try {
       const answer = await ask();
-      if (answer !== undefined && answer !== false) return answer;
+      if (answer !== undefined && answer !== null && answer !== false) return answer;
     } catch (error) {
       last = error;
     }
@@ -100,14 +100,16 @@ export class Workbench {
 
   /** Clicks into the gutter beside a line of the active editor, which sets a breakpoint or removes it. */
   async clickBreakpoint(line: number, wanted = true): Promise<void> {
-    await this.goToLine(line);
-    const number = await this.lineNumber(line).boundingBox();
-    const margin = await this.page.locator('.editor-instance .margin').first().boundingBox();
-    assert.ok(number && margin, `line ${line} is not in view`);
+    const { x, y } = await until(`line ${line} in view`, async () => {
+      await this.goToLine(line);
+      const number = await this.lineNumber(line).boundingBox();
+      const margin = await this.page.locator('.editor-instance .margin').first().boundingBox();
+      return number && margin && { x: margin.x + 9, y: number.y + number.height / 2 };
+    });
     const count = (): Promise<number> =>
       this.page.locator('.editor-instance [class*="codicon-debug-breakpoint"]').count();
     const before = await count();
-    await this.page.mouse.click(margin.x + 9, number.y + number.height / 2);
+    await this.page.mouse.click(x, y);
     await until(`the breakpoint at line ${line} to ${wanted ? 'come' : 'go'}`, async () =>
       wanted ? (await count()) > before : (await count()) < before,
     );
@@ -138,6 +140,12 @@ export class Workbench {
       const rows = await this.callStack();
       return rows.some((row) => (typeof text === 'string' ? row.includes(text) : text.test(row))) && rows;
     });
+  }
+
+  /** Why the program has stopped, as the head of the call stack says it. */
+  async stopReason(): Promise<string> {
+    const head = this.page.locator('.call-stack-state-message .label').first();
+    return (await head.innerText()).trim();
   }
 
   callStack(): Promise<string[]> {
@@ -172,21 +180,24 @@ export class Workbench {
       .first();
   }
 
-  /** Scrolls the Variables view until the row is drawn: the list draws only what is in view. */
+  /** Scrolls the Variables view until the row is in view: the list draws only what is, and a little more. */
   private async showVariable(name: string): Promise<Locator> {
     const row = this.variableRow(name);
-    const list = this.page.locator('.debug-variables .monaco-scrollable-element').first();
-    const box = await list.boundingBox();
-    assert.ok(box, 'the Variables view is not open');
-    await this.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    const view = await this.page.locator('.debug-variables .monaco-scrollable-element').first().boundingBox();
+    assert.ok(view, 'the Variables view is not open');
+    await this.page.mouse.move(view.x + view.width / 2, view.y + view.height / 2);
+    const bottom = view.y + view.height;
     let direction = 1;
     let before = '';
     await until(`the variable ${name}`, async () => {
-      if ((await row.count()) > 0) return true;
-      await this.page.mouse.wheel(0, direction * box.height * 0.7);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      const drawn = (await row.count()) > 0 ? await row.boundingBox() : null;
+      if (drawn && drawn.y >= view.y && drawn.y + drawn.height <= bottom) return true;
+      if (drawn) direction = drawn.y < view.y ? -1 : 1;
+      await this.page.mouse.wheel(0, direction * (drawn ? drawn.height : view.height * 0.7));
+      await new Promise((resolve) => setTimeout(resolve, 50));
       const now = (await this.variables()).join('\n');
-      if (now === before) direction = -direction;
+      // At an end of the list the search turns round.
+      if (now === before && !drawn) direction = -direction;
       before = now;
       return false;
     });
@@ -205,10 +216,24 @@ export class Workbench {
     }
   }
 
+  /** Gives a section of the Run view no more than its header, so that the others have more room. */
+  async closeSection(name: string): Promise<void> {
+    const header = this.page.locator('.pane-header', { hasText: name }).first();
+    await until(`the section ${name} to close`, async () => {
+      if ((await header.getAttribute('aria-expanded')) === 'false') return true;
+      await header.click();
+      return false;
+    });
+  }
+
   /** Collapses a scope, so that what is below comes into view. */
   async collapse(name: string): Promise<void> {
     const row = await this.showVariable(name);
-    if ((await row.getAttribute('aria-expanded')) === 'true') await row.locator('.monaco-tl-twistie').click();
+    await until(`${name} to collapse`, async () => {
+      if ((await row.getAttribute('aria-expanded')) === 'false') return true;
+      await row.locator('.monaco-tl-twistie').click();
+      return false;
+    });
   }
 
   /** The value that the Variables view shows for a name. */
@@ -258,9 +283,10 @@ export class Workbench {
     });
   }
 
-  /** The text in view of the terminal; needs the setting `terminal.integrated.gpuAcceleration: off`. */
+  /** The first lines of the terminal, as many as are in view; needs `terminal.integrated.gpuAcceleration: off`. */
   async terminalText(): Promise<string> {
     await this.command('Terminal: Focus on Terminal View');
+    await this.command('Terminal: Scroll to Top');
     return until('text in the terminal', async () => {
       const rows = await this.page.locator('.terminal-wrapper.active .xterm-rows > div').allInnerTexts();
       return (
