@@ -54,7 +54,10 @@ export class SessionListener implements ControlListener {
       this.message(`It cannot start again: ${sentenceOf(error)}`);
       return false;
     }
-    session.requireControl().resume();
+    // A guest that does nothing but reset must leave time for requests.
+    setImmediate(() => {
+      if (session.control && !session.control.running && !session.closed) session.control.resume();
+    });
     return true;
   }
 

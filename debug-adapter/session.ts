@@ -91,8 +91,12 @@ export class Session {
     this.disposers.push(f);
   }
 
+  /** The session is over. */
+  closed = false;
+
   /** The client is gone or has disconnected. */
   dispose(): void {
+    this.closed = true;
     for (const f of this.disposers.splice(0)) f();
   }
 }

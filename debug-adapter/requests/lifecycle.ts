@@ -84,6 +84,7 @@ export const handlers: Partial<HandlerTable> = {
     const target = config ? build(ctx, config) : ctx.requireTarget().again();
     sendDiagnostics(ctx, config ? [] : target.program.diagnostics);
     await control.halt();
+    ctx.closed = false;
     ctx.forgetHandles();
     ctx.target = target;
     control.attach(target);
@@ -95,11 +96,13 @@ export const handlers: Partial<HandlerTable> = {
   },
 
   async terminate(ctx, _args, request) {
+    ctx.closed = true;
     await ctx.control?.halt();
     request.afterResponse(() => ctx.send('terminated'));
   },
 
   async disconnect(ctx, _args, request) {
+    ctx.closed = true;
     await ctx.control?.halt();
     request.afterResponse(() => ctx.close());
   },

@@ -183,11 +183,15 @@ export class DapClient {
     return this.event('stopped');
   }
 
-  /** Ends the adapter; resolves with its exit code. */
+  /** Ends the adapter; resolves with its exit code. @throws Error when it does not end by itself */
   async close(): Promise<number | null> {
     if (this.child.exitCode !== null) return this.child.exitCode;
     const exited = new Promise<number | null>((resolve) => this.child.on('exit', resolve));
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 5_000);
     this.child.stdin.end();
-    return exited;
+    const code = await exited;
+    clearTimeout(timer);
+    if (this.child.signalCode === 'SIGKILL') throw new Error('the adapter did not end with its client');
+    return code;
   }
 }
