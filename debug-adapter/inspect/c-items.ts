@@ -41,7 +41,7 @@ export class CItems {
       type: type.name,
       ...(p.path === undefined ? {} : { evaluateName: p.path }),
       ...(location?.kind === 'memory'
-        ? { memoryReference: formatAddress(this.frame.space, location.address) }
+        ? { memoryReference: formatAddress(this.frame.space, location.address), address: location.address }
         : {}),
     };
     if (!location) return { ...base, value: '<optimized out>', isText: true };
@@ -119,8 +119,10 @@ export class CItems {
     return bytes && { kind: 'bytes', bytes: bytes.subarray(offset, offset + size) };
   }
 
-  private array(p: Place): Pick<Item, 'value' | 'parts' | 'elements' | 'isArray'> {
+  private array(p: Place): Pick<Item, 'value' | 'parts' | 'elements' | 'isArray' | 'number'> {
     const element = p.type.target();
+    // In an expression an array is the address of its first element (C11 6.3.2.1).
+    const decayed = p.location?.kind === 'memory' ? { number: p.location.address } : {};
     const count = p.type.count ?? 0;
     const at = (n: number): Item => {
       const item = this.member(p, {
@@ -132,8 +134,8 @@ export class CItems {
       return p.path === undefined ? item : { ...item, evaluateName: `${p.path}[${n}]` };
     };
     const value = this.string(p, element) ?? `${element.name}[${count}]`;
-    if (count > PAGED) return { value, elements: { count, at } };
-    return { value, isArray: true, parts: () => Array.from({ length: count }, (_, n) => at(n)) };
+    if (count > PAGED) return { value, ...decayed, elements: { count, at } };
+    return { value, ...decayed, isArray: true, parts: () => Array.from({ length: count }, (_, n) => at(n)) };
   }
 
   private isCharacter(type: CType): boolean {
@@ -155,9 +157,16 @@ export class CItems {
     if (address === 0n || target.kind === 'void' || target.kind === 'function' || target.kind === 'unknown')
       return { memoryReference };
     const { guest, cpu } = { guest: this.ctx.registers.guest, cpu: this.frame.cpu };
+    const pointee = (index: number): Item =>
+      this.item({
+        name: `${p.name}[${index}]`,
+        type: target,
+        location: { kind: 'memory', address: BigInt.asUintN(64, address + BigInt(index * target.size)) },
+        path: p.path === undefined ? undefined : index === 0 ? `*${p.path}` : `${p.path}[${index}]`,
+      });
     if (this.isCharacter(target)) {
       const text = quoted(guest.read(cpu, this.frame.space, address, MAX_TEXT));
-      return { memoryReference, value: `${hex(address)} ${text}` };
+      return { memoryReference, value: `${hex(address)} ${text}`, pointee };
     }
     const path = p.path === undefined ? undefined : `*${p.path}`;
     const place: Place = { name: `*${p.name}`, type: target, location: { kind: 'memory', address }, path };
@@ -165,7 +174,7 @@ export class CItems {
     const isStruct = target.kind === 'struct' || target.kind === 'union';
     const parts = (): readonly Item[] =>
       isStruct ? target.members().map((m) => this.member({ ...place, path: p.path }, m)) : [this.item(place)];
-    return { memoryReference, parts };
+    return { memoryReference, parts, pointee };
   }
 
   private parse(type: CType, text: string): bigint {

@@ -55,13 +55,23 @@ export class FrameEvaluator {
       throw new UserError(
         'There is nothing to evaluate: write an expression such as x0, HCR_EL2.VM or vcpu.ctxt.pc.',
       );
-    const found = this.path(expression) ?? this.address(expression) ?? this.struct(expression);
+    const found =
+      this.path(expression) ??
+      this.prefixed(expression) ??
+      this.address(expression) ??
+      this.struct(expression);
     return found ?? this.number(expression);
   }
 
   /** A name or path that is an item; numbers about the CPU and symbols are expressions. */
   private path(text: string): Item | undefined {
     return wholePath.test(text) ? this.names.path(text) : undefined;
+  }
+
+  /** C's `*p` and `&x` with their types. */
+  private prefixed(text: string): Item | undefined {
+    const [, operator = '', path = ''] = /^([*&])\s*(.+)$/s.exec(text) ?? [];
+    return wholePath.test(path) ? this.names.prefixed(operator, path) : undefined;
   }
 
   private address(text: string): Item | undefined {
@@ -105,10 +115,12 @@ export class FrameEvaluator {
   /** Changes what an expression names: `x0`, `HCR_EL2.VM`, `vcpu.ctxt.x[3]`, `*(u32*)0x40000000`. @throws UserError */
   assign(target: string, valueText: string): Item {
     const lvalue = target.trim();
-    const item = this.path(lvalue);
+    const find = (): Item | undefined =>
+      this.path(lvalue) ?? (lvalue.startsWith('*') ? this.prefixed(lvalue) : undefined);
+    const item = find();
     if (item) {
       this.view.changed(change(item, valueText));
-      return this.path(lvalue) ?? item;
+      return find() ?? item;
     }
     const [, type, of] = store.exec(lvalue) ?? [];
     if (of === undefined) {

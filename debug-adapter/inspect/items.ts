@@ -26,6 +26,10 @@ export interface Item {
   readonly set?: (text: string) => Effect;
   /** The number behind the value, for expressions. */
   readonly number?: bigint;
+  /** Where the value itself is in memory, for C's `&`. */
+  readonly address?: bigint;
+  /** What a C pointer points to, as the n-th element of an array there. */
+  readonly pointee?: (index: number) => Item;
   /** Text rather than data: sentences. */
   readonly isText?: boolean;
   /** Does not open by itself and costs time. */

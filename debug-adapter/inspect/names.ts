@@ -25,6 +25,9 @@ export const structRoots = ['vcpu', 'host', 'vcpus'] as const;
 export const specialNames = ['el', 'ec', 'iss', 'vmid', 'vcpu', 'cpu', 'ipa'] as const;
 
 const pathSyntax = /[A-Za-z_$][\w$]*(?:\s*(?:\.|->)\s*[A-Za-z_$][\w$]*|\[[^[\]]+\])*/g;
+/** C's unary `*` and `&` before a path: not behind an operand, and not one half of `&&`. */
+const prefixedPath =
+  /(?<![\w)\]$&]\s*)([*&])(?!&)\s*([A-Za-z_][\w$]*(?:\s*(?:\.|->)\s*[A-Za-z_$][\w$]*|\[[^[\]]+\])*)(?!\s*[.[(\w]|\s*->)/g;
 /** Addresses that name their space. */
 export const qualified =
   /\b(?:EL[012](?:\s*,\s*(?:vmid|asid)\s*=\s*\d+)*|IPA(?:\(\s*\d+\s*\))?|PA):\s*(?:0[xX][0-9a-fA-F_]+|\d+)/gi;
@@ -78,6 +81,16 @@ export class FrameNames {
     return this.variables().find((v) => v.item.name === name)?.item;
   }
 
+  /** A C variable of file scope. */
+  private global(name: string): Item | undefined {
+    const { frame, view } = this;
+    const place = frame.kind === 'code' ? symbolPlace(frame.space, frame.lookup) : undefined;
+    if (!place) return undefined;
+    const reader = view.walker.reader(frame);
+    const found = view.target.symbols.globalAt(place, name, reader);
+    return found && new CItems(this.context, frame, reader).variable(found);
+  }
+
   // --- paths ------------------------------------------------------------------------------------------------------
 
   /** The item that a path names; undefined when its first name means nothing. @throws UserError for a wrong part */
@@ -89,17 +102,28 @@ export class FrameNames {
       // Offsets of fields may be symbols of the same name: not what is meant here.
       throw this.absent(first);
     }
-    for (const part of rest) item = partNamed(item, this.index(part));
+    for (const part of rest) item = this.part(item, part);
     return item;
   }
 
-  private index(part: string): string {
-    if (!part.startsWith('[')) return part;
-    return `[${this.number(part.slice(1, -1))}]`;
+  private part(item: Item, part: string): Item {
+    if (!part.startsWith('[')) return partNamed(item, part);
+    const index = this.number(part.slice(1, -1));
+    // C's p[n]; a negative index is as good as any.
+    return item.pointee?.(Number(BigInt.asIntN(64, index))) ?? partNamed(item, `[${index}]`);
+  }
+
+  /** C's `*p` and `&x`; undefined when the path behind them is nothing of C. */
+  prefixed(operator: string, path: string): Item | undefined {
+    const item = this.path(path);
+    if (operator === '*') return item?.pointee?.(0);
+    if (item?.address === undefined) return undefined;
+    const { name, value, memoryReference, number } = this.address(this.frame.space, item.address);
+    return { name, value, type: `${item.type ?? 'void'} *`, memoryReference, number } as Item;
   }
 
   private root(name: string): Item | undefined {
-    return this.variable(name) ?? this.register(name) ?? this.struct(name);
+    return this.variable(name) ?? this.register(name) ?? this.struct(name) ?? this.global(name);
   }
 
   register(name: string): Item | undefined {
@@ -197,7 +221,14 @@ export class FrameNames {
       if (item.number !== undefined) return u64(item.number);
       throw new UserError(`"${name}" is ${item.value}, not a number: name one of its parts.`);
     }
-    return this.symbol(name);
+    return this.enumerator(name) ?? this.symbol(name);
+  }
+
+  /** A constant of a C enumeration. */
+  private enumerator(name: string): bigint | undefined {
+    const { frame, view } = this;
+    const place = frame.kind === 'code' ? symbolPlace(frame.space, frame.lookup) : undefined;
+    return place && view.target.symbols.enumeratorAt(place, name);
   }
 
   /** The memory access of expressions, in the frame's address space or the one that the expression names. */
@@ -220,15 +251,22 @@ export class FrameNames {
       if (address.space) space = address.space;
       return hex(address.value);
     });
-    const without = plain.replace(pathSyntax, (path) => {
+    const hide = (value: bigint): string => {
+      const name = `$path${known.size}`;
+      known.set(name, u64(value));
+      return name;
+    };
+    const typed = plain.replace(prefixedPath, (whole: string, operator: string, path: string) => {
+      const item = this.prefixed(operator, path);
+      return item?.number === undefined ? whole : hide(item.number);
+    });
+    const without = typed.replace(pathSyntax, (path) => {
       if (!/->|\[/.test(path)) return path.replace(/\s+/g, '');
       const item = this.path(path);
       if (!item) throw this.unknown(splitPath(path)[0] ?? path);
       if (item.number === undefined)
         throw new UserError(`"${path}" is ${item.value}, not a number: name one of its parts.`);
-      const name = `$path${known.size}`;
-      known.set(name, u64(item.number));
-      return name;
+      return hide(item.number);
     });
     const names: Names = {
       lookup: (name) => {

@@ -152,6 +152,24 @@ export class SymbolIndex {
     return [];
   }
 
+  /** A C variable of file scope, as the code at an address sees the name; its own file's come first. */
+  globalAt(place: Place, name: string, frame: FrameReader): Variable | undefined {
+    for (const { module, link, shift } of this.resolve(place)) {
+      const found = module.image.variables.global(name, { address: link, frame, loadOffset: shift });
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** The constant of a C enumeration, as the code at an address sees the name. */
+  enumeratorAt(place: Place, name: string): bigint | undefined {
+    for (const { module, link } of this.resolve(place)) {
+      const found = module.image.variables.enumerator(name, link);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
   /** Names in code that begin with `prefix`, sorted, for completion. */
   functionsMatching(prefix: string, limit: number): SymbolHit[] {
     const found = new Map<string, SymbolHit>();

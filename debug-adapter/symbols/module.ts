@@ -2,6 +2,7 @@ import { CallFrames } from './dwarf/cfi';
 import { Dies } from './dwarf/dies';
 import { Functions } from './dwarf/functions';
 import type { Scope } from './dwarf/functions';
+import { Globals } from './dwarf/globals';
 import { Lines } from './dwarf/lines';
 import { DebugSections } from './dwarf/sections';
 import { Units } from './dwarf/units';
@@ -38,7 +39,13 @@ export class Image {
     const dies = new Dies(this.units);
     this.functions = new Functions(this.units, dies, report);
     this.frames = new CallFrames(sections, report);
-    this.variables = new Variables(dies, this.functions, this.frames, report);
+    this.variables = new Variables(
+      dies,
+      this.functions,
+      this.frames,
+      new Globals(this.units, dies, report),
+      report,
+    );
   }
 
   private report(problem: string): void {

@@ -8,6 +8,7 @@ import type { ExpressionContext, FrameReader, Location } from './expression';
 import type { FormValue } from './forms';
 import { rangesOf } from './functions';
 import type { Functions, Scope } from './functions';
+import type { Globals } from './globals';
 import { findInLocationList } from './location-lists';
 import { Types } from './types';
 import type { CType } from './types';
@@ -39,6 +40,7 @@ export class Variables {
     private readonly dies: Dies,
     private readonly functions: Functions,
     private readonly frames: CallFrames,
+    private readonly globals: Globals,
     private readonly report: (problem: string) => void,
   ) {
     this.types = new Types(dies, report);
@@ -61,6 +63,26 @@ export class Variables {
       this.report(error.message);
       return [];
     }
+  }
+
+  /** A variable of file scope, as the code at a stop sees the name. */
+  global(name: string, stop: Stop): Variable | undefined {
+    const die = this.globals.variable(name, stop.address);
+    if (die === undefined) return undefined;
+    try {
+      const { frame, loadOffset } = stop;
+      const location = this.locate(die, stop, { frame, loadOffset, forms: die.unit });
+      return { name, type: this.types.of(die), isArgument: false, location };
+    } catch (error) {
+      if (!(error instanceof SymbolError)) throw error;
+      this.report(error.message);
+      return undefined;
+    }
+  }
+
+  /** The constant of an enumeration, as the code at an address sees the name. */
+  enumerator(name: string, address: bigint): bigint | undefined {
+    return this.globals.enumerator(name, address);
   }
 
   private context(scope: Scope, stop: Stop): ExpressionContext {
