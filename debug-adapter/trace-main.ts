@@ -7,17 +7,18 @@ import path from 'node:path';
 import { Control } from './control';
 import type { EndReport, StopReport } from './control/types';
 import { UserError } from './errors';
-import { parseLaunch } from './launch/config';
+import { cpuNames, parseLaunch } from './launch/config';
 import { AssemblyError } from './launch/program';
 import { Target } from './target';
 
 const USAGE = `Usage: trace [FILE] [options]
 FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, the sample hypervisor.
-  --cpu NAME              CPU model (cortex-a57)
+  --cpu NAME              CPU model: ${cpuNames.join(', ')} (cortex-a57)
   --smp N                 number of CPUs (1)
   --memory SIZE           RAM, such as 512M
   --max-instructions N    stop with an error after so many instructions
-  --events on|off         print the trace lines (on); the console's text is printed always`;
+  --events on|off         print the trace lines (on); the console's text is printed always
+  --help                  print this and do nothing`;
 
 interface Options {
   readonly launch: Record<string, unknown>;
@@ -150,6 +151,10 @@ class Output {
 
 async function main(): Promise<void> {
   const output = new Output();
+  if (process.argv.slice(2).some((a) => a === '--help' || a === '-h')) {
+    console.log(USAGE);
+    return;
+  }
   try {
     process.exitCode = await run(process.argv.slice(2), (text) => output.write(text));
   } catch (error) {

@@ -1,4 +1,5 @@
 /** The attributes of launch.json, checked: whatever is wrong is named in one sentence. */
+import { cpuModels } from '../../emulator/isa/a64/cpus';
 import { ErrorId, UserError } from '../errors';
 import { parseSymbolEntry, type SymbolEntry } from '../symbols/regime';
 import type { Regime } from '../symbols/types';
@@ -26,8 +27,8 @@ export interface LaunchConfig {
   readonly sourceMap: readonly { readonly from: string; readonly to: string }[];
 }
 
-/** CPU models of the emulated machine. */
-export const cpuModels = ['cortex-a57'] as const;
+/** Names of the CPU models of the emulated machine. */
+export const cpuNames: readonly string[] = [...cpuModels.keys()];
 export const MAX_SMP = 8;
 const MIB = 1n << 20n;
 /** The whole machine lives in one 32-bit linear memory. */
@@ -117,7 +118,7 @@ type Parsers = { readonly [K in keyof LaunchConfig]: (value: unknown) => LaunchC
 /** How each attribute is read. */
 const parsers: Parsers = {
   program: (v) => text('program', v, 'the path of an ELF, a flat image, a .S file or a folder'),
-  cpu: (v) => oneOf('cpu', v, cpuModels),
+  cpu: (v) => oneOf('cpu', v, cpuNames),
   smp: (v) => count('smp', v, 1, MAX_SMP),
   memory: parseMemory,
   symbols: symbolFiles,

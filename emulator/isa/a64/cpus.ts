@@ -98,9 +98,12 @@ export interface CpuWriter {
   set(cpu: number, field: StateField, value: bigint, index?: number): void;
 }
 
-/** MPIDR_EL1: affinity 0 is the CPU's number in its cluster of four, affinity 1 the cluster; bit 31 is RES1. */
+/**
+ * MPIDR_EL1: affinity 0 is the CPU's number in its cluster of 16, affinity 1 the cluster; bit 31 is RES1. The board's
+ * PSCI, GIC and device tree count in the same way (one SGI reaches the 16 CPUs of a cluster).
+ */
 export function mpidr(cpuIndex: number): bigint {
-  return 0x80000000n | (BigInt(cpuIndex >> 2) << 8n) | BigInt(cpuIndex & 3);
+  return 0x80000000n | (BigInt(cpuIndex >> 4) << 8n) | BigInt(cpuIndex & 15);
 }
 
 /** Puts a CPU into its state after reset, at the highest exception level that it has; the entry address is 0. */
