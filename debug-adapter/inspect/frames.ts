@@ -69,11 +69,12 @@ export class StackWalker {
       const event = this.entryOf(cpu, level, registers);
       const inVectors = event !== undefined && this.guest.isa.inVectors(level, pc, registers.reader);
       const handler = event === undefined ? 'no' : inVectors ? 'vectors' : 'yes';
-      out.push(...this.walk({ cpu, level, space, registers }, handler, at.isCall));
+      const own = this.walk({ cpu, level, space, registers }, handler, at.isCall);
+      out.push(...own);
       if (seen.has(level)) break;
       seen.add(level);
       const below: (Context & { readonly label: Frame }) | undefined =
-        event && this.interrupted(cpu, level, registers, event, inVectors);
+        event && this.interrupted(cpu, level, registers, event, inVectors ? undefined : own.at(-1));
       if (below) out.push(below.label);
       at = below;
     }
@@ -97,7 +98,8 @@ export class StackWalker {
     level: number,
     registers: FrameRegisters,
     event: TraceEvent,
-    inVectors: boolean,
+    /** The handler's first frame; undefined while it has not touched a register yet. */
+    entry: Frame | undefined,
   ): (Context & { readonly label: Frame }) | undefined {
     const { isa } = this.guest;
     const context = isa.interrupted(level, registers.reader);
@@ -108,8 +110,9 @@ export class StackWalker {
     const isSame = behind === 0n || behind === BigInt(isa.instructionBytes);
     const label = isSame ? `${this.history.text(event)} from ${from}` : `returns to ${from} by ERET`;
     const places = new Map<string, RegisterPlace>();
+    const saved = entry && this.savedContext(cpu, registers, context.registers);
+    if (entry && !saved) for (const [name, place] of this.left(entry, registers)) places.set(name, place);
     for (const [name, holder] of context.registers) places.set(name, this.held(registers, holder));
-    const saved = inVectors ? undefined : this.savedContext(cpu, registers, context.registers);
     for (const [name, place] of saved?.places ?? []) places.set(name, place);
     return {
       label: {
@@ -138,6 +141,25 @@ export class StackWalker {
         : {}),
       where: `in ${holder}`,
     };
+  }
+
+  /**
+   * What is left of the interrupted context's general-purpose registers in the first frame of a handler: what its call
+   * frame information says (`.cfi_signal_frame`), or else those that C functions preserve, once it has called one.
+   */
+  private left(entry: Frame, now: FrameRegisters): [string, RegisterPlace][] {
+    const { isa } = this.guest;
+    const rules = this.rulesOf(entry);
+    if (!rules?.isSignal && entry.registers === now) return [];
+    return isa.dwarf.flatMap((name, n): [string, RegisterPlace][] => {
+      if (isa.find(name)?.kind !== 'general' || name === isa.records.stack) return [];
+      const value = rules?.isSignal
+        ? rules.reg(n)
+        : isa.preserved.has(name)
+          ? entry.registers.read(name)
+          : undefined;
+      return [[name, { read: () => value }]];
+    });
   }
 
   /**
@@ -199,9 +221,11 @@ export class StackWalker {
     while (frame && out.length < MAX_FRAMES) {
       out.push(...this.withInlined(frame));
       if (handler === 'vectors') break;
+      const rules = this.rulesOf(frame);
+      if (rules?.isSignal && handler === 'yes') break;
       const caller: Frame | undefined = this.caller(frame, leaf);
       // A handler finds the link register and the frame pointer of whom it interrupted: only a call to itself counts.
-      const foreign = leaf && handler === 'yes' && caller && !this.calls(caller, frame);
+      const foreign = !rules && handler === 'yes' && caller && !this.calls(caller, frame);
       frame = foreign ? undefined : caller;
       leaf = false;
     }
@@ -239,10 +263,14 @@ export class StackWalker {
     return (leaf ? this.byLinkRegister(frame) : undefined) ?? this.byFrameRecord(frame);
   }
 
+  private rulesOf(frame: Frame): ReturnType<Guest['parts']['symbols']['unwind']> {
+    const place = symbolPlace(frame.space, frame.lookup);
+    return place && this.guest.parts.symbols.unwind(place, this.reader(frame));
+  }
+
   /** null: the rules say that this is the outermost frame; undefined: there are no rules. */
   private byCallFrameInformation(frame: Frame): Frame | null | undefined {
-    const place = symbolPlace(frame.space, frame.lookup);
-    const caller = place && this.guest.parts.symbols.unwind(place, this.reader(frame));
+    const caller = this.rulesOf(frame);
     if (!caller) return undefined;
     const { pc } = caller;
     if (pc === undefined || pc === 0n || !this.isCode(frame, pc)) return null;
@@ -292,7 +320,8 @@ export class StackWalker {
       [pointer, at(callerAt)],
       [link, at(returnAt)],
       ['pc', at(returnAt)],
-      [stack, { read: () => u64(record.address + this.guest.isa.records.size) }],
+      // The record may lie anywhere in its frame: where the caller's stack ended, it does not say.
+      [stack, { read: () => undefined }],
     ]);
     return this.frameAt(frame, frame.registers.with(places), true);
   }

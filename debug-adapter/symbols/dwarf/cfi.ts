@@ -274,6 +274,8 @@ function readCie(c: Cursor, isEh: boolean): Cie {
       } else if (letter !== 'B') break;
     }
     c.seek(end);
+  } else if (augmentation === 'S') {
+    isSignal = true; // as GNU as writes it in .debug_frame
   } else if (augmentation !== '' && isEh) {
     throw c.fail(`unknown augmentation "${augmentation}"`);
   }
@@ -296,6 +298,8 @@ export interface CallerFrame extends FrameReader {
   /** Where the call returns to; undefined at the outermost frame. */
   pc: bigint | undefined;
   cfa: bigint;
+  /** The frame that was left is one of an exception handler's entry: its rules say where the interrupted code is. */
+  isSignal: boolean;
 }
 
 /** Steps from a frame to its caller. */
@@ -327,5 +331,7 @@ export function unwind(rules: FrameRules, frame: FrameReader): CallerFrame | und
   // By definition the CFA is the caller's SP (DWARF 5, 6.4); registers without a rule keep their value.
   if (!registers.has(31)) registers.set(31, cfa);
   const reg = (n: number) => (registers.has(n) ? registers.get(n) : frame.reg(n));
-  return { reg, mem: (address, length) => frame.mem(address, length), pc: reg(rules.returnRegister), cfa };
+  const { isSignal } = rules;
+  const mem = (address: bigint, length: number): Uint8Array | undefined => frame.mem(address, length);
+  return { reg, mem, pc: reg(rules.returnRegister), cfa, isSignal };
 }

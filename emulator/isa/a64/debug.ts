@@ -79,10 +79,11 @@ export const a64Debug: IsaDebug = {
     alignment: 8n,
     callerAt: 0n,
     returnAt: 8n,
-    size: 16n,
     link: 'x30',
     stack: 'sp',
   },
+  // Procedure Call Standard (AAPCS64) 6.1.1.
+  preserved: new Set(Array.from({ length: 11 }, (_, n) => `x${19 + n}`)),
   instructionBytes: 4,
   callTarget,
   // A table has 16 entries of 128 bytes (D1.13.2).

@@ -151,7 +151,6 @@ export interface FrameRecords {
   /** Offsets of the caller's pointer and of the return address. */
   readonly callerAt: bigint;
   readonly returnAt: bigint;
-  readonly size: bigint;
   /** The register that holds the return address in a leaf function. */
   readonly link: string;
   readonly stack: string;
@@ -168,6 +167,8 @@ export interface IsaDebug {
   /** DWARF register numbers. */
   readonly dwarf: readonly string[];
   readonly records: FrameRecords;
+  /** Registers that a function of the platform's C returns with the value that it was called with. */
+  readonly preserved: ReadonlySet<string>;
   /** Size of the smallest instruction. */
   readonly instructionBytes: number;
   /** For an instruction at `address` that calls a subroutine: where it goes, or `indirect`. Else undefined. */

@@ -28,7 +28,10 @@ _start:
 	.equ	FRAME_ESR, 8 * 33
 	.equ	FRAME_SIZE, 8 * 34
 
+	/* The call frame information says where the guest's registers are, so that debuggers find its stack. */
 	.type	trap_from_guest, %function
+	.cfi_startproc
+	.cfi_signal_frame
 trap_from_guest:
 	sub	sp, sp, #FRAME_SIZE
 	stp	x0, x1, [sp, #8 * 0]
@@ -51,6 +54,11 @@ trap_from_guest:
 	mrs	x2, esr_el2
 	stp	x30, x0, [sp, #FRAME_X30]
 	stp	x1, x2, [sp, #FRAME_SPSR]
+	.cfi_remember_state
+	.cfi_def_cfa	sp, 0
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+	.cfi_offset	x\n, 8 * \n
+	.endr
 	mov	x0, sp
 	bl	handle_trap
 	ldr	x1, [sp, #FRAME_SPSR]
@@ -73,7 +81,9 @@ trap_from_guest:
 	ldp	x2, x3, [sp, #8 * 2]
 	ldp	x0, x1, [sp, #8 * 0]
 	add	sp, sp, #FRAME_SIZE
+	.cfi_restore_state
 	eret
+	.cfi_endproc
 	.size	trap_from_guest, . - trap_from_guest
 
 	/* An exception that this program does not expect: its syndrome stays in ESR_EL2. */
