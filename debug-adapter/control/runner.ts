@@ -9,19 +9,20 @@ import type { Target } from '../target';
 const SLICE_MS = 8;
 const MIN_SLICE = 2_000;
 const MAX_SLICE = 4_000_000;
-/** Slices of a machine that idles for a console: small, since each wake-up can skip much virtual time. */
-const PACED_SLICE = 2_000;
+/** First slice of a machine with a console: small, since each wake-up of an idle guest skips much virtual time. */
+const PACED_SLICE = 200;
 /** One unit of virtual time is one nanosecond of the board's clock (16 of them make a tick of 62.5 MHz). */
 const NS_PER_MS = 1e6;
 
 export class Runner {
   private slice = 100_000;
+  private gentle = PACED_SLICE;
+  private woken = false;
   private lastYield = performance.now();
   private wakeUp: (() => void) | undefined;
   /** An idle guest waits for wall time, because somebody types at its console. */
   interactive = false;
   /** Virtual and wall time of the last moment in which they agreed. */
-  private paced = false;
   private pace: { vtime: bigint; wall: number } | undefined;
 
   constructor(readonly target: Target) {}
@@ -29,11 +30,16 @@ export class Runner {
   /** Runs one slice of at most `most` instructions, or until CPU `retired.cpu` has retired so many. */
   slices(retired?: { cpu: number; count: bigint }, most = Infinity): Stop {
     const { machine } = this.target;
-    const instructions = Math.min(most, this.interactive && this.paced ? PACED_SLICE : this.slice);
+    const instructions = Math.min(most, this.interactive ? Math.min(this.gentle, this.slice) : this.slice);
+    const from = machine.now();
     const before = performance.now();
+    if (this.interactive) this.pace ??= { vtime: from, wall: before };
     const stop = machine.run({ instructions, ...(retired ? { retired } : {}) });
     const took = performance.now() - before;
     if (stop.kind === 'limit' && !retired) this.adapt(took);
+    // More time than instructions: the guest has slept.
+    const slept = machine.now() - from > BigInt(instructions);
+    this.gentle = slept ? PACED_SLICE : Math.min(MAX_SLICE, this.gentle * 2);
     return stop;
   }
 
@@ -57,11 +63,17 @@ export class Runner {
       return;
     }
     const vtime = this.target.machine.now();
-    const wall = performance.now();
-    const ahead = this.pace ? Number(vtime - this.pace.vtime) / NS_PER_MS - (wall - this.pace.wall) : 0;
-    this.paced = ahead > 0;
-    if (ahead <= 0) this.pace = { vtime, wall };
-    else if (ahead > 2) await this.sleep(Math.min(ahead, 100));
+    this.woken = false;
+    for (;;) {
+      const wall = performance.now();
+      const ahead = this.pace ? Number(vtime - this.pace.vtime) / NS_PER_MS - (wall - this.pace.wall) : 0;
+      if (ahead <= 0 || this.woken) {
+        this.pace = { vtime, wall };
+        return;
+      }
+      if (ahead <= 2) return;
+      await this.sleep(ahead);
+    }
   }
 
   /** Waits until `wake`, at most `ms`. */
@@ -79,6 +91,7 @@ export class Runner {
 
   /** Ends a `sleep`: there is input, or somebody wants to pause. */
   wake(): void {
+    this.woken = true;
     this.wakeUp?.();
   }
 }
