@@ -2,6 +2,7 @@
 import type { Operand, Val } from '../../ir/nodes';
 import type { Row } from '../dsl/row';
 import { reg } from './arithmetic';
+import { withoutTag } from './branch-address';
 import { row } from './row';
 import type { A64 } from './sem';
 
@@ -113,14 +114,14 @@ const register: readonly Row<A64>[] = [
     asm: 'br <x:rn>',
     hot: true,
     doc: 'Branches to the address in a register.',
-    exec: (s, f) => s.branch(s.x(f.rn)),
+    exec: (s, f) => s.branch(withoutTag(s, s.x(f.rn))),
   }),
   row('BLR', '1101011 0001 11111 000000 rn:5 00000', {
     asm: 'blr <x:rn>',
     hot: true,
     doc: 'Calls the subroutine at the address in a register: the return address goes to X30.',
     exec: (s, f) => {
-      const target = s.x(f.rn);
+      const target = withoutTag(s, s.x(f.rn));
       s.setXn(30, s.addi(s.pc(), 4));
       s.branch(target);
     },
@@ -129,7 +130,7 @@ const register: readonly Row<A64>[] = [
     asm: ['ret ; rn=30', 'ret <x:rn>'],
     hot: true,
     doc: 'Returns from a subroutine to the address in X30, or in another register.',
-    exec: (s, f) => s.branch(s.x(f.rn)),
+    exec: (s, f) => s.branch(withoutTag(s, s.x(f.rn))),
   }),
 ];
 

@@ -2,6 +2,7 @@
 import type { Builder } from '../../ir/builder';
 import type { Routine, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
+import { branchAddress } from './branch-address';
 import { eventBit, recordEvent, stopAfter } from './events';
 import { switchLevel } from './exception';
 import { CpuFeature, state } from './state';
@@ -76,7 +77,7 @@ export const exceptionReturn: Routine = {
     s.set(state.nzcv, s.andi(spsr, 0xf0000000n));
     s.set(state.daif, s.andi(spsr, 0x3c0));
     s.set(state.pan, s.and(s.bit(spsr, 22), s.andi(s.get(state.features), CpuFeature.pan)));
-    s.set(common.pc, elr);
+    s.set(common.pc, s.call(branchAddress, elr, target));
     // The local monitor is cleared and the event register set (D1.15.2).
     s.set(state.exBytes, s.i32(0));
     s.set(state.eventRegister, s.i32(1));

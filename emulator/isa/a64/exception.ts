@@ -178,6 +178,14 @@ export const raiseSpAlignment: Routine = {
   build: (s: Builder) => raise(s, 'spAlignment', s.i32(0)),
 };
 
+/** (): PSTATE.IL is set at the instruction at state.pc. */
+export const raiseIllegalState: Routine = {
+  k: 'routine',
+  name: 'raiseIllegalState',
+  params: [],
+  build: (s: Builder) => raise(s, 'illegalState', s.i32(0)),
+};
+
 /** Takes one kind of interrupt if it is pending, routed somewhere and not masked. */
 function interrupt(
   s: Builder,
@@ -201,7 +209,7 @@ function interrupt(
   });
 }
 
-/** () -> 1 if an exception was taken at state.pc: a pending interrupt, or the illegal execution state. */
+/** () -> 1 if a pending interrupt was taken at state.pc. */
 export const takeInterrupt: Routine = {
   k: 'routine',
   name: 'takeInterrupt',
@@ -221,13 +229,6 @@ export const takeInterrupt: Routine = {
     interrupt(s, 'virq', s.or(s.bit(lines, 2), s.bit(hcr, 7)), 7, Vector.irq);
     const cause = s.or(s.get(state.il), s.wrap(s.bits(hcr, 6, 3)));
     s.if(s.eqz(cause), () => s.set(common.irqLines, s.andi(s.get(common.irqLines), ~INTERNAL_LINE)));
-    s.if(s.get(state.il), () => {
-      // A misaligned PC comes before it; the fetch reports that.
-      s.if(s.eqz(s.bits(s.get(common.pc), 0, 2)), () => {
-        raise(s, 'illegalState', s.i32(0));
-        s.ret(s.i32(1));
-      });
-    });
     s.ret(s.i32(0));
   },
 };

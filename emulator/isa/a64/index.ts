@@ -1,7 +1,8 @@
 /** The A64 instruction set of Armv8-A, as codegen/ and core/ take it. */
 import type { Isa } from '../dsl/isa';
 import { raiseAbort, raiseAlignment, raiseExternal } from './exception-abort';
-import { raisePcAlignment, raiseUndefined, takeInterrupt } from './exception';
+import { raisePcAlignment, raiseUndefined } from './exception';
+import { beforeInstruction } from './instruction-boundary';
 import { translateAs } from './mmu-at';
 import { contextKey } from './mmu-context';
 import { translate } from './mmu';
@@ -22,7 +23,7 @@ export const a64Isa: Isa<A64> = {
     raiseAlignment,
     raiseExternal,
     raisePcAlignment,
-    takeInterrupt,
+    takeInterrupt: beforeInstruction,
     raiseUndefined,
     contextKey,
   },

@@ -50,7 +50,6 @@ const implementation: readonly SysregRow[] = (
     ['CPUECTLR_EL1', [3, 1, 15, 2, 1], 'CPU extended control'],
     ['CPUMERRSR_EL1', [3, 1, 15, 2, 2], 'CPU memory error syndrome'],
     ['L2MERRSR_EL1', [3, 1, 15, 2, 3], 'L2 memory error syndrome'],
-    ['CBAR_EL1', [3, 1, 15, 3, 0], 'Base of the CPU peripherals'],
   ] as const
 ).map(([name, enc, doc]) =>
   sysreg(name, enc, { min: 1, doc, trap: [{ when: 'HCR_EL2.TIDCP', from: [1], to: 2 }] }),
@@ -210,8 +209,9 @@ export const el1Registers: readonly SysregRow[] = [
   sysreg('FPCR', [3, 3, 4, 4, 0], {
     min: 0,
     doc: 'FP control: rounding, flush to zero, default NaN',
-    fields: { AHP: 26, DN: 25, FZ: 24, RMode: [23, 22] },
-    mask: 0x07c00000n,
+    // Stride and Len mean nothing to AArch64, which keeps them for AArch32.
+    fields: { AHP: 26, DN: 25, FZ: 24, RMode: [23, 22], Stride: [21, 20], Len: [18, 16] },
+    mask: 0x07f70000n,
     fp: true,
   }),
   sysreg('FPSR', [3, 3, 4, 4, 1], {
@@ -318,4 +318,11 @@ export const el1Registers: readonly SysregRow[] = [
   sysreg('TPIDR_EL0', [3, 3, 13, 0, 2], { min: 0, doc: 'Thread ID of EL0' }),
   sysreg('TPIDRRO_EL0', [3, 3, 13, 0, 3], { min: 0, minWrite: 1, doc: 'Thread ID that EL0 can only read' }),
   ...implementation,
+  sysreg('CBAR_EL1', [3, 1, 15, 3, 0], {
+    min: 1,
+    access: 'ro',
+    doc: 'Base of the CPU peripherals: the GIC',
+    reset: 0x08000000n,
+    trap: [{ when: 'HCR_EL2.TIDCP', from: [1], to: 2 }],
+  }),
 ];

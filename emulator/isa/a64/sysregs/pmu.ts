@@ -47,23 +47,36 @@ function pair(set: SysregRow, clr: { name: string; enc: SysregRow['enc']; doc: s
 
 const bitmap = { P: [30, 0], C: 31 } as const;
 
-/** The counter that PMSELR_EL0 selects: `of` names the registers, `cycle` the one that number 31 stands for. */
-function selected(of: (n: number) => string, cycle: string | undefined): Pick<SysregSpec, 'read' | 'write'> {
+/** A register that PMSELR_EL0 selects, and the bits of it that a write can change. */
+interface Selectable {
+  readonly name: string;
+  readonly mask: bigint;
+}
+
+/** What PMSELR_EL0 selects: `of` gives the register of each counter, `cycle` is the one that number 31 stands for. */
+function selected(
+  of: (n: number) => Selectable,
+  cycle: Selectable | undefined,
+): Pick<SysregSpec, 'read' | 'write'> {
   const sel = (s: Builder, r: RegisterAccess): Val => s.wrap(s.bits(r.get('PMSELR_EL0'), 0, 5));
-  const targets = Array.from({ length: EVENT_COUNTERS }, (_, n): [number, string] => [n, of(n)]);
+  const targets = Array.from({ length: EVENT_COUNTERS }, (_, n): [number, Selectable] => [n, of(n)]);
   if (cycle) targets.push([31, cycle]);
   return {
     read: (s, r) => {
       const n = sel(s, r);
-      return targets.reduce((rest, [i, name]) => s.select(s.eqi(n, i), r.get(name), rest), s.i64(0));
+      return targets.reduce((rest, [i, { name }]) => s.select(s.eqi(n, i), r.get(name), rest), s.i64(0));
     },
     write: (s, v, r) => {
       const n = sel(s, r);
-      for (const [i, name] of targets)
-        r.set(name, s.select(s.eqi(n, i), s.andi(v, 0xffffffffn), r.get(name)));
+      for (const [i, { name, mask }] of targets)
+        r.set(name, s.select(s.eqi(n, i), s.andi(v, mask), r.get(name)));
     },
   };
 }
+
+/** Writable bits of PMEVTYPER<n>_EL0 and PMCCFILTR_EL0. */
+const EVENT_TYPE = 0xfe0003ffn;
+const CYCLE_FILTER = 0xf8000000n;
 
 const eventType = { P: 31, U: 30, NSK: 29, NSU: 28, NSH: 27, M: 26, evtCount: [9, 0] } as const;
 
@@ -161,14 +174,17 @@ export const pmuRegisters: readonly SysregRow[] = [
     fields: eventType,
     trap: user(),
     computed: true,
-    ...selected((n) => `PMEVTYPER${n}_EL0`, 'PMCCFILTR_EL0'),
+    ...selected((n) => ({ name: `PMEVTYPER${n}_EL0`, mask: EVENT_TYPE }), {
+      name: 'PMCCFILTR_EL0',
+      mask: CYCLE_FILTER,
+    }),
   }),
   sysreg('PMXEVCNTR_EL0', [3, 3, 9, 13, 2], {
     min: 0,
     doc: 'The selected counter',
     trap: userRead('!PMUSERENR_EL0.ER'),
     computed: true,
-    ...selected((n) => `PMEVCNTR${n}_EL0`, undefined),
+    ...selected((n) => ({ name: `PMEVCNTR${n}_EL0`, mask: 0xffffffffn }), undefined),
   }),
   sysreg('PMUSERENR_EL0', [3, 3, 9, 14, 0], {
     min: 0,
@@ -191,7 +207,7 @@ export const pmuRegisters: readonly SysregRow[] = [
       min: 0,
       doc: `Event type of counter ${n}`,
       fields: eventType,
-      mask: 0xfe0003ffn,
+      mask: EVENT_TYPE,
       trap: user(),
     }),
   ),
@@ -199,7 +215,7 @@ export const pmuRegisters: readonly SysregRow[] = [
     min: 0,
     doc: 'Filter of the cycle counter',
     fields: { P: 31, U: 30, NSK: 29, NSU: 28, NSH: 27 },
-    mask: 0xf8000000n,
+    mask: CYCLE_FILTER,
     trap: user(),
   }),
 ];

@@ -23,6 +23,7 @@ import {
   raiseUndefined,
   takeInterrupt,
 } from '../exception';
+import { beforeInstruction } from '../instruction-boundary';
 import { contextKey } from '../mmu-context';
 import { Flag } from '../sem';
 import { state } from '../state';
@@ -98,7 +99,7 @@ const triggers: Readonly<Record<ExceptionName, Trigger | undefined>> = {
     cause: (c) => {
       c.set(state.il, 1n);
       c.set(state.daif, 0x3c0n);
-      assert.equal(c.call(takeInterrupt), 1n);
+      assert.equal(c.call(beforeInstruction), 1n);
     },
     iss: 0,
     ret: PC,
