@@ -1,6 +1,15 @@
 /** Making cases: the state that all begin from, and what a kind changes of it. */
 import type { Case } from './batch';
-import { at, CASE_BYTES, codeAddress, MAX_WORDS, offsetOf, SCRATCH, type RegisterName } from './record';
+import {
+  at,
+  CASE_BYTES,
+  codeAddress,
+  MAX_WORDS,
+  memory,
+  offsetOf,
+  SCRATCH,
+  type RegisterName,
+} from './record';
 import type { Rng } from './rng';
 import { MAIR, symbol } from './runner';
 
@@ -40,7 +49,8 @@ export function defaults(): Readonly<Record<RegisterName, bigint>> {
     CPACR_EL1: 3n << 20n,
     TCR_EL1,
     TTBR0_EL1: symbol('el1_level1'),
-    TTBR1_EL1: 0n,
+    // Zeros, should a case enable it.
+    TTBR1_EL1: BigInt(memory.playground),
     MAIR_EL1: MAIR,
     VBAR_EL1: symbol('vectors_hvc'),
     ESR_EL1: 0xdead0001n,

@@ -1,6 +1,8 @@
 /** Compares results, with the table of QEMU's deviations. */
 import { deviations, type Both } from './deviations';
-import { offsetOf, resultWords } from './record';
+import { resultWords, wordOffset } from './record';
+
+const ALL = 0xffffffffffffffffn;
 
 export interface Difference {
   readonly name: string;
@@ -14,17 +16,23 @@ export type Tally = Map<string, number>;
 /** The words that differ and that no deviation explains. */
 export function differences(both: Both, tally: Tally = new Map<string, number>()): Difference[] {
   if (both.qemu.equals(both.ours)) return [];
+  const met: string[] = [];
   const ignored = new Map<number, bigint>();
   for (const d of deviations) {
-    const offset = offsetOf(d.word);
-    const differ = (both.qemu.readBigUInt64LE(offset) ^ both.ours.readBigUInt64LE(offset)) & d.bits;
+    if (d.word === 'all') continue;
+    const offset = wordOffset(d.word);
+    const bits = d.bits ?? ALL;
+    const differ = (both.qemu.readBigUInt64LE(offset) ^ both.ours.readBigUInt64LE(offset)) & bits;
     if (differ === 0n || !d.when(both)) continue;
-    ignored.set(offset, (ignored.get(offset) ?? 0n) | d.bits);
-    tally.set(d.name, (tally.get(d.name) ?? 0) + 1);
+    ignored.set(offset, (ignored.get(offset) ?? 0n) | bits);
+    met.push(d.name);
   }
-  return resultWords.flatMap(([name, offset]) => {
+  const found = resultWords.flatMap(([name, offset]) => {
     const qemu = both.qemu.readBigUInt64LE(offset);
     const ours = both.ours.readBigUInt64LE(offset);
     return ((qemu ^ ours) & ~(ignored.get(offset) ?? 0n)) === 0n ? [] : [{ name, qemu, ours }];
   });
+  const whole = found.length > 0 ? deviations.find((d) => d.word === 'all' && d.when(both)) : undefined;
+  for (const name of whole ? [whole.name] : met) tally.set(name, (tally.get(name) ?? 0) + 1);
+  return whole ? [] : found;
 }

@@ -118,9 +118,12 @@ export const resultWords: readonly (readonly [name: string, offset: number])[] =
 
 const wordOffsets = new Map(resultWords);
 
-/** A named word of a case or result. */
-export function word(record: Buffer, name: string): bigint {
+/** Where a named word stands in a case or result. */
+export function wordOffset(name: string): number {
   const offset = wordOffsets.get(name);
   if (offset === undefined) throw new Error(`no word of a result is called ${name}`);
-  return record.readBigUInt64LE(offset);
+  return offset;
 }
+
+/** A named word of a case or result. */
+export const word = (record: Buffer, name: string): bigint => record.readBigUInt64LE(wordOffset(name));

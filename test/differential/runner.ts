@@ -52,6 +52,9 @@ const map: readonly Range[] = [
   { from: memory.tables, to: memory.end, el2: UXN, el1: undefined },
 ];
 
+/** Where memory ends that a case can write at some exception level. */
+const writableEnds = [memory.cases, memory.scratch + MIB2, memory.end] as const;
+
 /** The descriptors of the level 2 table for addresses 0x40000000 to 0x7fffffff. */
 export function identityLevel2(el: 'el1' | 'el2'): bigint[] {
   return Array.from({ length: 512 }, (_, i) => {
@@ -134,6 +137,8 @@ _start:
   ${el2Switch((r) => `ldr x1, =${el2Base[r]}`)}
 
 next:
+  // At the ends of writable memory a store of several registers may have stored some before it aborted: forget those.
+${writableEnds.map((end) => `  imm64 x1, ${end - 128}\n  bl clear`).join('\n')}
   ldr x29, =${memory.header}
   ldr x1, [x29, #16]
   ldr x2, [x29]
@@ -220,6 +225,12 @@ ${vPairs('stp', 'x30')}
   add x1, x1, #1
   str x1, [x29, #16]
   b next
+
+clear: // 128 bytes at x1
+  .irp n, 0, 16, 32, 48, 64, 80, 96, 112
+  stp xzr, xzr, [x1, #\\n]
+  .endr
+  ret
 
 finish:
   ldr x1, [x29, #8]
