@@ -143,6 +143,12 @@ export class Control {
     this.announce({ reason, description, cpu, hitBreakpointIds: hits.ids, filters: [] });
   }
 
+  /** Removes breakpoints and filters: a run without debugging. */
+  forgetStops(): void {
+    this.breakpoints.clear();
+    this.setFilters([]);
+  }
+
   /** Chooses the exception filters. @returns for each why it cannot be used, or undefined */
   setFilters(specs: readonly FilterSpec[]): (string | undefined)[] {
     const problems = this.filters.replace(specs);

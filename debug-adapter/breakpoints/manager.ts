@@ -97,6 +97,13 @@ export class BreakpointManager {
     return now;
   }
 
+  /** Removes all breakpoints. */
+  clear(): void {
+    for (const b of this.all()) this.release(b);
+    this.groups.clear();
+    this.updateFetchHook();
+  }
+
   private make(spec: BreakpointSpec): Breakpoint {
     const common = { id: this.nextId++, spec, places: [], line: undefined, path: undefined };
     try {

@@ -21,6 +21,8 @@ export interface LaunchConfig {
   readonly memory: bigint;
   readonly symbols: readonly SymbolFile[];
   readonly stopOnEntry: boolean;
+  /** DAP `launch`: run without debugging; nothing stops the guest. */
+  readonly noDebug: boolean;
   readonly hypervisor: HypervisorChoice;
   readonly trace: boolean;
   /** Path prefix in the debug information -> path prefix here. */
@@ -123,6 +125,7 @@ const parsers: Parsers = {
   memory: parseMemory,
   symbols: symbolFiles,
   stopOnEntry: (v) => flag('stopOnEntry', v),
+  noDebug: (v) => flag('noDebug', v),
   hypervisor: (v) => oneOf('hypervisor', v, ['auto', 'reference', 'none']),
   trace: (v) => flag('trace', v),
   sourceMap: prefixes,
@@ -134,6 +137,7 @@ const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>
   memory: '512M',
   symbols: [],
   stopOnEntry: true,
+  noDebug: false,
   hypervisor: 'auto',
   trace: false,
   sourceMap: {},
@@ -154,6 +158,7 @@ export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConf
     memory: read('memory'),
     symbols: read('symbols'),
     stopOnEntry: read('stopOnEntry'),
+    noDebug: read('noDebug'),
     hypervisor: read('hypervisor'),
     trace: read('trace'),
     sourceMap: read('sourceMap'),

@@ -41,9 +41,11 @@ function build(ctx: Session, args: object): Target {
   }
 }
 
-/** Begins to run, or stops before the first instruction. */
+/** Begins to run, or stops before the first instruction. Without debugging nothing stops the guest but the user. */
 function begin(control: Control): void {
-  if (control.target.config.stopOnEntry) control.reportHere('entry', 'Paused on entry');
+  const { stopOnEntry, noDebug } = control.target.config;
+  if (noDebug) control.forgetStops();
+  if (stopOnEntry && !noDebug) control.reportHere('entry', 'Paused on entry');
   else control.resume();
 }
 

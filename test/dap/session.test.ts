@@ -42,6 +42,8 @@ second:
 	b	second
 `;
 
+const SAMPLE = path.resolve(__dirname, '../../hypervisor/arm64');
+
 describe('a session', () => {
   let client: DapClient;
   let folder: string;
@@ -65,6 +67,17 @@ describe('a session', () => {
       .events('worldswitch/uart')
       .map((e) => Buffer.from(String(e['data']), 'base64').toString())
       .join('');
+
+  it('runs without debugging: nothing stops the guest', async () => {
+    await client.ok('initialize', { adapterID: 'worldswitch', pathFormat: 'path' });
+    const launched = client.ok('launch', { program: SAMPLE, noDebug: true });
+    await client.event('initialized');
+    await client.ok('setExceptionBreakpoints', { filters: ['hvc'] });
+    await client.ok('configurationDone');
+    await launched;
+    await client.event('terminated');
+    assert.equal(client.log.filter((l) => l.message.event === 'stopped').length, 0);
+  });
 
   it('carries the console both ways', async () => {
     await client.launch({ program: source(ECHO), memory: '16M', stopOnEntry: false });
