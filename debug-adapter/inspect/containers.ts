@@ -74,7 +74,7 @@ export function change(item: Item, text: unknown): 'variables' | 'stacks' {
     throw new UserError(`There is no value for ${item.name}: write a number or an expression.`);
   if (!item.set)
     throw new UserError(
-      hasParts(item)
+      hasParts(item) && !item.isReadOnly
         ? `${item.name} cannot be changed as a whole: open it and change one of its parts.`
         : `${item.name} is read-only.`,
     );
@@ -85,7 +85,8 @@ export function change(item: Item, text: unknown): 'variables' | 'stacks' {
 
 /** What a variable says beside name and value. */
 export function describe(item: Item): Partial<DP.Variable> {
-  const attributes = item.set || hasParts(item) ? undefined : ['readOnly'];
+  const isFixed = item.isReadOnly === true || (!item.set && !hasParts(item));
+  const attributes = isFixed ? ['readOnly'] : undefined;
   const hint: DP.VariablePresentationHint = {
     ...(item.isText ? { kind: 'virtual' } : {}),
     ...(attributes ? { attributes } : {}),

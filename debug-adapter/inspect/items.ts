@@ -24,6 +24,8 @@ export interface Item {
   readonly elements?: { readonly count: number; at(index: number): Item };
   /** Changes it to what the user wrote. Absent: read-only. */
   readonly set?: (text: string) => Effect;
+  /** Neither it nor its parts can be changed. */
+  readonly isReadOnly?: boolean;
   /** The number behind the value, for expressions. */
   readonly number?: bigint;
   /** Where the value itself is in memory, for C's `&`. */

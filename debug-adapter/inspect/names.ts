@@ -349,7 +349,7 @@ export class FrameNames {
 export function nearest(name: string, names: readonly string[]): string | undefined {
   const lower = name.toLowerCase();
   let best: string | undefined;
-  let least = Math.min(3, Math.max(1, Math.floor(name.length / 2)));
+  let least = Math.min(3, Math.max(2, Math.floor(name.length / 2)));
   for (const candidate of names) {
     if (Math.abs(candidate.length - name.length) >= least) continue;
     const d = distance(lower, candidate.toLowerCase(), least);

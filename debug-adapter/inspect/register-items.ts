@@ -50,11 +50,10 @@ function fieldText(value: bigint, f: DebugField): string {
 
 /** A number from the user's text: an expression, or the name of a value. */
 export function parseValue(ctx: Pick<ItemContext, 'evaluate'>, text: string, field?: DebugField): bigint {
-  const wanted = editedText(text).trim();
-  const named = Object.entries(field?.values ?? {}).find(
-    ([, name]) => name.toLowerCase() === wanted.toLowerCase(),
-  );
+  const given = text.trim().toLowerCase();
+  const named = Object.entries(field?.values ?? {}).find(([, name]) => name.toLowerCase() === given);
   if (named) return BigInt(named[0]);
+  const wanted = editedText(text).trim();
   return plainNumber(wanted) ?? ctx.evaluate(wanted);
 }
 
@@ -122,7 +121,7 @@ export function registerItem(ctx: ItemContext, register: DebugRegister): Item {
     number: value,
     ...(register.width === 64 && fields.length === 0 ? pointerReference(ctx, value) : {}),
     ...(fields.length > 0 || register.width === 128 ? { parts } : {}),
-    ...(isWritable ? { set } : {}),
+    ...(isWritable ? { set } : { isReadOnly: true }),
   };
 }
 

@@ -12,6 +12,8 @@ import {
 } from '../breakpoints/manager';
 import type { FilterSpec } from '../breakpoints/filters';
 import { UserError } from '../errors';
+import { formatAddress } from '../inspect/address-space';
+import { documentsOf } from '../inspect/stop-view';
 import type { HandlerTable } from '../protocol/table';
 import type { Session } from '../session';
 
@@ -94,8 +96,28 @@ function lineOf(ctx: Session, value: unknown): number {
   return value + lineShift(ctx);
 }
 
+/** Lines of a generated document are addresses: see inspect/disassembly-document.ts. */
+function inGeneratedSource(
+  ctx: Session,
+  source: DP.Source,
+  sourceReference: number,
+  given: readonly DP.SourceBreakpoint[],
+): { breakpoints: DP.Breakpoint[] } {
+  const documents = documentsOf(ctx);
+  const lines = given.map((b) => lineOf(ctx, b.line));
+  const specs = given.map((b, i) => {
+    const { space, address } = documents.addressOfLine(sourceReference, lines[i] ?? 1);
+    return spec({ k: 'instruction', reference: formatAddress(space, address), offset: 0 }, b);
+  });
+  const made = replace(ctx, 'line', `generated source ${sourceReference}`, specs);
+  const shift = lineShift(ctx);
+  return { breakpoints: made.breakpoints.map((b, i) => ({ ...b, source, line: (lines[i] ?? 1) - shift })) };
+}
+
 export const handlers: Partial<HandlerTable> = {
   setBreakpoints(ctx, args) {
+    const { sourceReference } = args?.source ?? {};
+    if (sourceReference) return inGeneratedSource(ctx, args.source, sourceReference, args.breakpoints ?? []);
     const file = nativePath(ctx, args?.source);
     const given: readonly DP.SourceBreakpoint[] =
       args.breakpoints ?? (args.lines ?? []).map((line) => ({ line }));
