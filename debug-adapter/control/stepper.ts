@@ -18,6 +18,8 @@ interface LineHere {
   readonly line: number;
   /** The PC is the first instruction of a row of the line table. */
   readonly begins: boolean;
+  /** It is the first one, but of a row that is no good place to stop. */
+  readonly skipped: boolean;
 }
 
 /** The outcome of one instruction; `entered`: it ended in the vector of an exception. */
@@ -132,15 +134,17 @@ export class Stepper {
   private lineHere(cpu: number): LineHere | undefined {
     const line = this.control.target.symbols.lineAt(this.place(cpu));
     if (!line) return undefined;
+    const isFirst = line.address === this.arch.context(cpu).pc;
     return {
       path: line.path,
       line: line.line,
-      begins: line.isStmt && line.address === this.arch.context(cpu).pc,
+      begins: line.isStmt && isFirst,
+      skipped: !line.isStmt && isFirst,
     };
   }
 
   private async line(cpu: number, kind: 'in' | 'over'): Promise<Outcome> {
-    const start = this.lineHere(cpu);
+    let start = this.lineHere(cpu);
     if (!start) return this.instruction(cpu, kind);
     for (;;) {
       const before = this.arch.context(cpu);
@@ -163,6 +167,8 @@ export class Stepper {
       if (now.el !== before.el) return DONE;
       const moved = here.path !== start.path || here.line !== start.line || now.pc < before.pc;
       if (moved && here.begins) return DONE;
+      // In the middle of a line, as behind a return: the step ends where that line does, as gdb's.
+      if (!here.skipped) start = here;
     }
   }
 

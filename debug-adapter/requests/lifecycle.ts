@@ -3,6 +3,7 @@ import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import type { Diagnostic } from '../../emulator/asm/diagnostics';
 import { Control } from '../control';
 import { ErrorId, UserError } from '../errors';
+import { callerByStack } from '../inspect/caller';
 import { parseLaunch } from '../launch/config';
 import { AssemblyError } from '../launch/program';
 import { SessionListener } from '../listener';
@@ -61,6 +62,7 @@ export const handlers: Partial<HandlerTable> = {
       throw new UserError('A program is launched already: send "restart" to launch it again.', ErrorId.state);
     const target = build(ctx, args ?? {});
     const control = new Control(target, new SessionListener(ctx));
+    control.callerOf = callerByStack;
     ctx.target = target;
     ctx.control = control;
     control.interactive = ctx.wantsUart;
