@@ -1,7 +1,6 @@
 /** Condition, hit count and log message of a breakpoint. */
 import { UserError } from '../errors';
-import { evaluate, type Names } from '../expressions/evaluate';
-import { parseExpression, type Expression } from '../expressions/parse';
+import { CheckedExpression, type Moment } from './moment';
 
 /** Decides by the number of hits so far, this one included. */
 export type HitTest = (hits: number) => boolean;
@@ -24,22 +23,22 @@ export function parseHitCondition(text: string): HitTest {
   return (hitTests[m[1] ?? ''] ?? hitTests[''])!(Number(m[2]));
 }
 
-type Piece = string | Expression;
+type Piece = string | CheckedExpression;
 
 /** A log message: text with expressions in braces. @throws UserError for a bad expression */
 export function parseLogMessage(text: string): Piece[] {
   return text
     .split(/(\{[^{}]*\})/)
-    .map((part) => (part.startsWith('{') ? parseExpression(part.slice(1, -1)) : part));
+    .map((part) => (part.startsWith('{') ? new CheckedExpression(part.slice(1, -1)) : part));
 }
 
 /** The text of a log message now; what cannot be evaluated is said in its place. */
-export function formatLogMessage(pieces: readonly Piece[], names: Names): string {
+export function formatLogMessage(pieces: readonly Piece[], moment: Pick<Moment, 'number'>): string {
   return pieces
     .map((p) => {
       if (typeof p === 'string') return p;
       try {
-        return `0x${evaluate(p, names).toString(16)}`;
+        return `0x${moment.number(p).toString(16)}`;
       } catch (error) {
         return `<${error instanceof Error ? error.message : String(error)}>`;
       }
@@ -55,23 +54,23 @@ export interface GuardSpec {
 
 /** Whether a place that was reached is to be reported. Counts its hits. */
 export class Guard {
-  private readonly condition: Expression | undefined;
+  private readonly condition: CheckedExpression | undefined;
   private readonly hitTest: HitTest | undefined;
   private readonly log: Piece[] | undefined;
   private hits = 0;
 
   /** @throws UserError for a condition, hit count or message that cannot be read. */
   constructor(spec: GuardSpec) {
-    this.condition = spec.condition?.trim() ? parseExpression(spec.condition) : undefined;
+    this.condition = spec.condition?.trim() ? new CheckedExpression(spec.condition) : undefined;
     this.hitTest = spec.hitCondition?.trim() ? parseHitCondition(spec.hitCondition) : undefined;
     this.log = spec.logMessage ? parseLogMessage(spec.logMessage) : undefined;
   }
 
   /** Called when the place is reached. A condition that cannot be evaluated stops, and says why. */
-  reached(names: Names): { stop: boolean; log?: string; problem?: string } {
+  reached(moment: Pick<Moment, 'number'>): { stop: boolean; log?: string; problem?: string } {
     if (this.condition) {
       try {
-        if (evaluate(this.condition, names) === 0n) return { stop: false };
+        if (moment.number(this.condition) === 0n) return { stop: false };
       } catch (error) {
         return {
           stop: true,
@@ -81,7 +80,7 @@ export class Guard {
     }
     this.hits++;
     if (this.hitTest && !this.hitTest(this.hits)) return { stop: false };
-    if (this.log) return { stop: false, log: formatLogMessage(this.log, names) };
+    if (this.log) return { stop: false, log: formatLogMessage(this.log, moment) };
     return { stop: true };
   }
 }

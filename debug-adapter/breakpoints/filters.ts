@@ -1,8 +1,8 @@
 /** The exception filters that are on, with their conditions. */
 import type { FilterId, StopCause } from '../arch/types';
-import { namesOf } from '../expressions/names';
 import type { Target } from '../target';
 import { Guard } from './conditions';
+import { Moment } from './moment';
 
 export interface FilterSpec {
   readonly id: FilterId;
@@ -38,7 +38,7 @@ export class ActiveFilters {
   ): { causes: StopCause[]; problems: string[] } {
     const problems: string[] = [];
     const selected = causes.filter((c) => {
-      const result = this.guards.get(c.filter)?.reached(namesOf(target, cpu, c.values));
+      const result = this.guards.get(c.filter)?.reached(new Moment(target, cpu, c.values));
       if (result?.problem !== undefined) problems.push(result.problem);
       return result?.stop ?? false;
     });

@@ -3,9 +3,9 @@
  * there, so that it stops in whichever regime executes it (identity map, EL1, the hypervisor's own mapping). A place
  * that is known by a virtual address of one regime only, such as a guest's, waits until that regime maps it.
  */
-import { namesOf } from '../expressions/names';
 import type { CodeLocation, ExceptionLevel, Regime } from '../symbols/types';
 import type { Target } from '../target';
+import { Moment } from './moment';
 import { Guard, type GuardSpec } from './conditions';
 import { parseReference, type AddressReference } from './reference';
 
@@ -192,7 +192,7 @@ export class BreakpointManager {
     const pc = target.machine.pc(cpu);
     for (const b of here) {
       if (!b.places.some((p) => p.offset === offset && applies(target, p, cpu, pc))) continue;
-      const result = b.guard?.reached(namesOf(target, cpu));
+      const result = b.guard?.reached(new Moment(target, cpu));
       if (result?.log !== undefined) this.onLog(result.log);
       if (result?.problem !== undefined) hits.problems.push(result.problem);
       if (result?.stop) hits.ids.push(b.id);

@@ -55,6 +55,15 @@ export class StackWalker {
     private readonly history: ExceptionHistory,
   ) {}
 
+  /** What a CPU executes, without its callers: for conditions, which are asked often. */
+  innermost(cpu: number): Frame {
+    const registers = new FrameRegisters(this.guest, cpu);
+    const level = this.guest.isa.levelOf(registers.reader);
+    const pc = registers.reader('pc');
+    const space = this.guest.spaceOf(level, registers.reader);
+    return { kind: 'code', cpu, level, space, registers, pc, lookup: pc };
+  }
+
   /** All frames of a CPU, the innermost first. */
   frames(cpu: number): Frame[] {
     const out: Frame[] = [];

@@ -43,13 +43,28 @@ export interface CVariable {
   readonly item: Item;
 }
 
+/** What names are looked up in: a stop, or the moment in which a condition is asked. */
+export type NamesView = Pick<StopView, 'version' | 'walker' | 'guest'> & {
+  readonly target: Pick<StopView['target'], 'symbols'>;
+};
+
+/** Checks an expression without values. @throws ExpressionError */
+export function checkExpression(text: string): void {
+  const plain = text.replace(qualified, '0').replace(pathSyntax, (path) => {
+    if (!/->|\[/.test(path)) return path;
+    for (const part of splitPath(path)) if (part.startsWith('[')) checkExpression(part.slice(1, -1));
+    return '$path';
+  });
+  parseExpression(plain);
+}
+
 export class FrameNames {
   /** What items of the frame need. */
   readonly context: ItemContext;
   private found: { readonly version: number; readonly list: readonly CVariable[] } | undefined;
 
   constructor(
-    private readonly view: StopView,
+    private readonly view: NamesView,
     readonly frame: Frame,
   ) {
     this.context = {
