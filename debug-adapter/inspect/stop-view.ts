@@ -98,20 +98,27 @@ export class StopView {
     return frame;
   }
 
-  /** After a write by the debugger: forgets what was read, and tells the client what to ask for again. */
+  /** What the client has not been told yet. */
+  private news: { event: string; body: object }[] = [];
+
+  /** After a write by the debugger: forgets what was read; the client will be told what to ask for again. */
   changed(effect: Effect): void {
     this.version++;
     this.stacks.clear();
     if (this.session.client?.supportsInvalidatedEvent !== true) return;
-    this.session.send('invalidated', {
-      areas: effect === 'stacks' ? ['stacks', 'variables'] : ['variables'],
-    });
+    const areas = effect === 'stacks' ? ['stacks', 'variables'] : ['variables'];
+    this.news.push({ event: 'invalidated', body: { areas } });
   }
 
   /** Memory was written: those who show it must read it again. */
   memoryChanged(memoryReference: string, offset: number, count: number): void {
     if (this.session.client?.supportsMemoryEvent !== true || count === 0) return;
-    this.session.send('memory', { memoryReference, offset, count });
+    this.news.push({ event: 'memory', body: { memoryReference, offset, count } });
+  }
+
+  /** Tells the client what has changed: after the response, so that it does not ask in the middle of a change. */
+  announce(): void {
+    for (const { event, body } of this.news.splice(0)) this.session.send(event, body);
   }
 }
 

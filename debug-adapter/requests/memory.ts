@@ -86,6 +86,7 @@ export const handlers: Partial<HandlerTable> = {
     request.afterResponse(() => {
       view.changed('stacks');
       view.memoryChanged(formatAddress(space, address), 0, written);
+      view.announce();
     });
     return { offset: 0, bytesWritten: written };
   },

@@ -44,14 +44,16 @@ export const handlers: Partial<HandlerTable> = {
     return { variables: await container.variables(args) };
   },
 
-  async setVariable(ctx, args) {
+  async setVariable(ctx, args, request) {
     const container = requireContainer(ctx, args?.variablesReference);
     if (!container.set) throw new UserError(`${args.name} cannot be changed.`);
+    request.afterResponse(() => viewOf(ctx).announce());
     return container.set({ ...args, name: requireString(args.name, 'the name of a variable') });
   },
 
-  setExpression(ctx, args) {
+  setExpression(ctx, args, request) {
     const view = viewOf(ctx);
+    request.afterResponse(() => view.announce());
     const evaluator = evaluatorOf(view, args?.frameId);
     const expression = requireString(args.expression, '"expression"');
     const item = evaluator.assign(expression, requireString(args.value, '"value"'));
@@ -64,8 +66,9 @@ export const handlers: Partial<HandlerTable> = {
     };
   },
 
-  evaluate(ctx, args) {
+  evaluate(ctx, args, request) {
     const view = viewOf(ctx);
+    request.afterResponse(() => view.announce());
     const expression = requireString(args?.expression, '"expression"');
     const evaluator = evaluatorOf(view, args.frameId);
     // Looking must not change anything: assignments belong to the console.
