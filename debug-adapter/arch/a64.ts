@@ -3,12 +3,19 @@ import type { Board } from '../../emulator/core/device';
 import type { Machine } from '../../emulator/core/machine';
 import { firmwareFunctionName } from '../../emulator/board/psci';
 import { common } from '../../emulator/ir/state';
+import {
+  briefSyndrome,
+  faultIpa,
+  hasFaultAddress,
+  hasIntermediateAddress,
+  splitSyndrome,
+} from '../../emulator/isa/a64/debug-syndrome';
+import { translateForDebugger, type TranslatingCpu } from '../../emulator/isa/a64/debug-translate';
 import { eventBit, EventKind, type EventName } from '../../emulator/isa/a64/events';
-import { RegimeCode } from '../../emulator/isa/a64/mmu';
+import { exceptions } from '../../emulator/isa/a64/exception-routes';
 import { SP, state } from '../../emulator/isa/a64/state';
 import { findSysreg, sysregNamed } from '../../emulator/isa/a64/sysregs';
 import { bitRange } from '../../emulator/isa/dsl/sysreg';
-import { hasFaultAddress, hasIntermediateAddress, splitSyndrome, syndromeText } from './a64-syndrome';
 import type {
   Architecture,
   CpuContext,
@@ -109,15 +116,14 @@ const encodings: readonly (readonly [number, number, InstructionKind])[] = [
   [0xffffffdf, 0xd503205f, 'wait'], // WFE, WFI
 ];
 
-const regimeCodes: Readonly<Record<Exclude<RegimeName, 'PA'>, number>> = {
-  EL1: RegimeCode.el10,
-  EL2: RegimeCode.el2,
-  IPA: RegimeCode.stage2,
-};
-
 const interruptNames = [undefined, 'IRQ', 'FIQ', 'SError'] as const;
 const traced: readonly EventName[] = ['entry', 'eret', 'irq', 'stage2Fault', 'undefined', 'smc'];
-const calls: Readonly<Partial<Record<InstructionKind, bigint>>> = { svc: 0x15n, hvc: 0x16n, smc: 0x17n };
+/** The exception classes of the instructions that call a higher level. */
+const calls: Readonly<Partial<Record<InstructionKind, number>>> = {
+  svc: exceptions.svc.ec,
+  hvc: exceptions.hvc.ec,
+  smc: exceptions.smc.ec,
+};
 /** Calls whose preferred return address is behind them: an SMC that traps returns to itself (D1.13.4). */
 const isCall = (esr: bigint): boolean => {
   const { ec } = splitSyndrome(esr);
@@ -171,10 +177,9 @@ export class A64 implements Architecture {
     return this.sysreg(cpu, this.el(cpu) === 2 ? 'ESR_EL2' : 'ESR_EL1') ?? 0n;
   }
 
-  /** The faulting intermediate physical address: HPFAR_EL2.FIPA, and the offset in the page from FAR_EL2. */
+  /** The faulting intermediate physical address. */
   private faultIpa(cpu: number): bigint {
-    const page = ((this.sysreg(cpu, 'HPFAR_EL2') ?? 0n) & 0xfffffffff0n) << 8n;
-    return page | ((this.sysreg(cpu, 'FAR_EL2') ?? 0n) & 0xfffn);
+    return faultIpa(this.sysreg(cpu, 'HPFAR_EL2') ?? 0n, this.sysreg(cpu, 'FAR_EL2') ?? 0n);
   }
 
   private readonly special: Readonly<Record<string, (cpu: number) => bigint | undefined>> = {
@@ -185,8 +190,8 @@ export class A64 implements Architecture {
     xzr: () => 0n,
     wzr: () => 0n,
     el: (cpu) => BigInt(this.el(cpu)),
-    ec: (cpu) => splitSyndrome(this.esr(cpu)).ec,
-    iss: (cpu) => splitSyndrome(this.esr(cpu)).iss,
+    ec: (cpu) => BigInt(splitSyndrome(this.esr(cpu)).ec),
+    iss: (cpu) => BigInt(splitSyndrome(this.esr(cpu)).iss),
     ipa: (cpu) => this.faultIpa(cpu),
     cpu: (cpu) => BigInt(cpu),
     vmid: (cpu) => BigInt(this.vmid(cpu) ?? 0),
@@ -242,17 +247,18 @@ export class A64 implements Architecture {
   }
 
   translate(cpu: number, address: bigint, regime?: RegimeName): bigint | undefined {
-    if (regime === 'PA') return address;
-    const { state: s, code } = this.machine;
-    // This may be called while an instruction executes (a fetch hook, an event): the mail stays as it was.
-    const kept = [0, 1, 2, 3].map((i) => s.get(cpu, common.mail, i));
-    [address, BigInt(regime === undefined ? 0 : regimeCodes[regime]), 0n].forEach((v, i) =>
-      s.set(cpu, common.mail, v, i),
-    );
-    code['translateAs']?.(s.block(cpu));
-    const [fault, pa] = [s.get(cpu, common.mail, 0), s.get(cpu, common.mail, 1)];
-    kept.forEach((v, i) => s.set(cpu, common.mail, v, i));
-    return fault === 0n ? pa : undefined;
+    const found = translateForDebugger(this.translating(cpu), address, regime ?? 'current');
+    return 'pa' in found ? found.pa : undefined;
+  }
+
+  private translating(cpu: number): TranslatingCpu {
+    const { state: s, code, view } = this.machine;
+    return {
+      view,
+      block: s.block(cpu),
+      get: (f, index = 0) => s.get(cpu, f, index),
+      call: (routine) => void code[routine]?.(s.block(cpu)),
+    };
   }
 
   private word(cpu: number, address: bigint): number | undefined {
@@ -309,7 +315,7 @@ export class A64 implements Architecture {
     const esr = this.esr(cpu);
     const guests = el === 2 && inGuest(this, cpu) && fromBelow(this, cpu);
     const ipa = guests && hasIntermediateAddress(esr) ? ` at IPA 0x${this.faultIpa(cpu).toString(16)}` : '';
-    return `${syndromeText(esr)}${ipa} from ${source}`;
+    return `${briefSyndrome(esr)}${ipa} from ${source}`;
   }
 
   causesAt(cpu: number): StopCause[] {
@@ -330,7 +336,7 @@ export class A64 implements Architecture {
     const imm = (BigInt(this.word(cpu, pc) ?? 0) >> 5n) & 0xffffn;
     return {
       detail: `${kind.toUpperCase()} #${imm} from ${elText(el)}`,
-      values: { ec: calls[kind] ?? 0n, iss: imm },
+      values: { ec: BigInt(calls[kind] ?? 0), iss: imm },
     };
   }
 
@@ -376,7 +382,7 @@ export class A64 implements Architecture {
       target,
       syndrome: mail(1),
       fault: kind === 'entry' ? mail(3) : 0n,
-      ipa: stage2 ? ((mail(4) & 0xfffffffff0n) << 8n) | (mail(3) & 0xfffn) : undefined,
+      ipa: stage2 ? faultIpa(mail(4), mail(3)) : undefined,
       interrupt: isInterrupt ? (interruptNames[(vector >> 7) & 3] ?? 'IRQ') : undefined,
       undefinedInstruction: (kinds & eventBit('undefined')) !== 0,
       x0: this.x(cpu, 0),
@@ -396,6 +402,6 @@ export class A64 implements Architecture {
     const address = hasFaultAddress(e.syndrome) ? ` at ${hex(e.fault)}` : '';
     const ipa = e.ipa === undefined ? '' : `, IPA ${hex(e.ipa)}`;
     const call = Object.values(calls).includes(ec) ? ` x0=${hex(e.x0)}` : '';
-    return `${syndromeText(e.syndrome)}${address}${ipa}${call}`;
+    return `${briefSyndrome(e.syndrome)}${address}${ipa}${call}`;
   }
 }

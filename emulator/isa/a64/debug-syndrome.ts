@@ -1,51 +1,26 @@
 /** What an exception was, from ESR_ELx, FAR_ELx and HPFAR_EL2 (Arm ARM DDI 0487 D17.2.37), in fields and in words. */
 import type { ReadRegister, Syndrome, SyndromeDetail } from '../dsl/debug';
 import { bitRange, controlText, genericName, type Bits, type Encoding, type TrapRule } from '../dsl/sysreg';
-import { exceptionClasses } from './debug-values';
+import { className, faultBrief, faultName } from './debug-syndrome-names';
+import { Fault, Fsc } from './exception-abort';
 import { explainRoute, type ExceptionName } from './exception-routes';
 import { explainControl, sysregAt } from './sysregs';
 
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
 const article = (el: number): string => `EL${el}`;
 
-// --- fault status ---------------------------------------------------------------------------------------------------
-
-/** Fault status codes whose low two bits are the level. */
-const leveled: Readonly<Record<number, string>> = {
-  0x00: 'address size fault',
-  0x04: 'translation fault',
-  0x08: 'access flag fault',
-  0x0c: 'permission fault',
-  0x14: 'external abort on the table walk',
-  0x1c: 'ECC or parity error on the table walk',
-};
-const single: Readonly<Record<number, string>> = {
-  0x10: 'external abort',
-  0x11: 'asynchronous external abort',
-  0x18: 'ECC or parity error',
-  0x21: 'alignment fault',
-  0x30: 'TLB conflict',
-  0x31: 'unsupported atomic update',
-  0x34: 'lockdown fault',
-  0x35: 'unsupported exclusive access',
-};
-
-/** A fault status code (DFSC, IFSC) in words. */
-export function faultName(code: number): string {
-  const name = single[code];
-  if (name !== undefined) return name;
-  const row = leveled[code & 0x3c];
-  return row === undefined ? `fault status 0x${code.toString(16)}` : `${row}, level ${code & 3}`;
-}
-
 // --- what each class of exception says --------------------------------------------------------------------------------
 
 type IssFields = Readonly<Record<string, Bits>>;
 
-interface Facts {
+/** What the syndrome alone says. */
+interface Iss {
   readonly ec: number;
-  /** A field of the ISS by name. */
+  /** A field of the ISS by name; zero where the class has no such field. */
   readonly f: (name: string) => number;
+}
+
+interface Facts extends Iss {
   /** Where the exception came from and where it went. */
   readonly from: number;
   readonly to: number;
@@ -58,7 +33,9 @@ interface ClassRow {
   readonly ecs: readonly number[];
   readonly fields: IssFields;
   /** Short name: `HVC #0`. */
-  readonly name: (x: Facts) => string;
+  readonly name: (x: Iss) => string;
+  /** For a line of the trace, which says the levels and addresses itself; default: the name. */
+  readonly brief?: (x: Iss) => string;
   /** The sentence; default: `NAME at EL1`. */
   readonly sentence?: (x: Facts) => string;
   /** Fields whose values have names. */
@@ -92,13 +69,15 @@ const registerFields: IssFields = {
   Direction: 0,
 };
 
-const encodingOf = ({ f }: Facts): Encoding => [f('Op0'), f('Op1'), f('CRn'), f('CRm'), f('Op2')];
+const encodingOf = ({ f }: Iss): Encoding => [f('Op0'), f('Op1'), f('CRn'), f('CRm'), f('Op2')];
 
-function accessText(x: Facts): string {
+const accessedName = (x: Iss): string => sysregAt(encodingOf(x))?.name ?? genericName(encodingOf(x));
+
+function accessText(x: Iss): string {
   const enc = encodingOf(x);
   const register = `X${x.f('Rt')}`.replace('X31', 'XZR');
   if (enc[0] === 1) return `system instruction ${genericName(enc)}, ${register}`;
-  const name = sysregAt(enc)?.name ?? genericName(enc);
+  const name = accessedName(x);
   return x.f('Direction') ? `MRS ${register}, ${name}` : `MSR ${name}, ${register}`;
 }
 
@@ -133,18 +112,27 @@ function dataAbortText(x: Facts): string {
   return `${what}${bytes}${register}${abortPlace(x)}: ${stageOf(x)}${faultName(x.f('DFSC'))}${walk}`;
 }
 
-const waits = ['WFI', 'WFE', 'WFIT', 'WFET'];
-const waitName = (x: Facts): string => waits[x.f('TI')] ?? 'WFI';
+const abortBrief = (what: string, x: Iss, code: number): string =>
+  `${what}, ${faultBrief(code)}${x.f('S1PTW') ? ' on a stage 1 walk' : ''}`;
 
-const simple = (ec: number, name: string, more: Partial<ClassRow> = {}): ClassRow => ({
+function dataAbortBrief(x: Iss): string {
+  const what = x.f('CM') ? 'by cache maintenance' : x.f('WnR') ? 'write' : 'read';
+  return abortBrief(`data abort ${what}`, x, x.f('DFSC'));
+}
+
+const waits = ['WFI', 'WFE', 'WFIT', 'WFET'];
+const waitName = (x: Iss): string => waits[x.f('TI')] ?? 'WFI';
+
+const simple = (ec: number, more: Partial<ClassRow> = {}): ClassRow => ({
   ecs: [ec],
   fields: {},
-  name: () => name,
+  name: () => className(ec),
   ...more,
 });
 
 const classes: readonly ClassRow[] = [
-  simple(0x00, 'undefined instruction', { route: () => 'undefined' }),
+  // A64 code gives no other reason for this class.
+  simple(0x00, { name: () => 'undefined instruction', route: () => 'undefined' }),
   {
     ecs: [0x01],
     fields: { ...conditionFields, TI: [1, 0] },
@@ -152,35 +140,37 @@ const classes: readonly ClassRow[] = [
     texts: { TI: (v) => waits[v] ?? '' },
     route: (x) => (x.f('TI') ? 'wfe' : 'wfi'),
   },
-  simple(0x07, 'FP or SIMD access', { fields: conditionFields, route: () => 'fp' }),
-  simple(0x0e, 'illegal execution state', { route: () => 'illegalState' }),
+  simple(0x07, { fields: conditionFields, route: () => 'fp' }),
+  simple(0x0e, { route: () => 'illegalState' }),
   ...(
     [
-      [0x15, 'SVC', 'svc'],
-      [0x16, 'HVC', 'hvc'],
-      [0x17, 'SMC', 'smc'],
+      [0x15, 'svc'],
+      [0x16, 'hvc'],
+      [0x17, 'smc'],
     ] as const
-  ).map(([ec, name, route]) =>
-    simple(ec, name, { fields: call, name: (x) => `${name} #${x.f('imm16')}`, route: () => route }),
+  ).map(([ec, route]) =>
+    simple(ec, { fields: call, name: (x) => `${className(ec)} #${x.f('imm16')}`, route: () => route }),
   ),
   {
     ecs: [0x18],
     fields: registerFields,
     name: accessText,
+    brief: (x) => `${x.f('Direction') ? 'MRS' : 'MSR'} ${accessedName(x)}`,
     texts: { Direction: (v) => (v ? 'read' : 'write'), Rt: (v) => `X${v}` },
     reason: accessReason,
   },
   {
     ecs: [0x20, 0x21],
     fields: { ...abortFields, IFSC: [5, 0] },
-    name: (x) => `${stageOf(x)}instruction abort`,
+    name: (x) => className(x.ec),
+    brief: (x) => abortBrief(className(x.ec), x, x.f('IFSC')),
     sentence: (x) =>
       `instruction fetch${abortPlace(x)} at EL${x.from}: ${stageOf(x)}${faultName(x.f('IFSC'))}${x.f('S1PTW') ? ' on the walk of stage 1' : ''}`,
     texts: abortTexts,
     route: (x) => (x.ipa === undefined ? 'instructionAbort' : 'stage2Instruction'),
     far: true,
   },
-  simple(0x22, 'misaligned PC', { route: () => 'pcAlignment', far: true }),
+  simple(0x22, { route: () => 'pcAlignment', far: true }),
   {
     ecs: [0x24, 0x25],
     fields: {
@@ -195,65 +185,92 @@ const classes: readonly ClassRow[] = [
       WnR: 6,
       DFSC: [5, 0],
     },
-    name: (x) => `${stageOf(x)}data abort`,
+    name: (x) => className(x.ec),
+    brief: dataAbortBrief,
     sentence: (x) => `EL${x.from} ${dataAbortText(x)}`,
     texts: abortTexts,
     route: (x) => (x.ipa === undefined ? 'dataAbort' : 'stage2Data'),
     far: true,
   },
-  simple(0x26, 'misaligned SP', { route: () => 'spAlignment' }),
-  simple(0x2f, 'SError', { fields: { IDS: 24, AET: [12, 10], EA: 9, DFSC: [5, 0] } }),
-  ...[0x30, 0x31].map((ec) => simple(ec, 'breakpoint', { fields: { IFSC: [5, 0] } })),
-  ...[0x32, 0x33].map((ec) => simple(ec, 'software step', { fields: { ISV: 24, EX: 6, IFSC: [5, 0] } })),
+  simple(0x26, { route: () => 'spAlignment' }),
+  simple(0x2f, { fields: { IDS: 24, AET: [12, 10], EA: 9, DFSC: [5, 0] } }),
+  ...[0x30, 0x31].map((ec) => simple(ec, { name: () => 'breakpoint exception', fields: { IFSC: [5, 0] } })),
+  ...[0x32, 0x33].map((ec) => simple(ec, { fields: { ISV: 24, EX: 6, IFSC: [5, 0] } })),
   ...[0x34, 0x35].map((ec) =>
-    simple(ec, 'watchpoint', { fields: { CM: 8, WnR: 6, DFSC: [5, 0] }, texts: abortTexts, far: true }),
+    simple(ec, { fields: { CM: 8, WnR: 6, DFSC: [5, 0] }, texts: abortTexts, far: true }),
   ),
-  simple(0x3c, 'BRK', {
+  simple(0x3c, {
     fields: { Comment: [15, 0] },
-    name: (x) => `BRK #${x.f('Comment')}`,
+    name: (x) => `${className(x.ec)} #${x.f('Comment')}`,
     route: () => 'brk',
   }),
 ];
 
 const rowOf = new Map(classes.flatMap((row) => row.ecs.map((ec) => [ec, row] as const)));
 
+/** Exception class and instruction specific syndrome of an ESR. */
+export function splitSyndrome(esr: bigint): { ec: number; iss: number } {
+  return { ec: Number((esr >> 26n) & 0x3fn), iss: Number(esr & 0x1ffffffn) };
+}
+
+const valueOf = (iss: number, bits: Bits): number => {
+  const { lsb, width } = bitRange(bits);
+  return (iss >>> lsb) & (2 ** width - 1);
+};
+
+/** What the syndrome alone says, and the row that can put it in words. */
+function fieldsOf(esr: bigint): Iss & { readonly iss: number; readonly row: ClassRow | undefined } {
+  const { ec, iss } = splitSyndrome(esr);
+  const row = rowOf.get(ec);
+  const f = (name: string): number => {
+    const bits = row?.fields[name];
+    return bits === undefined ? 0 : valueOf(iss, bits);
+  };
+  return { ec, iss, row, f };
+}
+
+/** An ESR in a few words, for a line of the trace or the reason of a stop. */
+export function briefSyndrome(esr: bigint): string {
+  const { row, ...x } = fieldsOf(esr);
+  return row ? (row.brief ?? row.name)(x) : className(x.ec);
+}
+
+/** Whether the class is one that writes the address to FAR. */
+export const hasFaultAddress = (esr: bigint): boolean => rowOf.get(splitSyndrome(esr).ec)?.far ?? false;
+
 /** Bits 43-4 of HPFAR_EL2 are bits 51-12 of the IPA; the offset in the page is FAR's (D17.2.66). */
-const ipaOf = (hpfar: bigint, far: bigint): bigint =>
+export const faultIpa = (hpfar: bigint, far: bigint): bigint =>
   (((hpfar & 0xfffffffffffn) >> 4n) << 12n) | (far & 0xfffn);
 
-/** HPFAR is valid for translation, access flag and address size faults of stage 2, and for faults on a stage 1 walk. */
-function hasIpa(ec: number, iss: number, to: number, from: number): boolean {
-  const abort = ec === 0x20 || ec === 0x24;
-  if (!abort || to !== 2 || from === 2) return false;
-  const code = iss & 0x3f;
-  const permission = (code & 0x3c) === 0x0c;
-  return code < 0x10 && (!permission || ((iss >> 7) & 1) === 1);
+const isLowerAbort = (ec: number): boolean => ec === 0x20 || ec === 0x24;
+
+/**
+ * Whether an abort that a guest takes to EL2 has its intermediate address in HPFAR_EL2: translation, access flag and
+ * address size faults of stage 2, and all faults on a stage 1 walk (D17.2.66).
+ */
+export function hasIntermediateAddress(esr: bigint): boolean {
+  const { ec, iss } = splitSyndrome(esr);
+  const code = iss & Fault.fsc;
+  const permission = (code & ~3) === Fsc.permission;
+  return isLowerAbort(ec) && code < Fsc.external && (!permission || ((iss >> 7) & 1) === 1);
 }
 
 /** A stage 2 permission fault leaves HPFAR unknown by the architecture; this CPU writes it all the same. */
-const isStage2Abort = (ec: number, iss: number, to: number, from: number): boolean =>
-  hasIpa(ec, iss, to, from) ||
-  ((ec === 0x20 || ec === 0x24) && to === 2 && from !== 2 && (iss & 0x3c) === 0x0c);
+const isStage2Abort = (ec: number, iss: number): boolean =>
+  isLowerAbort(ec) && (iss & Fault.fsc) < Fsc.external;
 
 /** Decodes an ESR that exception level `to` got, with the other registers of that exception from `read`. */
 export function decodeSyndrome(esr: bigint, to: number, read: ReadRegister): Syndrome {
-  const ec = Number((esr >> 26n) & 0x3fn);
-  const iss = Number(esr & 0x1ffffffn);
-  const row = rowOf.get(ec);
+  const { ec, iss, row, f } = fieldsOf(esr);
   const far = read(`FAR_EL${to}`);
   const from = Number((read(`SPSR_EL${to}`) >> 2n) & 3n);
   // With HCR_EL2.TGE EL0's own faults come here too; stage 2 is off then.
-  const guest = to === 2 && ((read('HCR_EL2') >> 27n) & 1n) === 0n;
-  const ipa = guest && isStage2Abort(ec, iss, to, from) ? ipaOf(read('HPFAR_EL2'), far) : undefined;
-  const value = (bits: Bits): number => {
-    const { lsb, width } = bitRange(bits);
-    return (iss >>> lsb) & (2 ** width - 1);
-  };
-  const f = (name: string): number => (row?.fields[name] === undefined ? 0 : value(row.fields[name]));
+  const guest = to === 2 && from !== 2 && ((read('HCR_EL2') >> 27n) & 1n) === 0n;
+  const ipa = guest && isStage2Abort(ec, iss) ? faultIpa(read('HPFAR_EL2'), far) : undefined;
   const facts: Facts = { ec, f, from, to, far, ipa, read };
-  const name = row?.name(facts) ?? exceptionClasses[ec] ?? `exception class ${hex(BigInt(ec))}`;
+  const name = row ? `${stageOf(facts)}${row.name(facts)}` : className(ec);
   const details: SyndromeDetail[] = Object.entries(row?.fields ?? {}).map(([field, bits]) => {
-    const n = value(bits);
+    const n = valueOf(iss, bits);
     const text = row?.texts?.[field]?.(n);
     return { name: field, value: BigInt(n), width: bitRange(bits).width, ...(text ? { text } : {}) };
   });

@@ -2,7 +2,7 @@
 import { common } from '../../ir/state';
 import { Acc } from '../dsl/isa';
 import type { DebugCpu, Translation, TranslationFault, TranslationRegime } from '../dsl/debug';
-import { faultName } from './debug-syndrome';
+import { faultName } from './debug-syndrome-names';
 import { Fault, Fsc } from './exception-abort';
 import { RegimeCode } from './mmu';
 import { sysregNamed } from './sysregs';
@@ -19,19 +19,36 @@ const USER = 0x100;
 /** A debugger reads what anybody may access in some way. */
 const attempts: readonly number[] = [0, Acc.exec, USER, USER | Acc.exec, Acc.write, USER | Acc.write];
 
+/** What translation needs of a CPU. */
+export type TranslatingCpu = Pick<DebugCpu, 'view' | 'block' | 'get' | 'call'>;
+
+/** Elements of the mail that translateAs reads and writes. */
+const MAIL = 4;
+
+const putMail = (cpu: TranslatingCpu, n: number, v: bigint): void =>
+  cpu.view.setBigUint64(cpu.block + common.mail.offset + n * common.mail.stride, v, true);
+
 /** One walk; the mail is what translateAs says. */
-function walk(cpu: DebugCpu, address: bigint, regime: number, access: number): Translation | number {
+function walk(cpu: TranslatingCpu, address: bigint, regime: number, access: number): Translation | number {
   const mail = (n: number): bigint => cpu.get(common.mail, n);
-  const put = (n: number, v: bigint): void =>
-    cpu.view.setBigUint64(cpu.block + common.mail.offset + n * common.mail.stride, v, true);
-  put(0, BigInt.asUintN(64, address));
-  put(1, BigInt(regime));
-  put(2, BigInt(access));
+  putMail(cpu, 0, BigInt.asUintN(64, address));
+  putMail(cpu, 1, BigInt(regime));
+  putMail(cpu, 2, BigInt(access));
   cpu.call('translateAs');
   const fault = Number(mail(0));
   if (fault !== 0) return fault;
   const what = Number(mail(2));
   return { pa: mail(1), size: what & 0xff, device: (what & 0x100) !== 0 };
+}
+
+/** Runs `f`; the mail stays as it was: an instruction may be executing (a fetch hook, an event). */
+function keepingMail<T>(cpu: TranslatingCpu, f: () => T): T {
+  const kept = Array.from({ length: MAIL }, (_, n) => cpu.get(common.mail, n));
+  try {
+    return f();
+  } finally {
+    kept.forEach((v, n) => putMail(cpu, n, v));
+  }
 }
 
 const isPermission = (fault: number): boolean => (fault & 0x3c) === Fsc.permission;
@@ -43,7 +60,7 @@ function faultText(fault: number): TranslationFault {
 }
 
 /** Runs `f` while system registers hold other values; afterwards they hold their own again. */
-function withRegisters<T>(cpu: DebugCpu, registers: ReadonlyMap<string, bigint>, f: () => T): T {
+function withRegisters<T>(cpu: TranslatingCpu, registers: ReadonlyMap<string, bigint>, f: () => T): T {
   const kept: (() => void)[] = [];
   try {
     for (const [name, value] of registers) {
@@ -60,22 +77,27 @@ function withRegisters<T>(cpu: DebugCpu, registers: ReadonlyMap<string, bigint>,
   }
 }
 
+/** The first of the attempts that succeeds, or the fault of the first. */
+function attempt(cpu: TranslatingCpu, address: bigint, regime: number): Translation | TranslationFault {
+  let first: number | undefined;
+  for (const access of attempts) {
+    const found = walk(cpu, address, regime, access);
+    if (typeof found !== 'number') return found;
+    first ??= found;
+    if (!isPermission(found)) break;
+  }
+  return faultText(first ?? 0);
+}
+
+const noRegisters: ReadonlyMap<string, bigint> = new Map();
+
 /** See IsaDebug.translate. */
 export function translateForDebugger(
-  cpu: DebugCpu,
+  cpu: TranslatingCpu,
   address: bigint,
   regime: TranslationRegime,
-  registers: ReadonlyMap<string, bigint> = new Map(),
+  registers = noRegisters,
 ): Translation | TranslationFault {
   if (regime === 'PA') return { pa: address, size: 12, device: false };
-  return withRegisters(cpu, registers, () => {
-    let first: number | undefined;
-    for (const access of attempts) {
-      const found = walk(cpu, address, codes[regime], access);
-      if (typeof found !== 'number') return found;
-      first ??= found;
-      if (!isPermission(found)) break;
-    }
-    return faultText(first ?? 0);
-  });
+  return keepingMail(cpu, () => withRegisters(cpu, registers, () => attempt(cpu, address, codes[regime])));
 }

@@ -1,6 +1,5 @@
 /** Names for the values of system register fields (Arm ARM DDI 0487 D17), and which register belongs to which view. */
-
-type Values = Readonly<Record<number, string>>;
+import { exceptionClasses, type Values } from './debug-syndrome-names';
 
 const granule0: Values = { 0: '4 KiB', 1: '64 KiB', 2: '16 KiB' };
 const granule1: Values = { 1: '16 KiB', 2: '4 KiB', 3: '64 KiB' };
@@ -17,44 +16,6 @@ const size: Values = {
 const level: Values = { 0: 'EL0', 1: 'EL1', 2: 'EL2', 3: 'EL3' };
 const stack: Values = { 0: 'SP_EL0', 1: 'SP_ELx' };
 const implemented: Values = { 0: 'no', 1: 'AArch64', 2: 'AArch64 and AArch32' };
-
-/** ESR_ELx.EC (D17.2.37, table of exception classes). */
-export const exceptionClasses: Values = {
-  0x00: 'unknown reason',
-  0x01: 'WFI or WFE',
-  0x03: 'MCR or MRC, coproc 15',
-  0x04: 'MCRR or MRRC, coproc 15',
-  0x05: 'MCR or MRC, coproc 14',
-  0x06: 'LDC or STC',
-  0x07: 'FP or SIMD access',
-  0x08: 'VMRS',
-  0x0c: 'MRRC, coproc 14',
-  0x0e: 'illegal execution state',
-  0x11: 'SVC from AArch32',
-  0x12: 'HVC from AArch32',
-  0x13: 'SMC from AArch32',
-  0x15: 'SVC',
-  0x16: 'HVC',
-  0x17: 'SMC',
-  0x18: 'MSR, MRS or system instruction',
-  0x20: 'instruction abort, lower level',
-  0x21: 'instruction abort, same level',
-  0x22: 'misaligned PC',
-  0x24: 'data abort, lower level',
-  0x25: 'data abort, same level',
-  0x26: 'misaligned SP',
-  0x28: 'FP exception from AArch32',
-  0x2c: 'FP exception',
-  0x2f: 'SError',
-  0x30: 'breakpoint, lower level',
-  0x31: 'breakpoint, same level',
-  0x32: 'software step, lower level',
-  0x33: 'software step, same level',
-  0x34: 'watchpoint, lower level',
-  0x35: 'watchpoint, same level',
-  0x38: 'BKPT',
-  0x3c: 'BRK',
-};
 
 /** `REGISTER.FIELD` -> names; a register without its level (`TCR.TG0`) stands for those of all levels. */
 const table: Readonly<Record<string, Values>> = {
