@@ -84,6 +84,54 @@ _start:	adrp x0, stack_end
 stack_end:
 `;
 
+/** EL2 starts EL1, EL1 starts EL0; EL0 makes an SVC, whose handler makes an HVC. */
+const LEVELS = `
+	.global _start
+	.type _start, %function
+_start:	adr	x0, vectors2
+	msr	vbar_el2, x0
+	mov	x0, #0x80000000
+	msr	hcr_el2, x0
+	adr	x0, kernel
+	msr	elr_el2, x0
+	mov	x0, #0x3c5
+	msr	spsr_el2, x0
+	eret
+	.size _start, . - _start
+	.type kernel, %function
+kernel:	adr	x0, vectors1
+	msr	vbar_el1, x0
+	ldr	x0, =0x40200000
+	msr	sp_el0, x0
+	adr	x0, user
+	msr	elr_el1, x0
+	msr	spsr_el1, xzr
+	eret
+	.size kernel, . - kernel
+	.type user, %function
+user:	mov	x29, #0
+	bl	ask
+	b	user
+	.size user, . - user
+	.type ask, %function
+ask:	stp	x29, x30, [sp, #-16]!
+	mov	x29, sp
+	mov	x8, #8
+	svc	#3
+	ldp	x29, x30, [sp], #16
+	ret
+	.size ask, . - ask
+	.balign 2048
+vectors1:
+	.space	0x400
+	hvc	#5
+back:	eret
+	.balign 2048
+vectors2:
+	.space	0x400
+	eret
+`;
+
 describe('the call stack', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'ws-frames-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -252,6 +300,53 @@ describe('the call stack', () => {
       assert.deepEqual(now, before);
       // EL2 has changed x19 by then: the frame's value is not the CPU's.
       assert.notEqual(await b.evaluate('x19'), await b.evaluate('x19', 'watch', guest));
+    });
+  });
+
+  describe('of EL0, EL1 and EL2', () => {
+    let b: InspectBench;
+    before(() => void (b = new InspectBench({ program: source(LEVELS), memory: '16M' })));
+
+    it('shows a handler only while it handles', async () => {
+      await b.runTo('svc');
+      // EL1 was entered by an exception return: ELR_EL1 and SPSR_EL1 are not the context of an exception.
+      assert.deepEqual(await b.stack(), ['ask', 'user']);
+      assert.equal(await b.evaluate('el'), '0x0');
+      await b.runTo('hvc');
+      assert.deepEqual(await b.stack(), ['vectors1', '<SVC #3 from EL0>', 'ask', 'user']);
+      await b.runTo('trap-entry');
+      assert.deepEqual(await b.stack(), [
+        'vectors2',
+        '<HVC #5 from EL1>',
+        'vectors1',
+        '<SVC #3 from EL0>',
+        'ask',
+        'user',
+      ]);
+    });
+
+    it('gives every context its level, stack pointer and syndrome', async () => {
+      const at = (expression: string): Promise<string[]> =>
+        Promise.all([0, 2, 4].map((frame) => b.evaluate(expression, 'watch', frame)));
+      assert.deepEqual(await at('el'), ['0x2', '0x1', '0x0']);
+      assert.deepEqual(await at('cpsr.EL'), ['0x2 (EL2)', '0x1 (EL1)', '0x0 (EL0)']);
+      assert.equal((await at('sp'))[2], '0x401ffff0');
+      const what = async (frame: number): Promise<string | undefined> => {
+        const scope = await b.scope('Syndrome', frame);
+        return (await b.variables(scope.variablesReference))[0]?.value;
+      };
+      assert.equal(await what(0), 'HVC #5 at EL1, taken to EL2 (EC 0x16).');
+      assert.equal(await what(2), 'SVC #3 at EL0, taken to EL1 (EC 0x15).');
+      await assert.rejects(b.scope('Syndrome', 4), /there is no scope Syndrome/);
+    });
+
+    it('ends with the return', async () => {
+      await b.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'back' }] });
+      await b.ask('setExceptionBreakpoints', { filters: [] });
+      await b.continue();
+      assert.deepEqual(await b.stack(), ['back', '<SVC #3 from EL0>', 'ask', 'user']);
+      await b.step();
+      assert.deepEqual(await b.stack(), ['ask', 'user']);
     });
   });
 
