@@ -10,6 +10,15 @@ describe('guest output for the terminal', () => {
     assert.equal(text.decode(bytes('\nc\n\n')), '\nc\r\n\r\n');
   });
 
+  it('knows where a line begins', () => {
+    const text = new UartText();
+    assert.ok(text.atLineStart);
+    text.decode(bytes('login: '));
+    assert.ok(!text.atLineStart);
+    text.decode(bytes('root\n'));
+    assert.ok(text.atLineStart);
+  });
+
   it('joins a UTF-8 sequence that two chunks share', () => {
     const text = new UartText();
     const [first, ...rest] = bytes('\u00b5');

@@ -4,7 +4,12 @@
  */
 export class UartText {
   private readonly decoder = new TextDecoder();
-  private last = '';
+  private last = '\n';
+
+  /** Whether the next character begins a line. */
+  get atLineStart(): boolean {
+    return this.last === '\n';
+  }
 
   /** The text of the next bytes. */
   decode(bytes: Uint8Array): string {

@@ -54,7 +54,7 @@ class UartTerminal implements vscode.Pseudoterminal {
 
   /** A line of our own, set apart from the guest's text. */
   note(text: string): void {
-    this.write(`\r\n\x1b[2m[${text}]\x1b[0m\r\n`);
+    this.write(`${this.text.atLineStart ? '' : '\r\n'}\x1b[2m[${text}]\x1b[0m\r\n`);
   }
 
   /** The session is over: what was written stays readable. */

@@ -30,7 +30,7 @@ export function packageExtension(): string {
   // One that is there already, while a test is being written.
   const given = process.env['WORLDSWITCH_VSIX'];
   if (given !== undefined) return given;
-  const vsix = path.join(root, '.cache', `test-${process.pid}.vsix`);
+  const vsix = path.join(root, '.cache', 'test.vsix');
   mkdirSync(path.dirname(vsix), { recursive: true });
   const result = spawnSync('npx', ['vsce', 'package', '--no-dependencies', '--out', vsix], {
     cwd: root,

@@ -61,9 +61,14 @@ export class Workbench {
       await input.waitFor({ state: 'visible', timeout: 2_000 });
       return true;
     });
-    await input.fill(text);
     const wanted = this.page.locator('.quick-input-list .monaco-list-row', { hasText: row }).first();
-    await wanted.waitFor();
+    // Typed again where nothing comes: a file that has just been made is not found at once.
+    await until(`"${row}" in the list`, async () => {
+      await input.fill('');
+      await input.fill(text);
+      await wanted.waitFor({ timeout: 3_000 });
+      return true;
+    });
     await wanted.click();
     // Not the input: the command may ask for something itself.
     await wanted.waitFor({ state: 'hidden' });
