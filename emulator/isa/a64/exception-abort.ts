@@ -137,3 +137,14 @@ export const raiseAtFault: Routine = {
     take(s, 'stage2At', va, iss, eventBit('stage2Fault'), s.get(state.faultIpa));
   },
 };
+
+/** (va): AT met an external abort on a walk, which is taken like that of a data access at this level (D8.11.1). */
+export const raiseAtExternal: Routine = {
+  k: 'routine',
+  name: 'raiseAtExternal',
+  params: ['i64'],
+  build: (s: Builder, va: Val) => {
+    const iss = s.ori(s.andi(s.get(state.fault), Fault.fsc | Fault.s1ptw), (1 << 8) | (1 << 6));
+    take(s, 'dataAbort', va, iss, 0);
+  },
+};

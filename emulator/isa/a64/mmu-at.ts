@@ -3,7 +3,7 @@ import type { Builder } from '../../ir/builder';
 import type { Routine, StateField, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { Acc } from '../dsl/isa';
-import { Fault, raiseAtFault } from './exception-abort';
+import { Fault, Fsc, raiseAtExternal, raiseAtFault } from './exception-abort';
 import { RegimeCode, translateIn } from './mmu';
 import { state } from './state';
 import { setReg } from './sysregs';
@@ -25,6 +25,10 @@ export const addressTranslate: Routine = {
     );
     s.if(hypMustKnow, () => {
       s.call(raiseAtFault, va);
+      s.ret(s.i32(1));
+    });
+    s.if(s.eqi(s.andi(fault, Fault.any | 0x3c), Fault.any | Fsc.externalOnWalk), () => {
+      s.call(raiseAtExternal, va);
       s.ret(s.i32(1));
     });
     s.if(
