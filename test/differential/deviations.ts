@@ -53,6 +53,10 @@ function vectorsOnly(qemu: Buffer, ours: Buffer): boolean {
   return qemu.subarray(0, v).equals(ours.subarray(0, v)) && word(qemu, 'ELR_EL2') === word(ours, 'ELR_EL2');
 }
 
+/** PAR_EL1, and the register that the cases with AT read it to. */
+const parWords = ['PAR_EL1', 'X1'] as const;
+const isPar = (result: Buffer, name: string): boolean => word(result, name) === word(result, 'PAR_EL1');
+
 export const deviations: readonly Deviation[] = [
   {
     name: 'flags after exception entry',
@@ -237,6 +241,49 @@ export const deviations: readonly Deviation[] = [
       ec(word(qemu, 'ESR_EL2')) === TRAPPED &&
       word(qemu, 'ESR_EL2') === word(ours, 'ESR_EL1'),
   },
+  {
+    name: 'level of a stage 2 fault on a stage 1 walk',
+    reason:
+      'The status code has the level of the stage 2 walk (Arm ARM D17.2.37); QEMU 7.2 reports that of stage 1.',
+    word: 'ESR_EL2',
+    bits: 3n,
+    when: ({ qemu, ours }) =>
+      bitOf(word(ours, 'ESR_EL2'), 7) &&
+      [0x20, 0x24, 0x25].includes(ec(word(ours, 'ESR_EL2'))) &&
+      bitOf(word(qemu, 'ESR_EL2'), 7) &&
+      ec(word(qemu, 'ESR_EL2')) === ec(word(ours, 'ESR_EL2')),
+  },
+  ...parWords.map((name) => ({
+    name: 'PAR_EL1: level of a stage 2 fault on a stage 1 walk',
+    reason: 'As in ESR_ELx.',
+    word: name,
+    bits: 6n,
+    when: ({ qemu, ours }: Both): boolean =>
+      isPar(ours, name) && [qemu, ours].every((r) => (word(r, name) & 0x101n) === 0x101n),
+  })),
+  ...parWords.map((name) => ({
+    name: 'PAR_EL1: shareability',
+    reason:
+      'Device and Normal non-cacheable memory is Outer Shareable in PAR_EL1.SH (D17.2.111); QEMU gives what the tables say.',
+    word: name,
+    bits: 3n << 7n,
+    when: ({ ours }: Both): boolean => {
+      const memoryType = word(ours, name) >> 56n;
+      return isPar(ours, name) && !bitOf(word(ours, name), 0) && (memoryType < 0x10n || memoryType === 0x44n);
+    },
+  })),
+  ...parWords.map((name) => ({
+    name: 'PAR_EL1: Device type of both stages',
+    reason:
+      'A Device type of one stage stays as it is when the other is Normal memory (D8.5.5); QEMU makes nGnRE of it where the ' +
+      'other is inner non-cacheable.',
+    word: name,
+    bits: 0xcn << 56n,
+    when: ({ test, qemu, ours }: Both): boolean =>
+      isPar(ours, name) &&
+      bitOf(word(test.record, 'HCR_EL2'), 0) &&
+      [qemu, ours].every((r) => !bitOf(word(r, name), 0) && word(r, name) >> 60n === 0n),
+  })),
   ...reservedBits.map(({ register, bits, reason }) => ({
     name: 'reserved bits',
     reason: `${register}: ${reason}`,

@@ -289,6 +289,7 @@ vectors_smc:
 el2_level1: // table 0
 ${quads(level1(table(1)))}
   .balign 4096
+el2_level2:
 ${quads(identityLevel2('el2'))}
   .globl el1_level1, el1_level1_big, stage2_level1
   .balign 4096

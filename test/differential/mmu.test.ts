@@ -1,0 +1,28 @@
+import { requireTool } from '../support/oracles';
+import { seed } from '../support/random';
+import { tools } from './batch';
+import { newSummary, runKind, summaryText } from './campaign';
+import { mmuKinds } from './mmu';
+
+const BATCHES = 2;
+const CASES_A_BATCH = 1_500;
+
+describe('Accesses through random translation tables, compared with QEMU', function () {
+  this.timeout(120_000);
+  const total = newSummary();
+  const replay = `Replay with SEED=${seed} npx mocha test/differential/mmu.test.ts`;
+
+  beforeEach(function () {
+    requireTool(this, ...tools);
+  });
+
+  for (const kind of mmuKinds) {
+    it(kind.name, () => {
+      runKind(kind, seed, { batches: BATCHES, count: CASES_A_BATCH }, replay, total);
+    });
+  }
+
+  after(() => {
+    if (total.cases > 0) console.log(`      ${summaryText(total)}; seed ${seed}`);
+  });
+});
