@@ -105,17 +105,6 @@ export const exceptionFilters: readonly FilterInfo[] = filterTable.map(({ id, la
   description,
 }));
 
-/** Encodings that stepping must know (Arm ARM DDI 0487 C6.2): mask, value. */
-const encodings: readonly (readonly [number, number, InstructionKind])[] = [
-  [0xfc000000, 0x94000000, 'call'], // BL
-  [0xfffffc1f, 0xd63f0000, 'call'], // BLR
-  [0xffe0001f, 0xd4000001, 'svc'],
-  [0xffe0001f, 0xd4000002, 'hvc'],
-  [0xffe0001f, 0xd4000003, 'smc'],
-  [0xffffffff, 0xd69f03e0, 'eret'],
-  [0xffffffdf, 0xd503205f, 'wait'], // WFE, WFI
-];
-
 const interruptNames = [undefined, 'IRQ', 'FIQ', 'SError'] as const;
 const traced: readonly EventName[] = ['entry', 'eret', 'irq', 'stage2Fault', 'undefined', 'smc'];
 /** The exception classes of the instructions that call a higher level. */
@@ -271,7 +260,7 @@ export class A64 implements Architecture {
   instructionKind(cpu: number): InstructionKind {
     const word = this.word(cpu, this.machine.pc(cpu));
     if (word === undefined) return 'plain';
-    return encodings.find(([mask, value]) => (word & mask) >>> 0 === value)?.[2] ?? 'plain';
+    return this.machine.predecode.decodeWord(word)?.row.flow ?? 'plain';
   }
 
   // --- stops ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 /** What run control, breakpoints and the trace ask of an architecture. Nothing outside arch/ and inspect/ knows one. */
+import type { Flow } from '../../emulator/isa/dsl/row';
 
 /** Where a CPU executes: what decides which code an address means. */
 export interface CpuContext {
@@ -11,18 +12,7 @@ export interface CpuContext {
 }
 
 /** What an instruction does to control flow, as far as stepping minds. */
-export type InstructionKind =
-  | 'plain'
-  /** Calls a subroutine and comes back behind itself. */
-  | 'call'
-  /** Calls a higher level and comes back behind itself. */
-  | 'hvc'
-  | 'smc'
-  | 'svc'
-  /** Returns from an exception: comes back by the next one. */
-  | 'eret'
-  /** Waits for an interrupt. */
-  | 'wait';
+export type InstructionKind = Flow | 'plain';
 
 /** A translation regime that the user can name. */
 export type RegimeName = 'EL1' | 'EL2' | 'IPA' | 'PA';

@@ -23,6 +23,7 @@ const immediate: readonly Row<A64>[] = [
   }),
   row('BL', '100101 imm26:26', {
     asm: 'bl <label:imm26>',
+    flow: 'call',
     derive: (f) => ({ offset: scaled(f.imm26, 26) }),
     hot: true,
     doc: 'Calls a subroutine within 128 MiB: the return address goes to X30.',
@@ -118,6 +119,7 @@ const register: readonly Row<A64>[] = [
   }),
   row('BLR', '1101011 0001 11111 000000 rn:5 00000', {
     asm: 'blr <x:rn>',
+    flow: 'call',
     hot: true,
     doc: 'Calls the subroutine at the address in a register: the return address goes to X30.',
     exec: (s, f) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { briefSyndrome, hasFaultAddress, hasIntermediateAddress } from './debug-syndrome';
 import { exceptionClasses, faultName } from './debug-syndrome-names';
-import { exceptions } from './exception-routes';
+import { exceptions, type ExceptionClass } from './exception-routes';
 
 /** ESR_ELx: EC in bits 31-26, IL, ISS in bits 24-0 (Arm ARM DDI 0487 D17.2.37). */
 const esr = (ec: number, iss = 0): bigint => (BigInt(ec) << 26n) | (1n << 25n) | BigInt(iss);
@@ -47,8 +47,8 @@ describe('A64 syndromes in a few words', () => {
     });
 
   it('has a name for every class that this CPU takes', () => {
-    const unnamed = Object.values(exceptions)
-      .flatMap((e: { ec?: number; ecSame?: number }) => [e.ec, e.ecSame])
+    const unnamed = Object.values<ExceptionClass>(exceptions)
+      .flatMap((e) => [e.ec, e.ecSame])
       .filter((ec) => ec !== undefined && exceptionClasses[ec] === undefined);
     assert.deepEqual(unnamed, []);
   });

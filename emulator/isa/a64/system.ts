@@ -5,7 +5,7 @@
  */
 import type { Operand, Val } from '../../ir/nodes';
 import { common, StopReason } from '../../ir/state';
-import type { Row } from '../dsl/row';
+import type { Flow, Row } from '../dsl/row';
 import { eventBit } from './events';
 import { raiseSync, raiseTrap } from './exception';
 import { exceptionReturn } from './exception-return';
@@ -54,6 +54,7 @@ function callFirmware(s: A64, conduit: 0 | 1): void {
 const exceptionRows: readonly Row<A64>[] = [
   row('SVC', '11010100 000 imm16:16 00001', {
     asm: 'svc #<x16:imm16>',
+    flow: 'svc',
     doc: 'Supervisor call: an exception to EL1, with the immediate in ESR_EL1.',
     exec: (s, f) => {
       const imm = s.imm(f.imm16, 'i32');
@@ -63,6 +64,7 @@ const exceptionRows: readonly Row<A64>[] = [
   }),
   row('HVC', '11010100 000 imm16:16 00010', {
     asm: 'hvc #<x16:imm16>',
+    flow: 'hvc',
     doc: 'Hypervisor call: an exception to EL2, with the immediate in ESR_EL2. UNDEFINED at EL0.',
     exec: (s, f) => {
       const imm = s.imm(f.imm16, 'i32');
@@ -77,6 +79,7 @@ const exceptionRows: readonly Row<A64>[] = [
   }),
   row('SMC', '11010100 000 imm16:16 00011', {
     asm: 'smc #<x16:imm16>',
+    flow: 'smc',
     doc: 'Secure monitor call: the firmware (PSCI) answers, unless HCR_EL2.TSC takes it to EL2. UNDEFINED at EL0.',
     exec: (s, f) => {
       const imm = s.imm(f.imm16, 'i32');
@@ -119,6 +122,7 @@ const exceptionRows: readonly Row<A64>[] = [
   }),
   row('ERET', '11010110100111110000001111100000', {
     asm: 'eret',
+    flow: 'eret',
     doc: 'Returns from an exception: PSTATE from SPSR_ELx, PC from ELR_ELx.',
     exec: (s) => {
       const el = s.get(state.el);
@@ -165,28 +169,34 @@ const hintNames = (
   .split(' ')
   .map((t) => t.replace('\u00a0', ' ').split('=') as [string, string]);
 
-const hint = (name: string, number: string, doc: string, exec: (s: A64) => void, hot = false): Row<A64> =>
-  row(name, `11010101000000110010 0000 ${number} 11111`, {
-    asm: name.toLowerCase(),
-    doc,
-    hot,
-    exec,
-  });
+interface HintSpec {
+  readonly doc: string;
+  readonly hot?: boolean;
+  readonly flow?: Flow;
+}
+
+const hint = (name: string, number: string, spec: HintSpec, exec: (s: A64) => void): Row<A64> =>
+  row(name, `11010101000000110010 0000 ${number} 11111`, { asm: name.toLowerCase(), ...spec, exec });
 
 const hintRows: readonly Row<A64>[] = [
-  hint('NOP', '000', 'Does nothing.', () => undefined, true),
-  hint('YIELD', '001', 'Lets other CPUs run.', (s) => pause(s, StopReason.yield)),
-  hint('WFE', '010', 'Waits for an event: SEV of any CPU, an exception return, a lost reservation.', (s) => {
-    s.if(
-      s.get(state.eventRegister),
-      () => s.set(state.eventRegister, s.i32(0)),
-      () => {
-        trapWait(s, 'wfe', 1);
-        pause(s, StopReason.yield);
-      },
-    );
-  }),
-  hint('WFI', '011', 'Waits for an interrupt, masked or not.', (s) => {
+  hint('NOP', '000', { doc: 'Does nothing.', hot: true }, () => undefined),
+  hint('YIELD', '001', { doc: 'Lets other CPUs run.' }, (s) => pause(s, StopReason.yield)),
+  hint(
+    'WFE',
+    '010',
+    { doc: 'Waits for an event: SEV of any CPU, an exception return, a lost reservation.', flow: 'wait' },
+    (s) => {
+      s.if(
+        s.get(state.eventRegister),
+        () => s.set(state.eventRegister, s.i32(0)),
+        () => {
+          trapWait(s, 'wfe', 1);
+          pause(s, StopReason.yield);
+        },
+      );
+    },
+  ),
+  hint('WFI', '011', { doc: 'Waits for an interrupt, masked or not.', flow: 'wait' }, (s) => {
     // Physical lines, and below EL2 the virtual ones.
     const lines = s.select(s.eqi(s.get(state.el), 2), s.i32(3), s.i32(0xff));
     s.if(s.eqz(s.and(s.get(common.irqLines), lines)), () => {
@@ -195,11 +205,11 @@ const hintRows: readonly Row<A64>[] = [
       pause(s, StopReason.sleep);
     });
   }),
-  hint('SEV', '100', 'Sends an event to all CPUs.', (s) => {
+  hint('SEV', '100', { doc: 'Sends an event to all CPUs.' }, (s) => {
     s.set(state.eventRegister, s.i32(1));
     s.call(hostCalls.sendEvent, s.cpu());
   }),
-  hint('SEVL', '101', 'Sends an event to this CPU.', (s) => s.set(state.eventRegister, s.i32(1))),
+  hint('SEVL', '101', { doc: 'Sends an event to this CPU.' }, (s) => s.set(state.eventRegister, s.i32(1))),
   row('HINT', '11010101000000110010 imm7:7 11111', {
     asm: [...hintNames.map(([name, n]) => `${name} ; imm7=${n}`), 'hint #<hex:imm7>'],
     when: (f) => f.imm7 > 5,

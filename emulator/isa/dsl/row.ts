@@ -14,6 +14,13 @@ export type ExecFields<N extends string, S extends string, D extends string> = R
   Record<S, number> & Record<Exclude<N, S> | D, Operand>
 >;
 
+/**
+ * What an instruction does to control flow besides branching, as far as a debugger that steps minds: `call` calls a
+ * subroutine and `svc`, `hvc`, `smc` a higher level, and each comes back behind itself; `eret` returns from an
+ * exception; `wait` waits for an interrupt or event.
+ */
+export type Flow = 'call' | 'svc' | 'hvc' | 'smc' | 'eret' | 'wait';
+
 export interface RowSpec<B extends Builder, P extends string, S extends FieldNames<P>, D extends string> {
   /**
    * Assembly syntax: concrete templates for one combination of shape fields, the preferred one for disassembly first.
@@ -32,6 +39,7 @@ export interface RowSpec<B extends Builder, P extends string, S extends FieldNam
   feature?: string;
   /** Inlined into the interpreter's loop: for the few dozen instructions that programs mostly consist of. */
   hot?: boolean | ((f: RawFields<S>) => boolean);
+  flow?: Flow;
   /** One line for hover text: what the instruction does. */
   doc: string;
   exec: (s: B, f: ExecFields<FieldNames<P>, S, D>) => void;
@@ -47,6 +55,7 @@ export interface Row<B extends Builder = Builder> {
   readonly when: (f: RawFields) => boolean;
   readonly derive: (f: RawFields) => Readonly<Record<string, bigint | number>>;
   readonly feature: string | undefined;
+  readonly flow: Flow | undefined;
   readonly doc: string;
   readonly hot: (f: RawFields) => boolean;
   readonly asm: (f: RawFields) => readonly string[];
@@ -94,6 +103,7 @@ export function rowMaker<B extends Builder>() {
       when: (spec.when as ((f: RawFields) => boolean) | undefined) ?? (() => true),
       derive: (spec.derive as Row<B>['derive'] | undefined) ?? (() => ({})),
       feature: spec.feature,
+      flow: spec.flow,
       doc: spec.doc,
       hot: (f) => (typeof spec.hot === 'function' ? spec.hot(f as RawFields<S>) : (spec.hot ?? false)),
       asm: (f) => [typeof asm === 'function' ? asm(f as RawFields<S>) : asm].flat(),
