@@ -29,6 +29,10 @@ describe('the editor around the debugger', function () {
     if (temporary) rmSync(temporary, { recursive: true });
   });
 
+  afterEach(async function () {
+    if (this.currentTest?.isFailed()) await workbench?.screenshot('editor-failed');
+  });
+
   it('offers the sample and the first steps in the Run view', async () => {
     await workbench.openFile('alone.S');
     await workbench.command('View: Show Run and Debug');
@@ -86,9 +90,15 @@ describe('the editor around the debugger', function () {
   it('copies the sample to a folder of the user and opens it there, README and hyp-init.S first', async () => {
     await workbench.command('Worldswitch: Open Sample');
     const input = session.page.getByRole('textbox', { name: /Where to put the sample hypervisor/ });
-    await input.fill(`${temporary}/`);
-    // The dialog looks the folder up while one types, and takes it only then.
-    await session.page.locator('.quick-input-list .monaco-list-row', { hasText: 'plain' }).waitFor();
+    await until('the dialog', async () => (await input.inputValue()).endsWith('/'));
+    // The dialog fills in the present folder, looks up what one types meanwhile, and takes a folder only then.
+    await until('the folder in the dialog', async () => {
+      if ((await input.inputValue()) !== `${temporary}/`) await input.fill(`${temporary}/`);
+      await session.page
+        .locator('.quick-input-list .monaco-list-row', { hasText: 'plain' })
+        .waitFor({ timeout: 2_000 });
+      return (await input.inputValue()) === `${temporary}/`;
+    });
     const opened = session.page.context().waitForEvent('page');
     await session.page.getByRole('button', { name: 'Copy Sample Here' }).click();
     const copy = path.join(temporary, 'worldswitch-sample');
