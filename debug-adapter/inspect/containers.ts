@@ -8,7 +8,8 @@ import type { StopView } from './stop-view';
 /** The parts of an item. After a write by the debugger the item is made anew. */
 export class ItemContainer implements VariableContainer {
   private version: number;
-  private readonly children = new Map<string, { readonly id: number; readonly container: ItemContainer }>();
+  /** Made when the first part with parts of its own is shown: most containers never get there. */
+  private children: Map<string, { readonly id: number; readonly container: ItemContainer }> | undefined;
 
   constructor(
     private readonly view: StopView,
@@ -38,12 +39,13 @@ export class ItemContainer implements VariableContainer {
 
   private reference(part: Item): { variablesReference: number; indexedVariables?: number } {
     if (!hasParts(part)) return { variablesReference: 0 };
-    let child = this.children.get(part.name);
+    const children = (this.children ??= new Map());
+    let child = children.get(part.name);
     if (child) child.container.put(part);
     else {
       const container = new ItemContainer(this.view, () => partNamed(this.item(), part.name), part);
       child = { container, id: this.view.session.variables.create(container) };
-      this.children.set(part.name, child);
+      children.set(part.name, child);
     }
     return { variablesReference: child.id, ...indexed(part) };
   }
