@@ -93,16 +93,18 @@ export class CItems {
     return value > 0xffffn ? `${value} (${hex(value)})` : String(value);
   }
 
+  /** Where a part of a value is. */
+  private within({ location, type }: Place, offset: number, size: number): Location | undefined {
+    return location?.kind === 'memory'
+      ? { kind: 'memory', address: BigInt.asUintN(64, location.address + BigInt(offset)) }
+      : this.slice(location, type.size, offset, size);
+  }
+
   private member(p: Place, m: Member): Item {
-    const { location } = p;
-    const place: Location | undefined =
-      location?.kind === 'memory'
-        ? { kind: 'memory', address: BigInt.asUintN(64, location.address + BigInt(m.offset)) }
-        : this.slice(location, p.type.size, m.offset, m.type.size);
     return this.item({
       name: m.name === '' ? '(anonymous)' : m.name,
       type: m.type,
-      location: place,
+      location: this.within(p, m.offset, m.type.size),
       bits: m.bits,
       path: p.path === undefined ? undefined : m.name === '' ? p.path : `${p.path}.${m.name}`,
     });
@@ -124,15 +126,13 @@ export class CItems {
     // In an expression an array is the address of its first element (C11 6.3.2.1).
     const decayed = p.location?.kind === 'memory' ? { number: p.location.address } : {};
     const count = p.type.count ?? 0;
-    const at = (n: number): Item => {
-      const item = this.member(p, {
+    const at = (n: number): Item =>
+      this.item({
         name: `[${n}]`,
-        offset: n * element.size,
-        bits: undefined,
         type: element,
+        location: this.within(p, n * element.size, element.size),
+        path: p.path === undefined ? undefined : `${p.path}[${n}]`,
       });
-      return p.path === undefined ? item : { ...item, evaluateName: `${p.path}[${n}]` };
-    };
     const value = this.string(p, element) ?? `${element.name}[${count}]`;
     if (count > PAGED) return { value, ...decayed, elements: { count, at } };
     return { value, ...decayed, isArray: true, parts: () => Array.from({ length: count }, (_, n) => at(n)) };

@@ -45,7 +45,7 @@ export interface CVariable {
 
 /** What names are looked up in: a stop, or the moment in which a condition is asked. */
 export type NamesView = Pick<StopView, 'version' | 'walker' | 'guest'> & {
-  readonly target: Pick<StopView['target'], 'symbols'>;
+  readonly target: Pick<StopView['target'], 'symbols' | 'arch'>;
 };
 
 /** Checks an expression without values. @throws ExpressionError */
@@ -133,8 +133,14 @@ export class FrameNames {
     const item = this.path(path);
     if (operator === '*') return item?.pointee?.(0);
     if (item?.address === undefined) return undefined;
-    const { name, value, memoryReference, number } = this.address(this.frame.space, item.address);
-    return { name, value, type: `${item.type ?? 'void'} *`, memoryReference, number } as Item;
+    const symbol = symbolText(this.view.guest, this.frame.space, item.address);
+    return {
+      name: `&${item.name}`,
+      value: `${hex(item.address)}${symbol === undefined ? '' : ` <${symbol}>`}`,
+      type: `${item.type ?? 'void'} *`,
+      memoryReference: formatAddress(this.frame.space, item.address),
+      number: item.address,
+    };
   }
 
   private root(name: string): Item | undefined {
@@ -188,7 +194,11 @@ export class FrameNames {
     const { cpu, level, space, registers } = this.frame;
     if (name === 'el') return BigInt(level);
     if (name === 'cpu') return BigInt(cpu);
-    if (name === 'vmid') return BigInt(space.kind === 'VA' ? (space.vmid ?? 0) : 0);
+    // Code at EL2 belongs to no VM: there it is the one whose stage 2 is on.
+    if (name === 'vmid')
+      return space.kind === 'VA' && space.vmid !== undefined
+        ? BigInt(space.vmid)
+        : this.view.target.arch.register(cpu, 'vmid');
     if (name === 'vcpu') {
       const vcpu = this.view.guest.hypervisor.currentVcpu(cpu)?.vcpu;
       return vcpu === undefined ? undefined : BigInt(vcpu);

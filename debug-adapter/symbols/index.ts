@@ -272,13 +272,18 @@ export class SymbolIndex {
       };
     }
     const locations: CodeLocation[] = [];
+    let stopLine = Infinity;
     for (const { module, path } of file.parts) {
       const blocks = module.image.lines.blocksOf(path).filter((block) => block.line === actual);
       for (const link of module.image.stopsFor(blocks.map((block) => block.address))) {
+        const stop = module.image.lines.lineAt(link);
+        // The first line of a function stops where its body begins: the breakpoint is shown there.
+        if (stop?.path === path && stop.line >= actual) stopLine = Math.min(stopLine, stop.line);
         for (const place of module.runPlaces(link)) locations.push({ ...place, file: module.name });
       }
     }
-    return { path: file.path, line: actual, addresses: unique(locations.map((l) => l.address)), locations };
+    const shown = stopLine === Infinity ? actual : stopLine;
+    return { path: file.path, line: shown, addresses: unique(locations.map((l) => l.address)), locations };
   }
 
   /** The lines from `fromLine` to `toLine` that have code. */

@@ -19,12 +19,19 @@ def where():
     answers.append({'file': file, 'line': sal.line, 'function': frame.name() or ''})
 def number(expression):
     answers.append(str(int(gdb.parse_and_eval(expression))))
-def text(expression):
-    answers.append(gdb.parse_and_eval(expression).format_string(symbols=False))
+def type_of(expression):
+    answers.append(str(gdb.parse_and_eval(expression).type))
 def locals():
-    for symbol in gdb.newest_frame().block():
-        if symbol.is_argument or symbol.is_variable:
-            answers.append(symbol.name)
+    block = gdb.newest_frame().block()
+    while not block.is_global and not block.is_static:
+        answers.extend(s.name for s in block if s.is_argument or s.is_variable)
+        block = block.superblock
+def frames():
+    frame = gdb.newest_frame()
+    while frame:
+        sal = frame.find_sal()
+        answers.append({'file': os.path.basename(sal.symtab.filename) if sal.symtab else '', 'line': sal.line, 'function': frame.name() or ''})
+        frame = frame.older()
 for setting in ('pagination off', 'confirm off', 'width 0', 'architecture aarch64', 'startup-with-shell on'):
     run('set ' + setting)
 `;
@@ -34,7 +41,8 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
  * Runs lines of Python in gdb on a guest that stands at its first instruction. There are `run(command)` for a command
- * of gdb, and `where()`, `number(expression)`, `text(expression)`, which append to the answers.
+ * of gdb, and `where()`, `frames()`, `locals()`, `number(expression)` and `type_of(expression)`, which append to the
+ * answers.
  * @throws Error with gdb's own message
  */
 export function gdbAnswers(elf: string, script: readonly string[]): unknown[] {

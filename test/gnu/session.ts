@@ -62,6 +62,20 @@ export class Session {
     return (await this.client.event('stopped')) as unknown as DP.StoppedEvent['body'];
   }
 
+  /** Continues; whether the guest stopped again before its end. */
+  async resumeUnlessEnded(): Promise<boolean> {
+    const count = (name: string): number => this.client.events(name).length;
+    const [stops, ends] = [count('stopped'), count('terminated')];
+    await this.client.ok('continue', { threadId: THREAD });
+    for (;;) {
+      if (count('terminated') > ends) return false;
+      if (count('stopped') > stops) break;
+      await new Promise((done) => setTimeout(done, 5));
+    }
+    await this.client.event('stopped');
+    return true;
+  }
+
   /** Continues to the end of the guest. */
   async finish(): Promise<void> {
     await this.client.ok('continue', { threadId: THREAD });
