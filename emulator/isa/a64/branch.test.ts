@@ -63,7 +63,10 @@ describe('A64 branch targets', () => {
       });
       // Only CBNZ and TBNZ of the zero register never branch.
       assert.ok(taken > words.length * 0.8, `${taken} of ${words.length} were taken`);
-      assert.ok(expected.some((t) => t < base), 'no backward branch among them');
+      assert.ok(
+        expected.some((t) => t < base),
+        'no backward branch among them',
+      );
     });
   }
 });
