@@ -68,6 +68,24 @@ describe('a session', () => {
       .map((e) => Buffer.from(String(e['data']), 'base64').toString())
       .join('');
 
+  it('knows in conditions at EL2 whose stage 2 is on', async () => {
+    await client.launch({ program: SAMPLE });
+    await client.ok('configurationDone');
+    await client.event('stopped');
+    await client.ok('setExceptionBreakpoints', {
+      filters: [],
+      filterOptions: [{ filterId: 'trap-exit', condition: 'vmid == 1' }],
+    });
+    await client.ok('continue', { threadId: 1 });
+    await client.event('stopped');
+    const { stackFrames } = (await client.ok('stackTrace', { threadId: 1 })) as {
+      stackFrames?: { id: number; name: string }[];
+    };
+    assert.equal(stackFrames?.[0]?.name, 'enter_guest');
+    const { result } = await client.ok('evaluate', { expression: 'vmid', frameId: stackFrames[0].id });
+    assert.equal(result, '0x1');
+  });
+
   it('runs without debugging: nothing stops the guest', async () => {
     await client.ok('initialize', { adapterID: 'worldswitch', pathFormat: 'path' });
     const launched = client.ok('launch', { program: SAMPLE, noDebug: true });
