@@ -1,5 +1,5 @@
 /** Runs a batch of cases on QEMU and on the emulator. */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,8 +57,16 @@ function pack(cases: readonly Case[], mode: 0 | 1): Buffer {
 const split = (all: Buffer, count: number): Buffer[] =>
   Array.from({ length: count }, (_, i) => all.subarray(i * RESULT_BYTES, (i + 1) * RESULT_BYTES));
 
-/** One result a case, from QEMU. */
-export function runOnQemu(cases: readonly Case[], blobs: readonly Blob[] = []): Buffer[] {
+/** QEMU did not come back within the time. */
+export class Hang extends Error {
+  override readonly name = 'Hang';
+}
+
+/** Far more than QEMU needs for a full batch on a busy machine. */
+const TIMEOUT = 90_000;
+
+/** One result a case, from QEMU. @throws Hang */
+export function runOnQemu(cases: readonly Case[], blobs: readonly Blob[] = [], timeout = TIMEOUT): Buffer[] {
   const dir = mkdtempSync(join(tmpdir(), 'ws-diff-'));
   try {
     const loader: string[] = [];
@@ -69,15 +77,18 @@ export function runOnQemu(cases: readonly Case[], blobs: readonly Blob[] = []): 
     writeFileSync(join(dir, 'run.elf'), runner().elf);
     load('cases.bin', memory.header, pack(cases, 1));
     blobs.forEach((b, i) => load(`blob${i}.bin`, b.pa, b.bytes));
-    execFileSync(
+    const run = spawnSync(
       'qemu-system-aarch64',
       [
         ['-machine', 'virt,gic-version=3,its=off,virtualization=on', '-cpu', 'cortex-a57'],
         ['-m', String(RAM_BYTES / MEBIBYTE), '-display', 'none', '-nodefaults', '-nic', 'none', '-no-reboot'],
         ['-semihosting-config', 'enable=on,target=native', '-kernel', 'run.elf', ...loader],
       ].flat(),
-      { cwd: dir, timeout: 120_000, stdio: ['ignore', 'ignore', 'pipe'] },
+      { cwd: dir, timeout, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' },
     );
+    if (run.signal !== null || (run.error && 'code' in run.error && run.error.code === 'ETIMEDOUT'))
+      throw new Hang(`QEMU did not finish ${cases.length} cases in ${timeout / 1000} s`);
+    if (run.status !== 0) throw new Error(`QEMU failed: ${run.stderr}`);
     const file = join(dir, 'results.bin');
     const all = existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
     if (all.length !== cases.length * RESULT_BYTES) throw new Error('QEMU did not finish the batch');

@@ -1,8 +1,9 @@
 /** Runs kinds of cases: generates batches, compares, shrinks the first mismatch and reports it. */
-import { runOnEmulator, runOnQemu, type Blob, type Case } from './batch';
-import { retired } from './cases';
+import { Hang, runOnEmulator, runOnQemu, type Blob, type Case } from './batch';
+import { retired, wordsOf } from './cases';
 import { differences, type Tally } from './compare';
-import { report } from './report';
+import { word } from './record';
+import { disassemble, report } from './report';
 import { Rng } from './rng';
 import { shrink } from './shrink';
 
@@ -44,9 +45,38 @@ function explain(batch: Batch, bad: readonly number[], all: readonly string[], r
   return `${batch.cases[bad[0]!]!.kind}: ${bad.length} cases differ, but only after others. ${replay}\n${all.join('\n')}`;
 }
 
+/** The case from which QEMU does not come back, by halving. */
+function findHang(batch: Batch): Case {
+  let cases = batch.cases;
+  while (cases.length > 1) {
+    const half = cases.slice(0, Math.ceil(cases.length / 2));
+    try {
+      runOnQemu(half, batch.blobs, 15_000);
+      cases = cases.slice(half.length);
+    } catch (e) {
+      if (!(e instanceof Hang)) throw e;
+      cases = half;
+    }
+  }
+  return cases[0]!;
+}
+
+/** The results from QEMU. @throws Mismatch naming a case that it hangs in */
+function onQemu(batch: Batch, replay: string): Buffer[] {
+  try {
+    return runOnQemu(batch.cases, batch.blobs);
+  } catch (e) {
+    if (!(e instanceof Hang)) throw e;
+    const c = findHang(batch);
+    const spsr = word(c.record, 'SPSR_EL2').toString(16);
+    const text = disassemble(wordsOf(c), 0n).join('\n  ');
+    throw new Mismatch(`${c.kind}: ${e.message}. ${replay}\n${c.note ?? ''}\nSPSR 0x${spsr}:\n  ${text}`);
+  }
+}
+
 /** Runs one batch. @throws Mismatch */
 export function runBatch(batch: Batch, summary: Summary, replay: string): void {
-  const qemu = runOnQemu(batch.cases, batch.blobs);
+  const qemu = onQemu(batch, replay);
   const ours = runOnEmulator(batch.cases, batch.blobs);
   const bad: number[] = [];
   const texts: string[] = [];

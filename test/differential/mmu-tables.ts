@@ -64,11 +64,11 @@ export class Tables {
     ];
   }
 
-  /** A word of the batch's memory as it is at the start; undefined outside. */
+  /** A descriptor; undefined outside the tables: what the playground holds changes with every store. */
   read(pa: bigint): bigint | undefined {
     const offset = pa - BigInt(memory.tables);
-    if (offset >= 0n && offset < BigInt(this.bytes.length)) return this.bytes.readBigUInt64LE(Number(offset));
-    return this.inPlayground(pa) ? (BigInt(BRK) << 32n) | BigInt(BRK) : undefined;
+    const inside = offset >= 0n && offset < BigInt(this.bytes.length);
+    return inside ? this.bytes.readBigUInt64LE(Number(offset)) : undefined;
   }
 
   inPlayground(pa: bigint): boolean {
