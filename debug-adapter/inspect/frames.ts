@@ -24,6 +24,10 @@ export interface Frame {
   readonly label?: string;
   /** The function is inlined at this place into the next frame. */
   readonly inlined?: string;
+  /** How many functions are inlined into this one at the place, */
+  readonly outward?: number;
+  /** and where it calls the last of them. */
+  readonly callSite?: { readonly path: string; readonly line: number } | undefined;
 }
 
 /** What happened to an exception level last, if it is known: see the trace. */
@@ -263,7 +267,13 @@ export class StackWalker {
   /** A frame for each function that is inlined at the place, and one for the function itself. */
   private withInlined(frame: Frame): Frame[] {
     const inlined = this.functionAt(frame)?.inlined ?? [];
-    return [...inlined.map((name) => ({ ...frame, inlined: name })), frame];
+    if (inlined.length === 0) return [frame];
+    const outer = (n: number): Partial<Frame> =>
+      n === 0 ? {} : { outward: n, callSite: inlined[n - 1]?.callSite };
+    return [
+      ...inlined.map(({ name }, n) => ({ ...frame, ...outer(n), inlined: name })),
+      { ...frame, ...outer(inlined.length) },
+    ];
   }
 
   private caller(frame: Frame, leaf: boolean): Frame | undefined {

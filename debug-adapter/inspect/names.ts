@@ -88,7 +88,7 @@ export class FrameNames {
     const reader = view.walker.reader(frame);
     const items = new CItems(this.context, frame, reader);
     return view.target.symbols
-      .variablesAt(place, reader)
+      .variablesAt(place, reader, frame.outward)
       .map((v) => ({ isArgument: v.isArgument, item: items.variable(v) }));
   }
 

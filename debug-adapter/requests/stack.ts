@@ -30,9 +30,11 @@ function exists(file: string): boolean {
 export function sourceOf(
   ctx: Session,
   view: StopView,
-  frame: Pick<Frame, 'space' | 'lookup'>,
+  frame: Pick<Frame, 'space' | 'lookup' | 'callSite'>,
 ): { source: DP.Source; line: number; column: number } {
-  const found = view.walker.lineAt(frame, frame.lookup);
+  const found:
+    { readonly path: string; readonly line: number; readonly column?: number | undefined } | undefined =
+    frame.callSite ?? view.walker.lineAt(frame, frame.lookup);
   if (found && exists(found.path))
     return {
       source: { name: path.basename(found.path), path: found.path },

@@ -10,6 +10,7 @@ import type {
   BreakpointLocation,
   CodeLocation,
   FunctionAt,
+  InlinedCall,
   LineAddresses,
   LineAt,
   ModuleSpec,
@@ -121,10 +122,16 @@ export class SymbolIndex {
   functionAt(place: Place): FunctionAt | undefined {
     for (const { module, link, shift } of this.resolve(place)) {
       const { functions } = module.image;
-      const inlined: string[] = [];
+      const inlined: InlinedCall[] = [];
       let scope = functions.at(link);
       for (; scope?.isInlined === true && scope.parent !== undefined; scope = scope.parent) {
-        inlined.push(functions.name(scope) ?? '?');
+        const { callFile, callLine, unit } = scope;
+        const path = callFile === undefined ? undefined : module.image.lines.fileOf(unit, callFile);
+        const callSite =
+          path === undefined || callLine === undefined
+            ? undefined
+            : { path: mapSource(path, this.sourceMap), line: callLine };
+        inlined.push({ name: functions.name(scope) ?? '?', callSite });
       }
       const name = scope === undefined ? undefined : functions.name(scope);
       const entry = scope?.ranges[0]?.low;
@@ -143,11 +150,14 @@ export class SymbolIndex {
     return undefined;
   }
 
-  /** The arguments and local variables of C code at an address. */
-  variablesAt(place: Place, frame: FrameReader): Variable[] {
+  /**
+   * The arguments and local variables of C code at an address.
+   * @param outward of functions that are inlined there: 0 is the innermost, 1 the one that it is inlined into, ...
+   */
+  variablesAt(place: Place, frame: FrameReader, outward = 0): Variable[] {
     for (const { module, link, shift } of this.resolve(place)) {
       if (module.image.functions.at(link) === undefined) continue;
-      return module.image.variables.at({ address: link, frame, loadOffset: shift });
+      return module.image.variables.at({ address: link, frame, loadOffset: shift, outward });
     }
     return [];
   }

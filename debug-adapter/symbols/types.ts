@@ -92,12 +92,19 @@ export interface BreakpointLocation {
   addresses: bigint[];
 }
 
+/** A function whose code stands in its caller's. */
+export interface InlinedCall {
+  name: string;
+  /** The source line of the call; undefined when the debug information does not say. */
+  callSite: { path: string; line: number } | undefined;
+}
+
 /** A function of the debug information. */
 export interface FunctionAt {
   name: string;
   /** Where it begins, in the space of the question. */
   address: bigint;
   /** Functions inlined at the address, the innermost first. */
-  inlined: string[];
+  inlined: InlinedCall[];
   file: string;
 }

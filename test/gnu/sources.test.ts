@@ -65,7 +65,7 @@ describe('Sources of C and assembly of the GNU toolchain', function () {
     });
   }
 
-  it('stand beside the disassembly, whose text is that of objdump', async () => {
+  it('stand beside the disassembly, at the addresses and lines of objdump', async () => {
     const elf = buildGuest();
     session = await Session.start(elf);
     await session.functions({ name: 'twice_area' });

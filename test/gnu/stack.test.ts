@@ -1,5 +1,6 @@
 /** Call stacks over both exception levels, and the events between them. */
 import assert from 'node:assert/strict';
+import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import { requireTool } from '../support/oracles';
 import { buildGuest, GNU_TOOLS, lineOf, type Variant } from './build';
 import { gdbAnswers } from './gdb';
@@ -96,6 +97,21 @@ describe('Stacks and world switches of C code of the GNU toolchain', function ()
     assert.deepEqual(names.slice(0, 4), ['handle_trap', 'trap_from_guest', 'HVC #1 from EL1', 'hypercall']);
     assert.equal(names.at(-1), 'guest_start');
     assert.ok(names.includes('guest_main'));
+  });
+
+  it('keep the locals of inlined functions and of those around them apart', async () => {
+    session = await Session.start(buildGuest({ optimise: 2, dwarf: 5 }));
+    await session.functions({ name: 'hypercall' });
+    await session.resume();
+    const names = async (frame: string): Promise<string[]> => {
+      const { id: frameId } = await session.frame(frame);
+      const scopes = (await session.client.ok('scopes', { frameId }))['scopes'] as DP.Scope[];
+      const own = scopes.filter((v) => /^(Arguments|Locals?)/.test(v.name));
+      const lists = await Promise.all(own.map((v) => session.variables(v.variablesReference)));
+      return lists.flat().map((v) => v.name);
+    };
+    assert.deepEqual((await names('calls (inlined)')).sort(), ['count', 'more', 'value']);
+    assert.deepEqual((await names('guest_main')).sort(), ['area', 'product', 'shape', 'total']);
   });
 
   it('name a data abort and what it interrupted', async () => {

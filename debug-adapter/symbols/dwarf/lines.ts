@@ -113,6 +113,14 @@ export class Lines {
       : { offset: unit.stmtList, name: unit.name, compDir: unit.compDir };
   }
 
+  /** The path of an entry of a unit's file table: what DW_AT_call_file and DW_AT_decl_file mean. */
+  fileOf(unit: Unit, index: number): string | undefined {
+    const program = Lines.programOf(unit);
+    const header = program && this.attempt(() => this.header(program));
+    const path = header && filePath(header, index, unit.compDir);
+    return path === '' ? undefined : path;
+  }
+
   /** All line programs, from the units; without .debug_info by walking .debug_line itself. */
   private allPrograms(): Map<number, Program> {
     if (this.programs !== undefined) return this.programs;

@@ -213,7 +213,7 @@ describe('C variables and unwinding against gdb on a running program', () => {
           // For a caller the call instruction counts, not the one behind it.
           const place: bigint = isCaller ? pc - 1n : pc;
           const { name = '?', inlined = [] } = index.functionAt(place) ?? {};
-          names.push(...inlined, name);
+          names.push(...inlined.map((c) => c.name), name);
           const theirs = seen.frames[at];
           assert.ok(theirs !== undefined);
           assert.equal(pc, theirs.pc, `pc of frame ${at}`);

@@ -28,6 +28,8 @@ export interface Stop {
   address: bigint;
   frame: FrameReader;
   loadOffset: bigint;
+  /** How many of the functions that are inlined there to step out of. */
+  outward?: number;
 }
 
 const MAX_VALUE = 1 << 20;
@@ -49,7 +51,8 @@ export class Variables {
   /** Arguments and variables in scope, the innermost block first; a name that an inner block hides is left out. */
   at(stop: Stop): Variable[] {
     try {
-      const scope = this.functions.at(stop.address);
+      let scope = this.functions.at(stop.address);
+      for (let n = stop.outward ?? 0; n > 0 && scope?.isInlined === true; n--) scope = scope.parent;
       const die = scope === undefined ? undefined : this.dies.at(scope.offset, scope.unit);
       if (scope === undefined || die === undefined) return [];
       const context = this.context(scope, stop);
