@@ -7,7 +7,7 @@ import { Computer } from '../../emulator/board/computer';
 import { CASE_BYTES, codeAddress, MAX_CASES, memory, offsetOf, RESULT_BYTES } from './record';
 import { runner, runnerTools } from './runner';
 
-export const tools = ['qemu-system-aarch64', ...runnerTools] as const;
+export const tools = ['qemu-system-aarch64', 'aarch64-linux-gnu-objdump', ...runnerTools] as const;
 
 /** Memory that a batch brings along: translation tables, data. */
 export interface Blob {
