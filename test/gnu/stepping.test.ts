@@ -1,9 +1,9 @@
 /** Steps by source line in C and in assembly, compared with gdb where gdb sees the same. */
 import assert from 'node:assert/strict';
 import { requireTool } from '../support/oracles';
-import { buildGuest, GNU_TOOLS, PLAIN, type Variant } from './build';
+import { buildGuest, GNU_TOOLS, lineOf, PLAIN, type Variant } from './build';
 import { gdbAnswers } from './gdb';
-import { Session, type StepCommand } from './session';
+import { Session, type StepCommand, type Where } from './session';
 
 const gdbCommand: Readonly<Record<StepCommand, string>> = { next: 'next', stepIn: 'step', stepOut: 'finish' };
 
@@ -69,4 +69,40 @@ describe('Stepping through C and assembly of the GNU toolchain', function () {
       assert.deepEqual(stops, gdbSteps(elf, from, steps));
     });
   }
+
+  it('goes through optimised code at EL2 line by line as gdb does', async () => {
+    const elf = await startAt('handle_trap', { optimise: 2, dwarf: 5 });
+    const steps = many('next', 3);
+    const stops = [await session.where(), ...(await session.steps(steps))];
+    // At the first instruction of an inlined function gdb still shows the frame around it.
+    const line = (w: Pick<Where, 'file' | 'line'>): string => `${w.file}:${w.line}`;
+    assert.deepEqual(stops.map(line), (gdbSteps(elf, 'handle_trap', steps) as Where[]).map(line));
+  });
+
+  it('steps from assembly into C, behind the prologue', async () => {
+    session = await Session.start(buildGuest());
+    await session.lines('start.S', { line: lineOf('start.S', 'bl\thyp_main') });
+    await session.resume();
+    await session.lines('start.S');
+    const body = { file: 'hyp.c', line: lineOf('hyp.c', 'print("hyp: stage 2 on'), function: 'hyp_main' };
+    assert.deepEqual(await session.steps(['stepIn']), [body]);
+    await session.lines('start.S', { line: lineOf('start.S', 'bl\tguest_main') });
+    await session.resume();
+    await session.lines('start.S');
+    const [inside] = await session.steps(['stepIn']);
+    assert.equal(inside?.function, 'guest_main');
+  });
+
+  it('follows an ERET into the guest with step in', async () => {
+    session = await Session.start(buildGuest());
+    await session.lines('start.S', { line: lineOf('start.S', 'eret', 2) });
+    await session.resume();
+    await session.lines('start.S');
+    const [entered] = await session.steps(['stepIn']);
+    assert.deepEqual(entered, {
+      file: 'start.S',
+      line: lineOf('start.S', 'mov\tx29, xzr', 3),
+      function: 'guest_start',
+    });
+  });
 });
