@@ -1,13 +1,16 @@
 /** `npm run bench [-- --json FILE] [-- --only NAME]`: speed and memory, as a table. */
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { activationBench } from './activation';
 import { adapterBenches } from './adapter';
 import { interpreterBench } from './interpreter';
 import { holds, json, line, type Bench, type Result } from './table';
 
 const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
 
-const all: readonly Bench[] = [interpreterBench, ...adapterBenches];
+const all: readonly Bench[] = [interpreterBench, ...adapterBenches, activationBench];
 const chosen = all.filter((b) => !values.only || b.name === values.only);
 
 async function main(): Promise<void> {
@@ -16,6 +19,8 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  const root = path.resolve(__dirname, '../..');
+  execFileSync(process.execPath, ['esbuild.mjs', '--production'], { cwd: root, stdio: 'inherit' });
   const results: Result[] = [];
   for (const b of chosen) {
     const r = await b.run();
