@@ -37,9 +37,12 @@ function stat(file: string): fs.Stats {
   try {
     return fs.statSync(file);
   } catch {
-    throw wrong(`The program ${file} does not exist: check "program" in launch.json, or build it first.`);
+    throw wrong(`The program ${file} does not exist: correct its path, which is "program" in launch.json, or build it first.`);
   }
 }
+
+/** Section flag of what takes memory when the program runs (ELF gABI, figure 4-11). */
+const SHF_ALLOC = 2;
 
 const isSource = (file: string): boolean => /\.[sS]$/.test(file);
 
@@ -71,10 +74,14 @@ function readSource(file: string): string | Uint8Array | undefined {
 }
 
 function assembleFile(file: string): Program {
-  const { elf, diagnostics } = assemble({ main: file, read: readSource, isa: a64Isa });
+  const { elf, diagnostics, sections } = assemble({ main: file, read: readSource, isa: a64Isa });
   const errors = diagnostics.filter((d) => d.severity === 'error');
   const first = errors[0];
-  if (elf && !first) return { path: file, image: elf, format: 'elf', diagnostics };
+  if (elf && !first) {
+    if (!sections.some((s) => s.flags & SHF_ALLOC && s.size > 0))
+      throw wrong(`${file} has no code: write instructions into it, beginning at the label _start.`);
+    return { path: file, image: elf, format: 'elf', diagnostics };
+  }
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
   const text = first
     ? `${first.file}:${first.line}:${first.column}: ${first.message}${more}`

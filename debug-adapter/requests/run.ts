@@ -72,10 +72,10 @@ export const handlers: Partial<HandlerTable> = {
     if (!report || report.cpu !== cpu || (report.reason !== 'trap' && report.reason !== 'exception'))
       throw new UserError(`CPU ${cpu} has not stopped on an exception.`);
     const { sentences, details } = explainException(ctx, cpu, report.filters);
-    const what = report.text ?? report.description;
+    const what = (report.text ?? report.description).replace(/\.$/, '');
     return {
       exceptionId: report.filters.join(', ') || report.description.replace(/^Paused( on|:) /, ''),
-      description: sentences.length > 0 ? `${what}. ${sentences.join(' ')}` : what,
+      description: sentences.length > 0 ? `${what}. ${sentences.join(' ')}` : (report.text ?? what),
       breakMode: 'always',
       details: { message: report.description, ...details },
     };

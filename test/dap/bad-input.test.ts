@@ -47,7 +47,7 @@ describe('bad input', () => {
   it('a program that does not exist', async () => {
     assert.match(
       await refusedLaunch({ program: path.join(folder, 'none.elf') }),
-      /does not exist: check "program"/,
+      /does not exist: correct its path/,
     );
   });
 
@@ -98,6 +98,10 @@ describe('bad input', () => {
     mkdirSync(sub);
     writeFileSync(path.join(sub, 'boot.S'), good);
     assert.match(await refusedLaunch({ program: sub }), /has no main\.S.*boot\.S/);
+  });
+
+  it('a source without code', async () => {
+    assert.match(await refusedLaunch({ program: write('empty.S', '// nothing yet\n') }), /has no code/);
   });
 
   it('assembly errors: the first as the message, all as diagnostics', async () => {
