@@ -57,7 +57,7 @@ function pack(cases: readonly Case[], mode: 0 | 1): Buffer {
 const split = (all: Buffer, count: number): Buffer[] =>
   Array.from({ length: count }, (_, i) => all.subarray(i * RESULT_BYTES, (i + 1) * RESULT_BYTES));
 
-/** QEMU did not come back within the time. */
+/** QEMU did not come back within the time, or ended in a case. */
 export class Hang extends Error {
   override readonly name = 'Hang';
 }
@@ -91,7 +91,7 @@ export function runOnQemu(cases: readonly Case[], blobs: readonly Blob[] = [], t
     if (run.status !== 0) throw new Error(`QEMU failed: ${run.stderr}`);
     const file = join(dir, 'results.bin');
     const all = existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
-    if (all.length !== cases.length * RESULT_BYTES) throw new Error('QEMU did not finish the batch');
+    if (all.length !== cases.length * RESULT_BYTES) throw new Hang('QEMU ended before the batch did');
     return split(all, cases.length);
   } finally {
     rmSync(dir, { recursive: true });

@@ -45,7 +45,7 @@ function explain(batch: Batch, bad: readonly number[], all: readonly string[], r
   return `${batch.cases[bad[0]!]!.kind}: ${bad.length} cases differ, but only after others. ${replay}\n${all.join('\n')}`;
 }
 
-/** The case from which QEMU does not come back, by halving. */
+/** The case from which QEMU does not come back, by halving. The last one left alone is not run again. */
 function findHang(batch: Batch): Case {
   let cases = batch.cases;
   while (cases.length > 1) {

@@ -68,12 +68,27 @@ function single(rng: Rng, kind: string): Case | undefined {
 /** The encoding group of FP and SIMD: most of it has no row yet, and exists on QEMU. */
 const isSimd = (word: number): boolean => ((word >>> 25) & 7) === 7;
 
+/** Unallocated words that QEMU 7.2 executes, so that a case might not come back; and why they are UNDEFINED here. */
+export const executedByQemu: readonly {
+  readonly mask: number;
+  readonly value: number;
+  readonly reason: string;
+}[] = [
+  {
+    mask: 0xfffffc1f,
+    value: 0xd69f0000,
+    reason:
+      'ERET with Rn other than 31 is unallocated (C4.1.67 "Unconditional branch (register)"); QEMU ignores Rn.',
+  },
+];
+
 /** A word that no row describes: UNDEFINED on both sides. */
 function noRow(rng: Rng, kind: string): Case | undefined {
   const flip = rng.oneIn(2);
   let word = flip ? (randomWord(rng, rng.pick(singles)) ?? 0) : rng.bits32();
   if (flip) word = (word ^ (1 << rng.below(32))) >>> 0;
   if (isSimd(word) || decoder.decode(word)) return undefined;
+  if (executedByQemu.some((e) => (word & e.mask) >>> 0 === e.value)) return undefined;
   const c = new CaseBuilder(kind, rng.pick(modes)).randomize(rng);
   addresses(rng, c);
   return c.emit(word).done();
@@ -145,8 +160,8 @@ export function randomAddress(rng: Rng): bigint {
     // The ends of what is mapped.
     top,
     top + 0x200000n,
-    BigInt(memory.cases),
-    BigInt(memory.text),
+    // Executable zeros, read-only. Branches into the runner or into other cases might not come back.
+    BigInt(memory.text + 0x80000),
     BigInt(memory.results),
     BigInt(memory.end),
     1n << 32n,
