@@ -1,5 +1,6 @@
 /** The debug adapter: DAP on stdin and stdout. */
 import { createServer } from './adapter';
+import { useBuiltInterpreter } from './launch/interpreter';
 
 // Nothing that goes wrong outside of a request may end the session without a word.
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
@@ -8,4 +9,5 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   });
 }
 
+useBuiltInterpreter();
 createServer().start(process.stdin, process.stdout);

@@ -8,6 +8,7 @@ import { Control } from './control';
 import type { EndReport, StopReport } from './control/types';
 import { UserError } from './errors';
 import { cpuNames, parseLaunch } from './launch/config';
+import { useBuiltInterpreter } from './launch/interpreter';
 import { AssemblyError } from './launch/program';
 import { Target } from './target';
 
@@ -173,4 +174,7 @@ async function main(): Promise<void> {
   output.flush();
 }
 
-if (require.main === module) void main();
+if (require.main === module) {
+  useBuiltInterpreter();
+  void main();
+}

@@ -40,7 +40,13 @@ async function stopInWorldSwitch(client: DapClient): Promise<void> {
   await client.ok('setExceptionBreakpoints', { filters: [] });
 }
 
-/** Asks for everything that the Variables pane can show: every scope and every group in it. */
+/** Scopes whose variables are structs, to be opened one level. */
+const STRUCTS = ['Current vcpu', 'Host context'];
+
+/**
+ * Asks for all variables of a stop: every scope, every group of registers in it, and the vcpu with its parts. Not for
+ * other ways to read one value: the fields of a register, the lanes of a vector.
+ */
 async function allVariables(client: DapClient): Promise<void> {
   const { stackFrames } = (await client.ok('stackTrace', { threadId: 1 })) as { stackFrames?: Body[] };
   const frame = stackFrames?.find((f) => f['presentationHint'] !== 'label');
@@ -52,7 +58,10 @@ async function allVariables(client: DapClient): Promise<void> {
       variables?: Body[];
     };
     for (const v of variables ?? [])
-      if (v['variablesReference'])
+      if (
+        v['variablesReference'] &&
+        (v['evaluateName'] === undefined || STRUCTS.includes(String(scope['name'])))
+      )
         await client.ok('variables', { variablesReference: v['variablesReference'] });
   }
 }
