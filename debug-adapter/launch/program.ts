@@ -37,7 +37,9 @@ function stat(file: string): fs.Stats {
   try {
     return fs.statSync(file);
   } catch {
-    throw wrong(`The program ${file} does not exist: correct its path, which is "program" in launch.json, or build it first.`);
+    throw wrong(
+      `The program ${file} does not exist: correct its path, which is "program" in launch.json, or build it first.`,
+    );
   }
 }
 
