@@ -52,9 +52,6 @@ export interface Hits {
 
 const NOTHING: Hits = { ids: [], problems: [] };
 
-/** Joins subjects to groups that DAP sets as a whole: the lines of one file, all functions, all instructions. */
-const groupOf = (s: Subject): string => (s.k === 'line' ? `line ${s.path}` : s.k);
-
 export class BreakpointManager {
   private readonly groups = new Map<string, Breakpoint[]>();
   private readonly byOffset = new Map<number, Breakpoint[]>();
@@ -84,6 +81,7 @@ export class BreakpointManager {
    * keeps its number and its hit count.
    */
   replace(kind: Subject['k'], path: string, specs: readonly BreakpointSpec[]): Breakpoint[] {
+    // DAP sets a group as a whole: the lines of one file, all functions, all instructions.
     const group = kind === 'line' ? `line ${path}` : kind;
     const old = [...(this.groups.get(group) ?? [])];
     const now = specs.map((spec) => {
@@ -211,11 +209,6 @@ export class BreakpointManager {
 /** Whether the machine will stop for a breakpoint. */
 export function isVerified(b: Breakpoint): boolean {
   return b.guard !== undefined && b.places.some((p) => p.offset !== undefined);
-}
-
-/** The group key under which a breakpoint was set. */
-export function groupKey(b: Breakpoint): string {
-  return groupOf(b.spec.subject);
 }
 
 function applies(target: Target, p: Place, cpu: number, pc: bigint): boolean {

@@ -3,13 +3,7 @@ import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import { exceptionFilters } from '../arch/a64';
-import {
-  groupKey,
-  isVerified,
-  type Breakpoint,
-  type BreakpointSpec,
-  type Subject,
-} from '../breakpoints/manager';
+import { isVerified, type Breakpoint, type BreakpointSpec, type Subject } from '../breakpoints/manager';
 import type { FilterSpec } from '../breakpoints/filters';
 import { UserError } from '../errors';
 import { formatAddress } from '../inspect/address-space';
@@ -188,5 +182,3 @@ export function announceChange(ctx: Session, id: number): void {
   const b = ctx.control?.breakpoints.all().find((x) => x.id === id);
   if (b) ctx.send('breakpoint', { reason: 'changed', breakpoint: describe(ctx, b) });
 }
-
-export { groupKey };
