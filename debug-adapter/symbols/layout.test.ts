@@ -7,7 +7,7 @@ import { memorySource } from './byte-source';
 import { ElfFile } from './elf';
 import { SymbolError } from './errors';
 import { SymbolIndex } from './index';
-import { chainSteps, parseLayout, readLayout, walkChain } from './layout';
+import { chainSteps, parseLayout, readLayout, registerOfElement, walkChain } from './layout';
 import type { Layout } from './layout';
 import { Workshop } from './testing';
 
@@ -27,7 +27,10 @@ const own = `
   struct_begin vm_cpu
   field vm_cpu, x, 8, 31, gpr
   field vm_cpu, colour, 4, 1, enum, colour
+  field vm_cpu, ich_lr, 8, 4, sysreg, ich_lr*_el2
+  field vm_cpu, pending, 8, 2, irqs
   struct_end vm_cpu
+  mark code_start, fpsimd_save, guest
   struct_begin host
   field host, saved, 8, 3
   field host, running, 8, 1, ptr, vm_cpu
@@ -124,10 +127,12 @@ describe('struct layout section', () => {
     const vcpu = layout.structs.get('vm_cpu');
     assert.deepEqual(vcpu, {
       name: 'vm_cpu',
-      size: 252,
+      size: 300,
       fields: [
         { name: 'x', offset: 0, size: 8, count: 31, content: 'gpr', of: '' },
         { name: 'colour', offset: 248, size: 4, count: 1, content: 'enum', of: 'colour' },
+        { name: 'ich_lr', offset: 252, size: 8, count: 4, content: 'sysreg', of: 'ich_lr*_el2' },
+        { name: 'pending', offset: 284, size: 8, count: 2, content: 'irqs', of: '' },
       ],
     });
     assert.equal(layout.structs.get('cpu')?.fields[1]?.offset, 16);
@@ -136,14 +141,18 @@ describe('struct layout section', () => {
     const nm = shop.run('aarch64-linux-gnu-nm', 'own.elf');
     assert.equal(area?.address, BigInt(`0x${/^(\w+) d vcpu_area/m.exec(nm)?.[1]}`));
     assert.equal(area?.count, 2);
+    assert.deepEqual(layout.marks, [
+      { name: 'code_start', address: 0x4008_0000n, meaning: 'fpsimd_save', of: 'guest' },
+    ]);
+    assert.equal(registerOfElement({ of: 'ich_lr*_el2' }, 3), 'ich_lr3_el2');
   });
 
   it('walks a chain over embedded structs and pointers', () => {
     const chain = layout.chains.get('current_vcpu');
     assert.ok(chain !== undefined);
     assert.deepEqual(chainSteps(layout, chain), [
-      { offset: 16, follow: false },
-      { offset: 24, follow: true },
+      { field: 'host', offset: 16, follow: false, to: 'host' },
+      { field: 'running', offset: 24, follow: true, to: 'vm_cpu' },
     ]);
     const memory = new Map([[0x1000n + 40n, 0x5000n]]);
     assert.equal(

@@ -16,7 +16,11 @@ const RECORD_HEADER = 32;
 /** A layout describes a few structs; the largest sensible section is far below this. */
 const MAX_SIZE = 1 << 22;
 
-export type FieldContent = 'uint' | 'gpr' | 'vec' | 'sysreg' | 'struct' | 'ptr' | 'enum';
+export type FieldContent = 'uint' | 'gpr' | 'vec' | 'sysreg' | 'struct' | 'ptr' | 'enum' | 'irqs';
+
+/** The register that an element of a field holds: `*` in a name stands for the number of the element. */
+export const registerOfElement = (field: Pick<FieldLayout, 'of'>, index: number): string =>
+  field.of.replace('*', String(index));
 
 /** One field: `count` elements of `size` bytes. `of` names the struct, enumeration or register that `content` means. */
 export interface FieldLayout {
@@ -60,6 +64,16 @@ export interface AliasLayout {
   regime: Regime;
 }
 
+/** A place in the code whose execution means something, such as a save of FP registers. */
+export interface MarkLayout {
+  /** What people call the place. */
+  name: string;
+  address: bigint;
+  meaning: string;
+  /** Of whom, in the hypervisor's words: `host`, `guest`. */
+  of: string;
+}
+
 export interface Layout {
   structs: Map<string, StructLayout>;
   /** Enumeration -> number -> name. */
@@ -67,6 +81,7 @@ export interface Layout {
   chains: Map<string, ChainLayout>;
   arrays: Map<string, ArrayLayout>;
   aliases: AliasLayout[];
+  marks: MarkLayout[];
 }
 
 interface LayoutRecord {
@@ -83,6 +98,7 @@ const contents: Readonly<Record<string, FieldContent>> = {
   struct: 'struct',
   ptr: 'ptr',
   enum: 'enum',
+  irqs: 'irqs',
 };
 
 const levels: Readonly<Record<string, ExceptionLevel>> = { EL1: 'EL1', EL2: 'EL2' };
@@ -144,6 +160,9 @@ const kinds: readonly (Apply | undefined)[] = [
     const regime: Regime = vmid === '' ? { el } : { el, vmid: Number(vmid) };
     layout.aliases.push({ start: a, end: b, offset: c, regime });
   },
+  (layout, { a, strings: [name, meaning, of] }) => {
+    layout.marks.push({ name, address: a, meaning, of });
+  },
 ];
 
 /** Decodes the bytes of the section. `file` is how error messages call the program. */
@@ -168,6 +187,7 @@ export function parseLayout(bytes: Uint8Array, file: string): Layout {
     chains: new Map(),
     arrays: new Map(),
     aliases: [],
+    marks: [],
   };
   for (let start = HEADER_SIZE; start < bytes.length;) {
     if (bytes.length - start < 8) throw fail(`a record at offset ${start} is cut short`);
@@ -212,10 +232,12 @@ export function readLayout(elf: ElfFile): Layout | undefined {
   return parseLayout(readExactly(content, 0, content.size, `${SECTION} of ${elf.name}`), elf.name);
 }
 
-/** One step of a chain: add the offset, then read a pointer there if `follow`. */
+/** One step of a chain: add the offset of a field, then read a pointer there if `follow`; a struct `to` is there. */
 export interface ChainStep {
+  field: string;
   offset: number;
   follow: boolean;
+  to: string;
 }
 
 /** Resolves the path of a chain to offsets. Throws a SymbolError when the path does not fit the structs. */
@@ -229,30 +251,58 @@ export function chainSteps(layout: Layout, chain: ChainLayout): ChainStep[] {
         `The chain ${chain.name} goes over ${struct}.${part}, which is not a declared struct or ptr field: correct the chain in the hypervisor's layout.`,
       );
     }
-    steps.push({ offset: field.offset, follow: field.content === 'ptr' });
+    steps.push({ field: part, offset: field.offset, follow: field.content === 'ptr', to: field.of });
     struct = field.of;
   }
   return steps;
 }
 
+/** Where a chain has come to after a step. */
+export interface ChainLink {
+  /** The field that led here; empty for the struct that the register points to. */
+  field: string;
+  /** The field is a pointer: it lies in the struct before. */
+  pointer: boolean;
+  struct: string;
+  /** Undefined: the pointer is null, or the way to it cannot be read. The trail ends there. */
+  address: bigint | undefined;
+}
+
 /**
- * Walks a chain from the value of its register. `readPointer` reads 8 bytes at an EL2 virtual address, without side
- * effects; undefined from it, or a null pointer on the way, ends the walk: there is nothing to show.
+ * Walks a chain from the value of its register, and keeps every step. `readPointer` reads 8 bytes at an EL2 virtual
+ * address, without side effects; undefined from it, or a null pointer on the way, ends the walk.
  */
+export function chainTrail(
+  layout: Layout,
+  chain: ChainLayout,
+  registerValue: bigint,
+  readPointer: (address: bigint) => bigint | undefined,
+): ChainLink[] {
+  let address = registerValue;
+  const trail: ChainLink[] = [
+    { field: '', pointer: true, struct: chain.struct, address: address === 0n ? undefined : address },
+  ];
+  for (const { field, offset, follow, to } of address === 0n ? [] : chainSteps(layout, chain)) {
+    address = BigInt.asUintN(64, address + BigInt(offset));
+    if (follow) {
+      const next = readPointer(address);
+      if (next === undefined || next === 0n) {
+        trail.push({ field, pointer: true, struct: to, address: undefined });
+        break;
+      }
+      address = next;
+    }
+    trail.push({ field, pointer: follow, struct: to, address });
+  }
+  return trail;
+}
+
+/** Where a chain leads to; undefined when there is nothing to show: see chainTrail. */
 export function walkChain(
   layout: Layout,
   chain: ChainLayout,
   registerValue: bigint,
   readPointer: (address: bigint) => bigint | undefined,
 ): bigint | undefined {
-  let address = registerValue;
-  if (address === 0n) return undefined;
-  for (const { offset, follow } of chainSteps(layout, chain)) {
-    address = BigInt.asUintN(64, address + BigInt(offset));
-    if (!follow) continue;
-    const next = readPointer(address);
-    if (next === undefined || next === 0n) return undefined;
-    address = next;
-  }
-  return address;
+  return chainTrail(layout, chain, registerValue, readPointer).at(-1)?.address;
 }
