@@ -25,7 +25,10 @@ export const hostCalls = {
   mmioProbe: { k: 'host', name: 'mmioProbe', params: 2, result: true },
   /** (cpu, bytes): writes scratch to the device at slowPa[0]. */
   mmioWrite: { k: 'host', name: 'mmioWrite', params: 2, result: false },
-  /** (cpu, write): an access of slowDesc to a watched page at slowPa[0]. */
+  /**
+   * (cpu, write): an access of slowDesc from slowVa on touches a watched page: slowFirst bytes at slowPa[0], the rest at
+   * slowPa[1]. A write is in scratch, in the order of memory, and not in RAM yet.
+   */
   watched: { k: 'host', name: 'watched', params: 2, result: false },
 } as const satisfies Record<string, HostCall>;
 
@@ -68,9 +71,42 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
     const strict = b.or(b.get(common.alignAlways), b.andi(b.get(common.trAttr), MemAttr.device));
     b.st(4, e, b.select(strict, b.i32(0x3f), b.i32(0)), Tlb.alignMask);
     b.st(1, e, b.get(common.trSize), Tlb.size);
+    b.st(1, e, b.get(common.trAttr), Tlb.attr);
     b.st(8, e, b.andi(b.get(common.trPa), -4096n), Tlb.pa);
     return e;
   };
+
+  /**
+   * Translates a data access. An entry whose tag only has flags stands: going the slow way, as a debugger may bring about,
+   * must not find another translation than the fast way would. Unprivileged accesses have no entries.
+   */
+  const translateData = (
+    b: Builder,
+    va: Val,
+    acc: Val,
+    isRead: Val,
+    hasEntry: Val,
+    fail: () => void,
+  ): void => {
+    const e = entryAt(b, b.select(isRead, b.get(common.tlbRead), b.get(common.tlbWrite)), va);
+    // An invalid tag has more bits set than there are flags.
+    const stands = b.eq(b.andi(b.ld(8, e, Tlb.tag), -16n), b.andi(va, -4096n));
+    b.if(
+      b.and(hasEntry, stands),
+      () => {
+        b.set(common.trPa, b.or(b.ld(8, e, Tlb.pa), b.andi(va, 4095n)));
+        b.set(common.trSize, b.ld(1, e, Tlb.size));
+        b.set(common.trAttr, b.ld(1, e, Tlb.attr));
+      },
+      () => b.if(b.call(arch.translate, va, acc), fail),
+    );
+  };
+
+  /** Flags of the RAM page at an offset. */
+  const flagsOf = (b: Builder, offset: Val): Val =>
+    b.ld(1, b.add(b.get(common.pageFlags), b.shri(offset, 12)));
+
+  const isWatched = (b: Builder, flags: Val): Val => b.andi(flags, PageFlag.watch);
 
   const desc = (b: Builder, d: Val, part: keyof typeof descField): Val =>
     b.bits(d, descField[part][0], descField[part][1]);
@@ -156,18 +192,21 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
           b.select(b.andi(flags, 64), b.i32(Acc.cacheMaintenance), b.i32(0)),
         ),
       );
-      b.if(b.call(arch.translate, va, acc), () => fail(arch.raiseAbort));
+      const isRead = b.eqi(kind, 0);
+      const isWrite = b.nei(kind, 0);
+      const readsToo = b.nei(kind, 1);
+      const hasEntry = b.eqz(b.andi(flags, 1));
+      translateData(b, va, acc, isRead, hasEntry, () => fail(arch.raiseAbort));
       const device = b.andi(b.get(common.trAttr), MemAttr.device);
       b.if(b.and(b.nei(misaligned, 0), b.nei(device, 0)), () => fail(arch.raiseAlignment));
       const pa = b.get(common.trPa);
+      b.set(common.slowVa, va);
       b.set(common.slowPa, pa, 0);
       b.set(common.slowDesc, d);
       const room = b.sub(b.i32(PAGE), b.andi(lowVa, PAGE - 1));
       const first = b.select(b.ltu(room, bytes), room, bytes);
       b.set(common.slowFirst, first);
       const ram = ramOffset(b, pa);
-      const isRead = b.eqi(kind, 0);
-      const isWrite = b.nei(kind, 0);
 
       b.if(
         b.ltu(room, bytes),
@@ -179,7 +218,10 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
           b.set(common.slowPa, pa2, 1);
           const ram2 = ramOffset(b, pa2);
           b.if(b.eqz(b.and(ram.isRam, ram2.isRam)), () => fail(arch.raiseExternal));
-          b.if(b.nei(kind, 1), () => {
+          b.if(readsToo, () => {
+            b.if(isWatched(b, b.or(flagsOf(b, ram.offset), flagsOf(b, ram2.offset))), () => {
+              b.call(hostCalls.watched, b.cpu(), b.i32(0));
+            });
             copy(b, scratch, b.add(b.get(common.ramHost), ram.offset), first);
             copy(b, b.add(scratch, first), b.add(b.get(common.ramHost), ram2.offset), b.sub(bytes, first));
             swapScratch(b, bytes, elemLog2);
@@ -205,13 +247,16 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
                   b.select(isWrite, b.andi(pf, PageFlag.code | PageFlag.clean), b.i32(0)),
                 ),
               );
-              b.if(b.eqz(b.andi(flags, 1)), () => {
+              b.if(hasEntry, () => {
                 fill(b, b.select(isRead, b.get(common.tlbRead), b.get(common.tlbWrite)), va, tagFlags);
               });
               const host = b.add(b.get(common.ramHost), ram.offset);
-              b.if(b.andi(pf, PageFlag.watch), () => void b.call(hostCalls.watched, b.cpu(), isWrite));
+              b.if(
+                b.and(readsToo, b.nei(isWatched(b, pf), 0)),
+                () => void b.call(hostCalls.watched, b.cpu(), b.i32(0)),
+              );
               b.if(b.eqz(tagFlags), () => b.ret(host));
-              b.if(b.nei(kind, 1), () => {
+              b.if(readsToo, () => {
                 copy(b, scratch, host, bytes);
                 swapScratch(b, bytes, elemLog2);
               });
@@ -221,7 +266,7 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
               b.if(isWrite, () => {
                 b.if(b.eqz(b.call(hostCalls.mmioProbe, b.cpu(), bytes)), () => fail(arch.raiseExternal));
               });
-              b.if(b.nei(kind, 1), () => {
+              b.if(readsToo, () => {
                 b.if(b.eqz(b.call(hostCalls.mmioRead, b.cpu(), bytes)), () => fail(arch.raiseExternal));
                 swapScratch(b, bytes, elemLog2);
               });
@@ -247,14 +292,18 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
       b.if(
         ram.isRam,
         () => {
+          const rest = b.sub(bytes, first);
+          const second = (): Val => ramOffset(b, b.get(common.slowPa, 1)).offset;
+          const touched = b.local('touched', flagsOf(b, ram.offset));
           beforeRamWrite(b, ram.offset, first);
-          copy(b, b.add(b.get(common.ramHost), ram.offset), scratch, first);
-          b.if(b.ltu(first, bytes), () => {
-            const ram2 = ramOffset(b, b.get(common.slowPa, 1));
-            const rest = b.sub(bytes, first);
-            beforeRamWrite(b, ram2.offset, rest);
-            copy(b, b.add(b.get(common.ramHost), ram2.offset), b.add(scratch, first), rest);
+          b.if(rest, () => {
+            b.assign(touched, b.or(b.read(touched), flagsOf(b, second())));
+            beforeRamWrite(b, second(), rest);
           });
+          // Last before the write: it may arm the record of the next instruction, which the write may have reset.
+          b.if(isWatched(b, b.read(touched)), () => void b.call(hostCalls.watched, b.cpu(), b.i32(1)));
+          copy(b, b.add(b.get(common.ramHost), ram.offset), scratch, first);
+          b.if(rest, () => copy(b, b.add(b.get(common.ramHost), second()), b.add(scratch, first), rest));
           // The next instruction may be one that was just written: records were reset, so going on is safe.
           b.ret(b.i32(0));
         },

@@ -3,8 +3,8 @@
  * direct-mapped by the low bits of the page number.
  *
  * An entry: u64 tag = virtual page, low 12 bits zero when the fast path may use it, otherwise TagFlag bits (all ones:
- * invalid); i32 addend, with virtual address (low half) + addend = address in linear memory; u32 alignMask; and in the
- * bits 8-15 of `info` log2 of the mapping's size, for TLBI.
+ * invalid); i32 addend, with virtual address (low half) + addend = address in linear memory; u32 alignMask; and what the
+ * slow path needs to go on without a walk: size, attributes and physical page.
  */
 export const Tlb = {
   banks: 16,
@@ -14,8 +14,9 @@ export const Tlb = {
   tag: 0,
   addend: 8,
   alignMask: 12,
-  /** u8: log2 of the mapping's size. */
+  /** u8: log2 of the mapping's size; u8: bits of MemAttr. */
   size: 16,
+  attr: 17,
   /** u64: physical address of the page. */
   pa: 24,
   /** Bytes of one table, of a bank, and of the key that precedes the banks. */
@@ -26,9 +27,10 @@ export const Tlb = {
 
 /** Low bits of a tag that is valid but must take the slow path. */
 export const TagFlag = {
-  /** Writes to a page that has predecoded code, or is not yet copied since the last snapshot, or is watched. */
+  /** Writes to a page that has predecoded code, or is not yet copied since the last snapshot. */
   code: 1,
   clean: 2,
+  /** Reads and writes of a page that the debugger watches. */
   watch: 4,
   /** Device memory or big-endian data: there is nothing to add to. */
   slow: 8,

@@ -19,6 +19,7 @@ export const hostFields: readonly StateField[] = [
   common.pageRec,
   common.mail,
   common.scratch,
+  common.slowVa,
   common.slowPa,
   common.slowFirst,
   common.slowDesc,

@@ -10,13 +10,14 @@ import { CpuState } from './cpu-state';
 import type { Board, MachineEvent } from './device';
 import { Hasher, hashBlock, stableJson } from './hash';
 import { interpreterOf } from './interpreter';
-import { layoutMemory, type MemoryLayout } from './layout';
+import { layoutMemory, PAGE, type MemoryLayout } from './layout';
 import { PhysicalMemory } from './physical';
 import { Predecode } from './predecode';
 import { InputLog, type Input, type LogEntry } from './replay';
 import { initialSchedule, nextReady, QUANTUM, type ScheduleState } from './scheduler';
 import { SnapshotStore, type SnapshotParts } from './snapshot';
 import { TlbMaintenance } from './tlb-maintenance';
+import { WatchService } from './watch';
 
 export interface MachineConfig {
   readonly isa: Isa;
@@ -37,6 +38,8 @@ export type StopKind =
   | 'limit'
   | 'breakpoint'
   | 'event'
+  /** An access to watched memory: the instruction that made it has executed. */
+  | 'watch'
   /** All CPUs sleep and no timer is armed: only input can wake them. */
   | 'idle'
   /** No CPU is powered on. */
@@ -68,6 +71,7 @@ export class Machine {
   readonly physical: PhysicalMemory;
   readonly tlb: TlbMaintenance;
   readonly snapshots: SnapshotStore;
+  readonly watch: WatchService;
   readonly schedule: ScheduleState;
   readonly log: InputLog;
   readonly cpus: number;
@@ -82,6 +86,8 @@ export class Machine {
   /** CPUs that stopped before an instruction: resuming executes it. */
   private readonly held: (bigint | undefined)[];
   private running = false;
+  /** Set while generated code is to stop behind the instruction that accesses watched memory. */
+  private disarm: (() => void) | undefined;
 
   constructor(readonly config: MachineConfig) {
     const { isa, cpus, ramBytes } = config;
@@ -100,6 +106,7 @@ export class Machine {
       this.predecode,
     );
     this.tlb = new TlbMaintenance(this.view, this.layout);
+    this.watch = new WatchService(this.view, this.layout, cpus, this.state, this.physical);
     this.schedule = initialSchedule(cpus);
     this.held = new Array<bigint | undefined>(cpus).fill(undefined);
     this.log = new InputLog(config.log);
@@ -136,6 +143,7 @@ export class Machine {
   run(limit: RunLimit): Stop {
     if (this.running) throw new Error('run() was called while running');
     this.running = true;
+    this.watch.take();
     try {
       return this.schedulerLoop(limit);
     } finally {
@@ -173,8 +181,9 @@ export class Machine {
       if (budget <= 0) return { kind: 'limit', cpu, held: false };
       const { used, reason } = this.runCpu(cpu, budget);
       left -= used;
-      const stop = this.afterRun(cpu, reason & ~HELD, (reason & HELD) !== 0);
-      if (stop) return stop;
+      const watched = this.watchStop(cpu);
+      const stop = this.afterRun(cpu, reason & ~HELD, !watched && (reason & HELD) !== 0);
+      if (watched ?? stop) return watched ?? stop!;
     }
   }
 
@@ -182,7 +191,7 @@ export class Machine {
   private afterRun(cpu: number, reason: number, held: boolean): Stop | undefined {
     switch (reason) {
       case StopReason.breakpoint:
-        this.held[cpu] = this.pc(cpu);
+        if (held) this.held[cpu] = this.pc(cpu);
         return { kind: 'breakpoint', cpu, held: true };
       case StopReason.event:
         if (held) this.held[cpu] = this.pc(cpu);
@@ -195,6 +204,29 @@ export class Machine {
       default:
         return undefined;
     }
+  }
+
+  /** An access to watched memory, if generated code came back for one. */
+  private watchStop(cpu: number): Stop | undefined {
+    if (!this.disarm) return undefined;
+    this.disarm();
+    this.disarm = undefined;
+    return { kind: 'watch', cpu, held: false };
+  }
+
+  /** Looks at an access that the slow path makes; where it is to be reported, the next instruction waits. */
+  private watched(cpu: number, write: boolean): void {
+    if (this.watch.isEmpty || !this.watch.access(cpu, write) || this.disarm || !this.running) return;
+    // The access's instruction ends either by going on to the next record or by a look at stopRequest.
+    const inPage = Number(this.pc(cpu) & BigInt(PAGE - 1));
+    const undo = this.predecode.stopBehind(this.state.num(cpu, common.pageRec), inPage);
+    if (this.state.num(cpu, common.stopRequest) === StopReason.none)
+      this.state.set(cpu, common.stopRequest, StopReason.watch);
+    this.disarm = () => {
+      undo();
+      if (this.state.num(cpu, common.stopRequest) === StopReason.watch)
+        this.state.set(cpu, common.stopRequest, StopReason.none);
+    };
   }
 
   private runCpu(cpu: number, budget: number): { used: number; reason: number } {
@@ -384,13 +416,18 @@ export class Machine {
       codePage: (_block, page) => this.predecode.codePage(page!),
       fetched: (block) => this.onFetched(cpuOf(block!)),
       saveClean: (_block, page) => this.snapshots.saveClean(page!),
-      mmioRead: (block, bytes) => this.physical.mmioRead(block!, cpuOf(block!), bytes!),
+      mmioRead: (block, bytes) => {
+        const answered = this.physical.mmioRead(block!, cpuOf(block!), bytes!);
+        if (answered) this.watched(cpuOf(block!), false);
+        return answered;
+      },
       mmioProbe: (block) => this.physical.mmioProbe(block!),
       mmioWrite: (block, bytes) => {
+        this.watched(cpuOf(block!), true);
         this.physical.mmioWrite(block!, cpuOf(block!), bytes!);
         this.board?.update();
       },
-      watched: () => undefined,
+      watched: (block, write) => this.watched(cpuOf(block!), write !== 0),
     };
   }
 
@@ -404,6 +441,8 @@ export class Machine {
           held.forEach((pc, i) => (this.held[i] = pc));
         },
       },
+      // What is watched belongs to the present; the TLB that comes back does not know of it.
+      { save: () => undefined, restore: () => this.watch.tag() },
       { save: () => this.log.position, restore: (saved) => this.log.rewind(saved as number) },
       {
         save: () => this.board?.devices.map((d) => d.device.state) ?? [],

@@ -116,17 +116,26 @@ export class Predecode {
     }
   }
 
+  /**
+   * Makes run() stop when it goes on behind the instruction at `pageOffset` of a predecoded page; the record behind the
+   * page's last is as good as any. @returns how to undo it
+   */
+  stopBehind(rec: number, pageOffset: number): () => void {
+    const next = rec + pageOffset * (Rec.bytes / 4) + Rec.bytes;
+    const before = this.view.getUint16(next, true);
+    this.view.setUint16(next, Special.breakpoint, true);
+    return () => this.view.setUint16(next, before, true);
+  }
+
   /** Sets a flag of a page, and the tag bit that makes existing write entries for it take the slow path. */
-  setPageFlag(page: number, flag: number, tagFlag: number): void {
+  private setPageFlag(page: number, flag: number, tagFlag: number): void {
     const at = this.layout.pageFlags + page;
     this.view.setUint8(at, this.view.getUint8(at) | flag);
-    const readToo = flag === PageFlag.watch;
     for (let cpu = 0; cpu < this.cpus; cpu++) {
       const block = this.layout.cpuBase + cpu * this.layout.cpuStride;
       const pa = this.view.getBigUint64(block + common.ramBase.offset, true) + BigInt(page * PAGE);
       for (let bank = 0; bank < Tlb.banks; bank++) {
         const tables = block + this.layout.tlb.banks + bank * Tlb.bankBytes;
-        if (readToo) this.tagEntries(tables, pa, tagFlag);
         this.tagEntries(tables + Tlb.tableBytes, pa, tagFlag);
       }
     }

@@ -69,7 +69,11 @@ export const common = {
   mail: layout.field('mail', 8, 8),
   /** Buffer of the memory slow path. */
   scratch: layout.field('scratch', 8, 16, 8),
-  /** What the slow path remembers between probe and commit: physical addresses of both pages, bytes in the first. */
+  /**
+   * What the slow path remembers between probe and commit: virtual address, physical addresses of both pages, bytes in
+   * the first.
+   */
+  slowVa: layout.field('slowVa', 8),
   slowPa: layout.field('slowPa', 8, 2),
   slowFirst: layout.field('slowFirst', 4),
   slowDesc: layout.field('slowDesc', 4),
@@ -133,4 +137,6 @@ export const StopReason = {
   unsupported: 6,
   /** The CPU gave up its turn (YIELD, WFE with nothing pending). */
   yield: 7,
+  /** An access that the debugger watches for. */
+  watch: 8,
 } as const;
