@@ -3,9 +3,10 @@ import type { Board, MachineEvent } from '../core/device';
 import { Machine } from '../core/machine';
 import type { LogEntry } from '../core/replay';
 import { common, StopReason } from '../ir/state';
-import { cpuModel, resetCpu, type CpuModel } from '../isa/a64/cpus';
+import { cpuModel, poisonReset, poisonScratch, resetCpu, type CpuModel } from '../isa/a64/cpus';
 import { unsupportedTexts } from '../isa/a64/host-calls';
 import { a64Isa } from '../isa/a64';
+import { STRICT } from '../isa/dsl/row';
 import { state } from '../isa/a64/state';
 import { deviceRegisters } from '../isa/a64/sysregs';
 import { tlbiSelection } from '../isa/a64/tlbi';
@@ -22,6 +23,8 @@ export interface ComputerConfig {
   /** An ELF file or a flat binary. */
   readonly image: Uint8Array;
   readonly bootargs?: string;
+  /** What the architecture leaves UNKNOWN gets poison values, so that software which relies on it fails. */
+  readonly strict?: boolean;
   /** A recorded input log to replay. */
   readonly log?: readonly LogEntry[];
 }
@@ -62,7 +65,7 @@ export class Computer {
       cpus,
       ramBase: RAM_BASE,
       ramBytes: config.memoryBytes,
-      features: this.model.features,
+      features: new Set([...this.model.features, ...(config.strict ? [STRICT] : [])]),
       host: this.hostFunctions(),
       ...(config.log ? { log: config.log } : {}),
     });
@@ -79,7 +82,9 @@ export class Computer {
   }
 
   private startCpu(cpu: number, entry: bigint, x0: bigint): void {
-    resetCpu(this.machine.state, cpu, this.model);
+    const { state: cpuState } = this.machine;
+    resetCpu(cpuState, cpu, this.model);
+    if (this.config.strict) poisonReset(cpuState, cpu, this.machine.now());
     this.machine.tlb.reset(cpu);
     this.machine.state.set(cpu, state.x, x0, 0);
     this.machine.startCpu(cpu, entry);
@@ -97,8 +102,12 @@ export class Computer {
     const cpuOf = (block: number): number => this.machine.state.cpuOf(block);
     const mail = (cpu: number, i: number): bigint => this.machine.state.get(cpu, common.mail, i);
     return {
-      firmware: (block, conduit) =>
-        this.board.firmware(cpuOf(block!), conduit === 0 ? 'hvc' : 'smc') ? 1 : 0,
+      firmware: (block, conduit) => {
+        const cpu = cpuOf(block!);
+        const served = this.board.firmware(cpu, conduit === 0 ? 'hvc' : 'smc');
+        if (served && this.config.strict) poisonScratch(this.machine.state, cpu, this.machine.now());
+        return served ? 1 : 0;
+      },
       event: (block, kind) => {
         const cpu = cpuOf(block!);
         const words = Array.from({ length: MAIL_WORDS }, (_, i) => mail(cpu, i));

@@ -2,7 +2,7 @@
  * From instruction words to handlers. Rows are filed by the top eleven bits of the encoding, so that a look-up tries
  * a handful of them.
  */
-import { rawFields, type RawFields, type Row } from '../isa/dsl/row';
+import { rawFields, STRICT, type RawFields, type Row } from '../isa/dsl/row';
 import type { Handler } from './handlers';
 
 const TOP = 11;
@@ -15,8 +15,11 @@ export interface Decoded {
 export class Decoder {
   private readonly buckets: Row[][] = Array.from({ length: 2 ** TOP }, () => []);
 
+  private readonly strict: boolean;
+
   /** @param features what the CPU model has; rows that need another one do not match. */
   constructor(rows: readonly Row[], features: ReadonlySet<string>) {
+    this.strict = features.has(STRICT);
     for (const row of rows) {
       if (row.feature !== undefined && !features.has(row.feature)) continue;
       const mask = row.pattern.mask >>> (32 - TOP);
@@ -35,7 +38,8 @@ export class Decoder {
     for (const row of this.buckets[word >>> (32 - TOP)]!) {
       if ((word & row.pattern.mask) >>> 0 !== row.pattern.value) continue;
       const fields = rawFields(row.pattern, word);
-      if (row.when(fields)) return { row, fields };
+      if (!row.when(fields)) continue;
+      return this.strict && row.unpredictable(fields) ? undefined : { row, fields };
     }
     return undefined;
   }

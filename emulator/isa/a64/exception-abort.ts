@@ -4,11 +4,12 @@ import type { Routine, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { descField } from '../dsl/isa';
 import { eventBit } from './events';
-import { raiseSync } from './exception';
+import { raiseSyncWithFar } from './exception';
 import { route, type ExceptionName } from './exception-routes';
 import { Flag } from './sem';
 import { state } from './state';
 import { setReg } from './sysregs';
+import { makeUnknown } from './unknown';
 
 /**
  * A fault of a translation, as state.fault holds it: the fault status code, and where it happened.
@@ -30,6 +31,13 @@ export const Fsc = {
 const part = (s: Builder, desc: Val, name: keyof typeof descField): Val =>
   s.bits(desc, descField[name][0], descField[name][1]);
 
+/** HPFAR_EL2 for the stage 2 fault in state.fault: UNKNOWN for a permission fault that no stage 1 walk met (D1.13.5). */
+function setHpfar(s: Builder, ipa: Val): void {
+  setReg(s, 'HPFAR_EL2', s.shli(s.bits(ipa, 12, 40), 4));
+  const permission = s.eqi(s.andi(s.get(state.fault), 0x3c | Fault.s1ptw), Fsc.permission);
+  s.if(permission, () => makeUnknown(s, 'HPFAR_EL2'));
+}
+
 /** EC and FAR are the table's and the address's; HPFAR is written for stage 2 faults. */
 function take(s: Builder, name: ExceptionName, va: Val, iss: Val, kinds: number, ipa?: Val): void {
   const { to, ec } = route(s, name);
@@ -37,11 +45,11 @@ function take(s: Builder, name: ExceptionName, va: Val, iss: Val, kinds: number,
     s.eqi(to, 2),
     () => {
       setReg(s, 'FAR_EL2', va);
-      if (ipa) setReg(s, 'HPFAR_EL2', s.shli(s.bits(ipa, 12, 40), 4));
+      if (ipa) setHpfar(s, ipa);
     },
     () => setReg(s, 'FAR_EL1', va),
   );
-  s.call(raiseSync, to, ec, iss, s.i32(kinds), s.get(common.pc));
+  s.call(raiseSyncWithFar, to, ec, iss, s.i32(kinds), s.get(common.pc));
 }
 
 /** ISS bits 24-14: which register the access was for. Only with ISV; `info` is the register's number. */
@@ -134,6 +142,7 @@ export const raiseAtFault: Routine = {
   build: (s: Builder, va: Val) => {
     const fault = s.get(state.fault);
     const iss = s.ori(s.andi(fault, Fault.fsc | Fault.s1ptw), (1 << 8) | (1 << 6));
+    makeUnknown(s, 'PAR_EL1');
     take(s, 'stage2At', va, iss, eventBit('stage2Fault'), s.get(state.faultIpa));
   },
 };
@@ -145,6 +154,7 @@ export const raiseAtExternal: Routine = {
   params: ['i64'],
   build: (s: Builder, va: Val) => {
     const iss = s.ori(s.andi(s.get(state.fault), Fault.fsc | Fault.s1ptw), (1 << 8) | (1 << 6));
+    makeUnknown(s, 'PAR_EL1');
     take(s, 'dataAbort', va, iss, 0);
   },
 };

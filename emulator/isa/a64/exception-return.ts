@@ -8,6 +8,7 @@ import { switchLevel } from './exception';
 import { CpuFeature, state } from './state';
 import { getField, getReg } from './sysregs';
 import { INTERNAL_LINE } from './sysregs/el2';
+import { makeUnknown } from './unknown';
 
 /** Does a return from `el` to AArch64 with SPSR.M[3:0] = mode break a rule? D1.15.4. */
 function illegalTarget(s: Builder, el: Val, mode: Val): Val {
@@ -78,6 +79,16 @@ export const exceptionReturn: Routine = {
     s.set(state.daif, s.andi(spsr, 0x3c0));
     s.set(state.pan, s.and(s.bit(spsr, 22), s.andi(s.get(state.features), CpuFeature.pan)));
     s.set(common.pc, s.call(branchAddress, elr, target));
+    // A return makes ELR, SPSR and ESR of its level UNKNOWN, execution below a level FAR and HPFAR of that (D24.2).
+    s.if(
+      hyp,
+      () => {
+        makeUnknown(s, 'ELR_EL2', 'SPSR_EL2', 'ESR_EL2');
+        s.if(s.ltu(target, s.i32(2)), () => makeUnknown(s, 'FAR_EL2', 'HPFAR_EL2'));
+      },
+      () => makeUnknown(s, 'ELR_EL1', 'SPSR_EL1', 'ESR_EL1'),
+    );
+    s.if(s.eqz(target), () => makeUnknown(s, 'FAR_EL1'));
     // The local monitor is cleared and the event register set (D1.15.2).
     s.set(state.exBytes, s.i32(0));
     s.set(state.eventRegister, s.i32(1));

@@ -10,6 +10,7 @@ import { route, type ExceptionName } from './exception-routes';
 import { CpuFeature, state } from './state';
 import { getField, getReg, setReg } from './sysregs';
 import { INTERNAL_LINE } from './sysregs/el2';
+import { makeUnknown } from './unknown';
 
 /** Offsets in the vector table by kind of exception (D1.13.2). */
 export const Vector = { sync: 0, irq: 0x80, fiq: 0x100, serror: 0x180 } as const;
@@ -105,10 +106,15 @@ export const enterException: Routine = {
   },
 };
 
-/** (target EL, EC, ISS, event kinds, preferred return address): a synchronous exception without a fault address. */
-export const raiseSync: Routine = {
+/** Any exception but aborts and misaligned PCs leaves FAR of its level UNKNOWN (Arm ARM DDI 0487 D24.2, FAR_EL1). */
+function farUnknown(s: Builder, target: Val): void {
+  atLevel(s, target, (el) => makeUnknown(s, `FAR_EL${el}`));
+}
+
+/** As raiseSync, for exceptions that have set FAR of the target. */
+export const raiseSyncWithFar: Routine = {
   k: 'routine',
-  name: 'raiseSync',
+  name: 'raiseSyncWithFar',
   params: ['i32', 'i32', 'i32', 'i32', 'i64'],
   build: (s: Builder, target: Val, ec: Val, iss: Val, kinds: Val, ret: Val) => {
     const esr = s.zext(s.or(s.or(s.shli(ec, 26), s.i32(IL)), iss));
@@ -117,10 +123,21 @@ export const raiseSync: Routine = {
   },
 };
 
+/** (target EL, EC, ISS, event kinds, preferred return address): a synchronous exception without a fault address. */
+export const raiseSync: Routine = {
+  k: 'routine',
+  name: 'raiseSync',
+  params: ['i32', 'i32', 'i32', 'i32', 'i64'],
+  build: (s: Builder, target: Val, ec: Val, iss: Val, kinds: Val, ret: Val) => {
+    farUnknown(s, target);
+    s.call(raiseSyncWithFar, target, ec, iss, kinds, ret);
+  },
+};
+
 /** Takes an exception of the table whose destination is always EL1 or EL2, returning to state.pc. */
-function raise(s: Builder, name: ExceptionName, iss: Val, kinds = 0, ret: Val = s.get(common.pc)): void {
+function raise(s: Builder, name: ExceptionName, iss: Val, kinds = 0): void {
   const { to, ec } = route(s, name);
-  s.call(raiseSync, to, ec, iss, s.i32(kinds), ret);
+  s.call(raiseSync, to, ec, iss, s.i32(kinds), s.get(common.pc));
 }
 
 /** (): the instruction at state.pc is UNDEFINED. */
@@ -164,9 +181,9 @@ export const raisePcAlignment: Routine = {
   name: 'raisePcAlignment',
   params: ['i64'],
   build: (s: Builder, pc: Val) => {
-    const { to } = route(s, 'pcAlignment');
+    const { to, ec } = route(s, 'pcAlignment');
     atLevel(s, to, (el) => setReg(s, `FAR_EL${el}`, pc));
-    raise(s, 'pcAlignment', s.i32(0), 0, pc);
+    s.call(raiseSyncWithFar, to, ec, s.i32(0), s.i32(0), pc);
   },
 };
 
@@ -203,6 +220,7 @@ function interrupt(
     const unmasked = s.or(upToHyp, s.eqz(s.bit(s.get(state.daif), maskBit)));
     s.if(s.and(s.nei(to, 0), unmasked), () => {
       before();
+      farUnknown(s, to);
       s.call(enterException, to, s.i32(vector), s.i32(eventBit('irq')), s.get(common.pc));
       s.ret(s.i32(1));
     });

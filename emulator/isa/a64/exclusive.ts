@@ -13,6 +13,7 @@ import { baseAddress, encoding } from './load-store-common';
 import { row } from './row';
 import { Flag, type A64 } from './sem';
 import { state } from './state';
+import { UnknownId, unknownNow } from './unknown';
 
 interface Size {
   readonly suffix: '' | 'b' | 'h';
@@ -47,12 +48,28 @@ function mark(s: A64, va: Val, bytes: number): void {
   s.set(state.exBytes, s.i32(bytes));
 }
 
+/** In strict mode 0 for one store-exclusive in eight: a monitor may be cleared at any time (B2.12.1). */
+function monitorKept(s: A64): Val {
+  const kept = s.local('kept', s.i32(1));
+  s.if(s.get(state.strict), () => {
+    s.assign(kept, s.nei(s.bits(s.call(unknownNow, s.i32(UnknownId.monitor)), 0, 3), 0));
+  });
+  return s.read(kept);
+}
+
+/** A status register that is the base or a source is CONSTRAINED UNPREDICTABLE (K1.2). */
+const statusOverlaps = (
+  f: { readonly rs: number; readonly rn: number },
+  sources: readonly number[],
+): boolean => sources.includes(f.rs) || (f.rs === f.rn && f.rn !== 31);
+
 /**
  * Runs `store` when the monitor holds this address and size. Otherwise the status is 1 and memory is not looked at:
  * no abort and no alignment fault, one of the choices that the architecture gives. The monitor is open afterwards.
  */
 function ifMarked(s: A64, va: Val, bytes: number, store: () => void, fail: () => void): void {
-  const marked = s.and(s.eqi(s.get(state.exBytes), bytes), s.eq(s.get(state.exAddr), va));
+  const same = s.and(s.eqi(s.get(state.exBytes), bytes), s.eq(s.get(state.exAddr), va));
+  const marked = s.and(same, monitorKept(s));
   s.if(marked, store, () => {
     s.set(state.exBytes, s.i32(0));
     fail();
@@ -80,6 +97,7 @@ const storeExclusive = (size: Size, release: boolean): Row<A64> => {
   const bits = `${size.bits} 001000 0 0 0`;
   return row(name(m, size), encoding(bits, `rs:5 ${release ? '1' : '0'} rt2:5 rn:5 rt:5`), {
     asm: `${m} <w:rs>, <${size.reg}:rt>, [<xsp:rn>] ; ${unusedStore}`,
+    unpredictable: (f) => statusOverlaps(f, [f.rt]),
     doc: `Stores a ${size.what} if its address is still marked${release ? ', with release semantics' : ''}; Ws is 0 if it was, else 1.`,
     exec(s, f) {
       const va = baseAddress(s, f.rn);
@@ -101,6 +119,7 @@ const loadExclusivePair = (size: Size, acquire: boolean): Row<A64> => {
   const bits = `${size.bits} 001000 0 1 1`;
   return row(name(m, size), encoding(bits, `rs:5 ${acquire ? '1' : '0'} rt2:5 rn:5 rt:5`), {
     asm: `${m} <${size.reg}:rt>, <${size.reg}:rt2>, [<xsp:rn>] ; rs=31`,
+    unpredictable: (f) => f.rt === f.rt2,
     doc: `Loads two ${size.what}s and marks their address for exclusive access${acquire ? ', with acquire semantics' : ''}.`,
     exec(s, f) {
       const va = baseAddress(s, f.rn);
@@ -120,6 +139,7 @@ const storeExclusivePair = (size: Size, release: boolean): Row<A64> => {
   const bits = `${size.bits} 001000 0 0 1`;
   return row(name(m, size), encoding(bits, `rs:5 ${release ? '1' : '0'} rt2:5 rn:5 rt:5`), {
     asm: `${m} <w:rs>, <${size.reg}:rt>, <${size.reg}:rt2>, [<xsp:rn>]`,
+    unpredictable: (f) => statusOverlaps(f, [f.rt, f.rt2]),
     doc: `Stores two ${size.what}s if their address is still marked${release ? ', with release semantics' : ''}; Ws is 0 if it was, else 1.`,
     exec(s, f) {
       const va = baseAddress(s, f.rn);

@@ -84,6 +84,9 @@ function pairRow(p: Pair, form: Form, load: boolean): Row<A64> {
   return row(`${m.toUpperCase()} (${form.name}, ${p.reg.toUpperCase()})`, encoding(bits, fields), {
     asm: `${m} <${p.reg}:rt>, <${p.reg}:rt2>, ${syntax(p, form)}`,
     hot: p.reg === 'x' && p.bytes === 8 && !form.nontemporal,
+    unpredictable: (f) =>
+      (load && f.rt === f.rt2) ||
+      (form.writeback && p.simd === '0' && f.rn !== 31 && (f.rn === f.rt || f.rn === f.rt2)),
     doc: `${verb} ${p.what} ${load ? 'from' : 'to'} memory (${form.name}).`,
     exec(s, f) {
       if (p.simd === '1') checkFpEnabled(s);

@@ -81,11 +81,16 @@ const unprivileged = (t: Transfer): Row<A64> => {
   });
 };
 
+/** Writeback to a base that is the transferred register too is CONSTRAINED UNPREDICTABLE (Arm ARM DDI 0487 K1.2). */
+const overwritesBase = (f: { readonly rn: number; readonly rt: number }): boolean =>
+  f.rn === f.rt && f.rn !== 31;
+
 const postIndexed = (t: Transfer): Row<A64> => {
   const m = mnemonic(t);
   return row(rowName(m, t, 'post-index'), encoding(bits9(t), `imm9:9 ${forms9.post} rn:5 rt:5`), {
     asm: `${m} <${t.reg}:rt>, [<xsp:rn>], #<i:imm9>`,
     hot: frequent(t) && !t.signed,
+    unpredictable: (f) => t.simd === '0' && overwritesBase(f),
     doc: `${sentence(t)} base register, then adds the offset to it.`,
     exec(s, f) {
       begin(s, t);
@@ -101,6 +106,7 @@ const preIndexed = (t: Transfer): Row<A64> => {
   return row(rowName(m, t, 'pre-index'), encoding(bits9(t), `imm9:9 ${forms9.pre} rn:5 rt:5`), {
     asm: `${m} <${t.reg}:rt>, [<xsp:rn>, #<i:imm9>]!`,
     hot: frequent(t) && !t.signed,
+    unpredictable: (f) => t.simd === '0' && overwritesBase(f),
     doc: `${sentence(t)} base register plus offset, and leaves that address in the base register.`,
     exec(s, f) {
       begin(s, t);

@@ -54,6 +54,8 @@ export const state = {
   ccsidr: layout.field('ccsidr', 8, 3),
 
   // --- between the debugger and the instructions (see events.ts) ---
+  /** Strict mode: what is UNKNOWN gets poison values (see unknown.ts). */
+  strict: layout.field('strict', 4),
   /** Set when resuming at an instruction that would stop before it executes; the instruction clears it. */
   holdSkip: layout.field('holdSkip', 4),
   /** The kinds (1 << kind) that made the last stop; the debugger clears it. */

@@ -6,6 +6,9 @@ import type { Builder } from '../../ir/builder';
 import { Operand } from '../../ir/nodes';
 import { extract, parsePattern, type Field, type FieldNames, type Pattern } from './pattern';
 
+/** The feature of a CPU in strict mode. */
+export const STRICT = 'STRICT';
+
 /** The values of all fields of an instruction word. */
 export type RawFields<N extends string = string> = Readonly<Record<N, number>>;
 
@@ -37,6 +40,8 @@ export interface RowSpec<B extends Builder, P extends string, S extends FieldNam
   derive?: (f: RawFields<FieldNames<P>>) => Readonly<Record<D, bigint | number>>;
   /** The feature that a CPU model must have, such as 'CRC32'. */
   feature?: string;
+  /** CONSTRAINED UNPREDICTABLE words that may be UNDEFINED: strict mode makes them so (feature STRICT). */
+  unpredictable?: (f: RawFields<FieldNames<P>>) => boolean;
   /** Inlined into the interpreter's loop: for the few dozen instructions that programs mostly consist of. */
   hot?: boolean | ((f: RawFields<S>) => boolean);
   flow?: Flow;
@@ -55,6 +60,7 @@ export interface Row<B extends Builder = Builder> {
   readonly when: (f: RawFields) => boolean;
   readonly derive: (f: RawFields) => Readonly<Record<string, bigint | number>>;
   readonly feature: string | undefined;
+  readonly unpredictable: (f: RawFields) => boolean;
   readonly flow: Flow | undefined;
   readonly doc: string;
   readonly hot: (f: RawFields) => boolean;
@@ -103,6 +109,7 @@ export function rowMaker<B extends Builder>() {
       when: (spec.when as ((f: RawFields) => boolean) | undefined) ?? (() => true),
       derive: (spec.derive as Row<B>['derive'] | undefined) ?? (() => ({})),
       feature: spec.feature,
+      unpredictable: (spec.unpredictable as ((f: RawFields) => boolean) | undefined) ?? (() => false),
       flow: spec.flow,
       doc: spec.doc,
       hot: (f) => (typeof spec.hot === 'function' ? spec.hot(f as RawFields<S>) : (spec.hot ?? false)),

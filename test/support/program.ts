@@ -1,0 +1,52 @@
+/** Small programs for specs of the whole machine: assembled here, run to the end, looked at. */
+import assert from 'node:assert/strict';
+import { assemble } from '../../emulator/asm/assemble';
+import { a64Isa } from '../../emulator/isa/a64';
+import { sysregNamed } from '../../emulator/isa/a64/sysregs';
+import { state } from '../../emulator/isa/a64/state';
+import { Computer, type ComputerConfig } from '../../emulator/board/computer';
+
+/** Assembles a program. Execution starts at `_start`, at EL2. */
+export function program(source: string): Uint8Array {
+  const made = assemble({ main: 'main.S', read: () => source, isa: a64Isa });
+  assert.deepEqual(made.diagnostics, []);
+  assert.ok(made.elf);
+  return made.elf;
+}
+
+/** A machine with a program, and what it prints. */
+export class Run {
+  readonly computer: Computer;
+  text = '';
+
+  constructor(image: Uint8Array, config: Partial<ComputerConfig> = {}) {
+    this.computer = new Computer({ cpus: 1, memoryBytes: 0x800_0000, image, ...config });
+    this.computer.onEvent = (e) => {
+      if (e.kind === 'uart') this.text += new TextDecoder().decode(e.bytes);
+    };
+  }
+
+  /** Runs until the program powers the machine off. */
+  toEnd(instructions = 5_000_000): this {
+    this.computer.machine.run({ instructions });
+    assert.equal(this.computer.ended?.kind, 'poweroff', `still running after "${this.text}"`);
+    return this;
+  }
+
+  x(n: number, cpu = 0): bigint {
+    return this.computer.machine.state.get(cpu, state.x, n);
+  }
+
+  /** The stored value of a system register. */
+  reg(name: string, cpu = 0): bigint {
+    const { field, index } = sysregNamed(name).storage!;
+    return this.computer.machine.state.get(cpu, field, index);
+  }
+}
+
+/** The end of a program: PSCI SYSTEM_OFF. */
+export const powerOff = `
+  ldr x0, =0x84000008
+  smc #0
+  b .
+`;
