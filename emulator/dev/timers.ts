@@ -27,6 +27,8 @@ export function timerRows(el2: boolean): readonly TimerRow[] {
     physical,
     { ...virtual, offset: 'CNTVOFF_EL2' },
     { name: 'hyp physical', ppi: 26, control: 'CNTHP_CTL_EL2', compare: 'CNTHP_CVAL_EL2' },
+    // Of FEAT_VHE; where a CPU does not have it, nothing can arm it.
+    { name: 'hyp virtual', ppi: 28, control: 'CNTHV_CTL_EL2', compare: 'CNTHV_CVAL_EL2' },
   ];
 }
 

@@ -2,7 +2,7 @@
 import type { Builder } from '../../ir/builder';
 import type { Routine, Val } from '../../ir/nodes';
 import { state } from './state';
-import { getField } from './sysregs';
+import { inRegime, tcr } from './regimes';
 
 /** Bits of an address below the tag, and the tag. */
 const ADDRESS = (1n << 56n) - 1n;
@@ -16,13 +16,14 @@ export const branchAddress: Routine = {
   result: 'i64',
   build: (s: Builder, target: Val, level: Val) => {
     const upper = s.bit(target, 55);
-    const hyp = s.eqi(level, 2);
     const low = s.andi(target, ADDRESS);
-    const lower10 = s.select(upper, getField(s, 'TCR_EL1.TBI1'), getField(s, 'TCR_EL1.TBI0'));
-    const tagged = s.select(hyp, getField(s, 'TCR_EL2.TBI'), lower10);
-    // Two ranges extend bit 55, one range zero.
-    const plain = s.select(s.and(upper, s.eqz(hyp)), s.ori(low, TAG), low);
-    s.ret(s.select(tagged, plain, target));
+    inRegime(s, level, (r) => {
+      const tbi = r.twoRanges ? s.select(upper, tcr(s, r, 'TBI1'), tcr(s, r, 'TBI0')) : tcr(s, r, 'TBI');
+      // Two ranges extend bit 55, one range zero.
+      const plain = r.twoRanges ? s.select(upper, s.ori(low, TAG), low) : low;
+      s.ret(s.select(tbi, plain, target));
+    });
+    s.ret(target);
   },
 };
 
@@ -31,8 +32,10 @@ export function withoutTag(s: Builder, target: Val): Val {
   const out = s.local('branchTarget', target);
   const top = s.shri(target, 55);
   s.if(s.nei(top, 0), () => {
-    const el = s.get(state.el);
-    s.if(s.or(s.nei(top, 0x1ff), s.eqi(el, 2)), () => s.assign(out, s.call(branchAddress, target, el)));
+    const oneRange = s.eqz(s.get(state.twoRanges));
+    s.if(s.or(s.nei(top, 0x1ff), oneRange), () =>
+      s.assign(out, s.call(branchAddress, target, s.get(state.el))),
+    );
   });
   return s.read(out);
 }

@@ -50,6 +50,55 @@ const armv8: Readonly<Record<string, bigint>> = {
 
 const features = new Set(['CRC32', 'AES', 'SHA1', 'SHA256']);
 
+/** Cortex-A76 (TRM r4p1), without EL3: Armv8.2-A. */
+const cortexA76: Readonly<Record<string, bigint>> = {
+  MIDR_EL1: 0x414fd0b1n,
+  CLIDR_EL1: 0x82000023n,
+  CTR_EL0: 0x8444c004n,
+  ID_AA64PFR0_EL1: 0x1100000011110112n,
+  ID_AA64PFR1_EL1: 0x10n,
+  ID_AA64DFR0_EL1: 0x10305408n,
+  ID_AA64ISAR0_EL1: 0x100010211120n,
+  ID_AA64ISAR1_EL1: 0x100001n,
+  ID_AA64MMFR0_EL1: 0x101122n,
+  ID_AA64MMFR1_EL1: 0x10212122n,
+  ID_AA64MMFR2_EL1: 0x1011n,
+  ID_PFR0_EL1: 0x10010131n,
+  ID_PFR1_EL1: 0x10011000n,
+  ID_PFR2_EL1: 0x11n,
+  ID_DFR0_EL1: 0x4010008n,
+  ID_MMFR0_EL1: 0x10201105n,
+  ID_MMFR1_EL1: 0x40000000n,
+  ID_MMFR2_EL1: 0x1260000n,
+  ID_MMFR3_EL1: 0x2122211n,
+  ID_MMFR4_EL1: 0x21110n,
+  ID_ISAR0_EL1: 0x2101110n,
+  ID_ISAR1_EL1: 0x13112111n,
+  ID_ISAR2_EL1: 0x21232042n,
+  ID_ISAR3_EL1: 0x1112131n,
+  ID_ISAR4_EL1: 0x10142n,
+  ID_ISAR5_EL1: 0x1011121n,
+  ID_ISAR6_EL1: 0x10n,
+  MVFR0_EL1: 0x10110222n,
+  MVFR1_EL1: 0x13211111n,
+  MVFR2_EL1: 0x43n,
+  PMCEID0_EL0: 0x20001n,
+  PMCEID1_EL0: 0x18n,
+  PMCR_EL0: 0x410b3000n,
+};
+
+/** What the real Cortex-A76 says of features that the emulator does not have yet, without them. */
+const withheld: Readonly<Record<string, bigint>> = {
+  // FP and AdvSIMD without half precision; no RAS.
+  ID_AA64PFR0_EL1: 0x1100000001000112n,
+  ID_AA64PFR1_EL1: 0n,
+  // No atomics, RDM, dot product.
+  ID_AA64ISAR0_EL1: 0x11120n,
+  ID_AA64ISAR1_EL1: 0n,
+  // VHE, PAN without AT S1E1RP, 16-bit VMIDs.
+  ID_AA64MMFR1_EL1: 0x00100120n,
+};
+
 const models: readonly CpuModel[] = [
   {
     name: 'cortex-a57',
@@ -83,6 +132,13 @@ const models: readonly CpuModel[] = [
       ID_AA64MMFR0_EL1: 0x00001124n,
     },
     ccsidr: [0x701fe00an, 0x201fe012n, 0x707fe07an],
+  },
+  {
+    name: 'cortex-a76',
+    features: new Set([...features, 'VHE', 'PAN', 'UAO']),
+    paBits: 40,
+    id: { ...cortexA76, ...withheld },
+    ccsidr: [0x701fe01an, 0x201fe01an, 0x707fe03an],
   },
 ];
 
@@ -134,8 +190,10 @@ export function resetCpu(to: CpuWriter, cpuIndex: number, model: CpuModel, hasEL
   for (let n = 0; n < state.v.count; n++) set(state.v, 0n, n);
   for (let n = 0; n < 4; n++) set(state.spEl, 0n, n);
   model.ccsidr.forEach((v, n) => set(state.ccsidr, v, n));
-  const features =
-    (model.features.has('PAN') ? CpuFeature.pan : 0) | (model.features.has('UAO') ? CpuFeature.uao : 0);
+  const features = Object.entries(CpuFeature).reduce(
+    (bits, [name, bit]) => (model.features.has(name) ? bits | bit : bits),
+    0,
+  );
   const plain: readonly (readonly [StateField, bigint])[] = [
     [common.pc, 0n],
     [common.irqLines, 0n],

@@ -8,7 +8,8 @@ import type { Routine, StateField, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import type { DebugCpu } from '../dsl/debug';
 import { layout, SP, state } from './state';
-import { accessOf, allHold, getReg, setReg, type Sysreg } from './sysregs';
+import { accessOf, getReg, setReg, type Sysreg } from './sysregs';
+import { allHold } from './sysregs/controls';
 
 function host(memory: DataView, cpu: number): EvalHost {
   const impossible = (what: string) => (): never => {
@@ -77,8 +78,8 @@ function deviceName(cpu: DebugCpu, r: Sysreg): string {
   return evaluateRoutine(redirected, [], host(cpu.view, cpu.block)) === 0n ? r.name : r.virtual.name;
 }
 
-/** What MRS would give at the CPU's exception level, traps aside. */
-export function readSysreg(cpu: DebugCpu, r: Sysreg): bigint {
+/** What MRS would give at the CPU's exception level, traps aside; undefined for what no device answers. */
+export function readSysreg(cpu: DebugCpu, r: Sysreg): bigint | undefined {
   if (r.device) return cpu.peekDevice(deviceName(cpu, r));
   if (isStackInUse(cpu, r)) return cpu.get(state.x, SP);
   if (!r.read && r.storage) return cpu.get(r.storage.field, r.storage.index);

@@ -120,6 +120,8 @@ function systemRegister(r: Sysreg): DebugRegister {
 
 /** Registers of EL3 are rows so that MRS knows them, but no CPU here has that level. */
 const present = sysregs.filter((r) => r.min !== 3);
+/** Names that the views show: each register once. */
+const shown = present.filter((r) => !r.alias);
 const system = new Map(present.map((r) => [r.name, systemRegister(r)]));
 
 const groupOf = (r: Sysreg): string =>
@@ -129,7 +131,7 @@ function systemGroups(belongs: (r: Sysreg) => boolean): RegisterGroup[] {
   const hidden = new Set(['PSTATE', 'FP']);
   const found = new Map<string, DebugRegister[]>();
   for (const [name] of viewGroups) if (!hidden.has(name)) found.set(name, []);
-  for (const r of present) {
+  for (const r of shown) {
     if (r.access === 'wo' || !belongs(r)) continue;
     found.get(groupOf(r))?.push(system.get(r.name)!);
   }

@@ -1,10 +1,11 @@
 /** What an exception was, from ESR_ELx, FAR_ELx and HPFAR_EL2 (Arm ARM DDI 0487 D17.2.37), in fields and in words. */
 import type { ReadRegister, Syndrome, SyndromeDetail } from '../dsl/debug';
-import { bitRange, controlText, genericName, type Bits, type Encoding, type TrapRule } from '../dsl/sysreg';
+import { bitRange, genericName, type Bits, type Encoding, type TrapRule } from '../dsl/sysreg';
 import { className, faultBrief, faultName } from './debug-syndrome-names';
 import { Fault, Fsc } from './exception-abort';
 import { explainRoute, type ExceptionName } from './exception-routes';
-import { explainControl, sysregAt } from './sysregs';
+import { sysregAt } from './sysregs';
+import { explainControl } from './sysregs/controls';
 
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
 const article = (el: number): string => `EL${el}`;
@@ -92,7 +93,7 @@ function accessReason(x: Facts): string | undefined {
     [t.when].flat().every((c) => explainControl(c, x.read).holds);
   const rule = row?.trap?.find(fits);
   if (!rule) return undefined;
-  const because = [rule.when].flat().map((c) => controlText(c, explainControl(c, x.read).value));
+  const because = [rule.when].flat().map((c) => explainControl(c, x.read).text);
   return `${because.join(', ')}: ${accessText(x)} at EL${x.from} is taken to EL${x.to}, EC 0x18`;
 }
 

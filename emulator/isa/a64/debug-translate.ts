@@ -10,6 +10,7 @@ import { sysregNamed } from './sysregs';
 const codes: Readonly<Record<Exclude<TranslationRegime, 'PA'>, number>> = {
   current: 0,
   EL1: RegimeCode.el10,
+  'EL1 stage 1': RegimeCode.el10Stage1,
   EL2: RegimeCode.el2,
   IPA: RegimeCode.stage2,
 };
@@ -27,6 +28,10 @@ const MAIL = 4;
 
 const putMail = (cpu: TranslatingCpu, n: number, v: bigint): void =>
   cpu.view.setBigUint64(cpu.block + common.mail.offset + n * common.mail.stride, v, true);
+
+/** With HCR_EL2.E2H the address space of EL2 is that of EL2&0. */
+const isE2h = (cpu: TranslatingCpu): boolean =>
+  ((cpu.get(sysregNamed('HCR_EL2').storage!.field) >> 34n) & 1n) === 1n;
 
 /** One walk; the mail is what translateAs says. */
 function walk(cpu: TranslatingCpu, address: bigint, regime: number, access: number): Translation | number {
@@ -99,5 +104,6 @@ export function translateForDebugger(
   registers = noRegisters,
 ): Translation | TranslationFault {
   if (regime === 'PA') return { pa: address, size: 12, device: false };
-  return keepingMail(cpu, () => withRegisters(cpu, registers, () => attempt(cpu, address, codes[regime])));
+  const code = regime === 'EL2' && isE2h(cpu) ? RegimeCode.el20 : codes[regime];
+  return keepingMail(cpu, () => withRegisters(cpu, registers, () => attempt(cpu, address, code)));
 }

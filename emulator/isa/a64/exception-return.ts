@@ -5,10 +5,14 @@ import { common } from '../../ir/state';
 import { branchAddress } from './branch-address';
 import { eventBit, recordEvent, stopAfter } from './events';
 import { switchLevel } from './exception';
+import { isHost } from './regimes';
 import { CpuFeature, state } from './state';
 import { getField, getReg } from './sysregs';
 import { INTERNAL_LINE } from './sysregs/el2';
 import { makeUnknown } from './unknown';
+
+/** Is what runs below EL2 AArch64? */
+const lowerIs64 = (s: Builder): Val => s.or(getField(s, 'HCR_EL2.RW'), isHost(s));
 
 /** Does a return from `el` to AArch64 with SPSR.M[3:0] = mode break a rule? D1.15.4. */
 function illegalTarget(s: Builder, el: Val, mode: Val): Val {
@@ -21,8 +25,8 @@ function illegalTarget(s: Builder, el: Val, mode: Val): Val {
     s.and(s.eqi(target, 2), s.eqz(el2)),
     // EL1 does not exist for software while HCR_EL2.TGE is set.
     s.and(s.eqi(target, 1), s.and(el2, getField(s, 'HCR_EL2.TGE'))),
-    // HCR_EL2.RW = 0: EL1 is AArch32.
-    s.and(s.ltu(target, s.i32(2)), s.and(s.and(el2, s.eqi(el, 2)), s.eqz(getField(s, 'HCR_EL2.RW')))),
+    // HCR_EL2.RW = 0: EL1 is AArch32. A host has no EL1, and its EL0 may be either.
+    s.and(s.ltu(target, s.i32(2)), s.and(s.and(el2, s.eqi(el, 2)), s.eqz(lowerIs64(s)))),
   ];
   return rules.reduce((a, b) => s.or(a, b));
 }
@@ -31,7 +35,7 @@ function illegalTarget(s: Builder, el: Val, mode: Val): Val {
 function illegal32(s: Builder, el: Val, mode: Val): Val {
   const user = s.eqz(mode);
   const privileged = s.bit(s.shru(s.i32(0b1000_1000_1000_1110), mode), 0);
-  const el1Is64 = s.or(s.eqi(el, 1), s.or(getField(s, 'HCR_EL2.RW'), s.eqz(s.get(state.hasEL2))));
+  const el1Is64 = s.or(s.eqi(el, 1), s.or(lowerIs64(s), s.eqz(s.get(state.hasEL2))));
   return s.eqz(s.or(user, s.and(privileged, s.eqz(el1Is64))));
 }
 
@@ -71,13 +75,14 @@ export const exceptionReturn: Routine = {
         switchLevel(s, target, s.andi(mode, 1));
         s.set(state.il, s.bit(spsr, 20));
         s.set(common.irqLines, s.or(s.get(common.irqLines), s.shli(s.bit(spsr, 20), 7)));
-        const uao = s.and(s.bit(spsr, 23), s.shri(s.get(state.features), 1));
-        s.set(state.uao, s.andi(uao, 1));
+        const hasUao = s.nei(s.andi(s.get(state.features), CpuFeature.UAO), 0);
+        s.set(state.uao, s.and(s.bit(spsr, 23), hasUao));
       },
     );
     s.set(state.nzcv, s.andi(spsr, 0xf0000000n));
     s.set(state.daif, s.andi(spsr, 0x3c0));
-    s.set(state.pan, s.and(s.bit(spsr, 22), s.andi(s.get(state.features), CpuFeature.pan)));
+    const hasPan = s.nei(s.andi(s.get(state.features), CpuFeature.PAN), 0);
+    s.set(state.pan, s.and(s.bit(spsr, 22), hasPan));
     s.set(common.pc, s.call(branchAddress, elr, target));
     // A return makes ELR, SPSR and ESR of its level UNKNOWN, execution below a level FAR and HPFAR of that (D24.2).
     s.if(

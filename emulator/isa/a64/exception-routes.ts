@@ -1,11 +1,12 @@
 /**
  * Who takes which exception where, and why: the first row that fits decides. The emulator's routing is generated from
- * this table and the debugger quotes it. (Arm ARM DDI 0487 D1.13 and D1.14; EL3 is not implemented, E2H is 0.)
+ * this table and the debugger quotes it. (Arm ARM DDI 0487 D1.13 and D1.14; EL3 is not implemented.)
+ * Controls of EL1 over EL0 are those of EL2 in a host: see sysregs/controls.ts.
  */
 import type { Builder } from '../../ir/builder';
 import type { Val } from '../../ir/nodes';
-import { controlText, type Control } from '../dsl/sysreg';
-import { allHold, explainControl } from './sysregs';
+import type { Control } from '../dsl/sysreg';
+import { allHold, explainControl } from './sysregs/controls';
 import { state } from './state';
 
 /** Where an exception goes. `undefined`: the instruction is UNDEFINED; `none`: it is not taken. */
@@ -101,10 +102,15 @@ export const exceptions = {
     what: 'an FP or SIMD instruction',
     ec: 0x07,
     routes: [
+      // A host has no EL1: FPEN of CPTR_EL2, in its layout with E2H, decides for EL0 and EL2 (J1.1.3, CheckFPEnabled).
+      { from: [0], when: ['HCR_EL2.E2H', 'HCR_EL2.TGE', 'CPTR_EL2.FPEN=0|1|2'], to: 2 },
+      { from: [0], when: ['HCR_EL2.E2H', 'HCR_EL2.TGE'], to: 'none' },
       // With TGE the trap that EL1 would take is reported to EL2 as an unknown instruction: D1.14.3.
       { from: [0], when: ['CPACR_EL1.FPEN=0|1|2', 'HCR_EL2.TGE'], to: 2, ec: 0x00 },
       { from: [0], when: 'CPACR_EL1.FPEN=0|1|2', to: 1 },
       { from: [1], when: 'CPACR_EL1.FPEN=0|2', to: 1 },
+      { from: [0, 1, 2], when: ['HCR_EL2.E2H', 'CPTR_EL2.FPEN=0|2'], to: 2 },
+      { from: [0, 1, 2], when: 'HCR_EL2.E2H', to: 'none' },
       { from: [0, 1, 2], when: 'CPTR_EL2.TFP', to: 2 },
       { from: [0, 1, 2], to: 'none' },
     ],
@@ -169,7 +175,7 @@ export function explainRoute(
   );
   if (!row) return undefined;
   const ec = row.ec ?? (row.to === el ? (x.ecSame ?? x.ec) : x.ec);
-  const because = [row.when ?? []].flat().map((c) => controlText(c, explainControl(c, read).value));
+  const because = [row.when ?? []].flat().map((c) => explainControl(c, read).text);
   const outcome =
     row.to === 'none'
       ? 'is not taken'

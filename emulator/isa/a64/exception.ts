@@ -7,6 +7,7 @@ import type { Routine, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { eventBit, recordEvent, stopAfter, type EventName } from './events';
 import { route, type ExceptionName } from './exception-routes';
+import { isHost } from './regimes';
 import { CpuFeature, state } from './state';
 import { getField, getReg, setReg } from './sysregs';
 import { INTERNAL_LINE } from './sysregs/el2';
@@ -71,9 +72,14 @@ export const enterException: Routine = {
     s.set(state.il, s.i32(0));
     s.set(state.ss, s.i32(0));
     s.set(state.uao, s.i32(0));
-    // SCTLR_EL1.SPAN = 0 sets PAN on entry to EL1 (D1.13.3).
-    const pan = s.and(s.and(s.eqi(target, 1), s.eqz(getField(s, 'SCTLR_EL1.SPAN'))), s.get(state.features));
-    s.set(state.pan, s.or(s.get(state.pan), s.andi(pan, CpuFeature.pan)));
+    // SPAN = 0 sets PAN on entry to EL1, and to EL2 where that is the kernel of EL0 (D1.13.3).
+    const span = s.select(
+      s.eqi(target, 1),
+      getField(s, 'SCTLR_EL1.SPAN'),
+      s.or(s.eqz(isHost(s)), getField(s, 'SCTLR_EL2.SPAN')),
+    );
+    const pan = s.and(s.eqz(span), s.nei(s.andi(s.get(state.features), CpuFeature.PAN), 0));
+    s.set(state.pan, s.or(s.get(state.pan), pan));
     s.set(state.holdSkip, s.i32(0));
     atLevel(s, target, (el) => {
       setReg(s, `SPSR_EL${el}`, s.zext(spsr));

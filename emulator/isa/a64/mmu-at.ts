@@ -4,7 +4,7 @@ import type { Routine, StateField, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { Acc } from '../dsl/isa';
 import { Fault, Fsc, raiseAtExternal, raiseAtFault } from './exception-abort';
-import { RegimeCode, translateIn } from './mmu';
+import { currentRegime, RegimeCode, translateIn } from './mmu';
 import { state } from './state';
 import { setReg } from './sysregs';
 
@@ -84,11 +84,16 @@ export const translateAs: Routine = {
     const flags = s.wrap(s.get(common.mail, 2));
     const el = s.get(state.el);
     const asked = s.wrap(s.get(common.mail, 1));
-    const current = s.select(s.eqi(el, 2), s.i32(RegimeCode.el2), s.i32(RegimeCode.el10));
     const isCurrent = s.eqz(asked);
     const user = s.or(s.bit(flags, 8), s.and(isCurrent, s.eqz(el)));
     const acc = s.ori(s.andi(flags, 0xff), Acc.peek);
-    const fault = s.call(translateIn, s.get(common.mail, 0), acc, s.select(isCurrent, current, asked), user);
+    const fault = s.call(
+      translateIn,
+      s.get(common.mail, 0),
+      acc,
+      s.select(isCurrent, currentRegime(s), asked),
+      user,
+    );
     s.set(common.mail, s.zext(fault), 0);
     s.set(common.mail, s.get(common.trPa), 1);
     const what = [

@@ -7,14 +7,16 @@ import type { Routine, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { route } from './exception-routes';
 import { state } from './state';
+import { asidOf, inRegime, regimeRegister, sctlr, type Regime } from './regimes';
 import { getField, getReg } from './sysregs';
+import { controlHolds } from './sysregs/controls';
 
 /**
  * Layout of ctxKey[0]; [1] is TCR, [2] MAIR and [3] VTCR_EL2 (0 while stage 2 is off). TTBRs are not part of it:
  * translations belong to an ASID and a VMID, and software invalidates them when it changes a table.
  */
 export const ContextKey = {
-  /** 1: EL1&0, 2: EL2. */
+  /** Regime.key. */
   regime: [0, 2],
   el0: [2, 1],
   /** SCTLR_ELx.M, WXN, EE. */
@@ -27,6 +29,9 @@ export const ContextKey = {
   dc: [8, 1],
   ptw: [9, 1],
   tge: [10, 1],
+  /** Entries hold whether accesses must be aligned, and in which byte order data is: SCTLR_ELx.A, EE or E0E. */
+  alignAlways: [11, 1],
+  bigEndianData: [12, 1],
   vmid: [32, 16],
   asid: [48, 16],
 } as const;
@@ -43,17 +48,41 @@ function pack(s: Builder, parts: Partial<Record<keyof typeof ContextKey, Val>>):
     .reduce((a, b) => s.or(a, b));
 }
 
-/** The ASID in use: of TTBR1_EL1 if TCR_EL1.A1, 8 or 16 bits. */
-export function currentAsid(s: Builder): Val {
-  const ttbr = s.select(getField(s, 'TCR_EL1.A1'), getReg(s, 'TTBR1_EL1'), getReg(s, 'TTBR0_EL1'));
-  const mask = s.select(getField(s, 'TCR_EL1.AS'), s.i64(0xffff), s.i64(0xff));
-  return s.and(s.shri(ttbr, 48), mask);
-}
-
 /** The VMID in use: 8 bits, 16 with VTCR_EL2.VS. */
 export function currentVmid(s: Builder): Val {
   const mask = s.select(getField(s, 'VTCR_EL2.VS'), s.i64(0xffff), s.i64(0xff));
   return s.and(s.shri(getReg(s, 'VTTBR_EL2'), 48), mask);
+}
+
+/** What follows from the registers of a regime; `user`: for EL0. */
+function inContext(s: Builder, r: Regime, user: Val): void {
+  const hcr = (field: string): Val => controlHolds(s, `HCR_EL2.${field}`);
+  const stage2 = r.stage2
+    ? { vm: hcr('VM'), dc: hcr('DC'), ptw: hcr('PTW'), vmid: currentVmid(s) }
+    : undefined;
+  const byLevel = (el0: string, other: string): Val =>
+    r.twoRanges ? s.select(user, sctlr(s, r, el0), sctlr(s, r, other)) : sctlr(s, r, other);
+  const alignAlways = sctlr(s, r, 'A');
+  const bigEndian = byLevel('E0E', 'EE');
+  const parts = {
+    alignAlways,
+    bigEndianData: bigEndian,
+    regime: s.i64(r.key),
+    mmu: sctlr(s, r, 'M'),
+    wxn: sctlr(s, r, 'WXN'),
+    bigEndianWalk: sctlr(s, r, 'EE'),
+    ...(r.twoRanges ? { el0: user, pan: s.get(state.pan), asid: asidOf(s, r) } : {}),
+    ...(stage2 ? { ...stage2, tge: getField(s, 'HCR_EL2.TGE') } : {}),
+  };
+  s.set(common.ctxKey, pack(s, parts), 0);
+  s.set(common.ctxKey, regimeRegister(s, r, 'TCR'), 1);
+  s.set(common.ctxKey, regimeRegister(s, r, 'MAIR'), 2);
+  const nested = stage2 ? s.or(stage2.vm, stage2.dc) : s.i32(0);
+  s.set(common.ctxKey, s.select(nested, getReg(s, 'VTCR_EL2'), s.i64(0)), 3);
+  s.set(common.alignAlways, alignAlways);
+  s.set(common.bigEndian, bigEndian);
+  s.set(state.spCheck, byLevel('SA0', 'SA'));
+  s.set(state.twoRanges, s.i32(r.twoRanges ? 1 : 0));
 }
 
 /** (): see IsaRoutines.contextKey. */
@@ -63,57 +92,7 @@ export const contextKey: Routine = {
   params: [],
   build: (s: Builder) => {
     const el = s.get(state.el);
-    const sctlr = (field: string, of: 1 | 2): Val => getField(s, `SCTLR_EL${of}.${field}`);
-    s.if(
-      s.eqi(el, 2),
-      () => {
-        s.set(
-          common.ctxKey,
-          pack(s, {
-            regime: s.i64(2),
-            mmu: sctlr('M', 2),
-            wxn: sctlr('WXN', 2),
-            bigEndianWalk: sctlr('EE', 2),
-          }),
-          0,
-        );
-        s.set(common.ctxKey, getReg(s, 'TCR_EL2'), 1);
-        s.set(common.ctxKey, getReg(s, 'MAIR_EL2'), 2);
-        s.set(common.ctxKey, s.i64(0), 3);
-        s.set(common.alignAlways, sctlr('A', 2));
-        s.set(common.bigEndian, sctlr('EE', 2));
-        s.set(state.spCheck, sctlr('SA', 2));
-      },
-      () => {
-        const el0 = s.eqz(el);
-        const hcr = (field: string): Val => getField(s, `HCR_EL2.${field}`);
-        const stage2 = s.or(hcr('VM'), hcr('DC'));
-        s.set(
-          common.ctxKey,
-          pack(s, {
-            regime: s.i64(1),
-            el0,
-            mmu: sctlr('M', 1),
-            wxn: sctlr('WXN', 1),
-            bigEndianWalk: sctlr('EE', 1),
-            pan: s.get(state.pan),
-            vm: hcr('VM'),
-            dc: hcr('DC'),
-            ptw: hcr('PTW'),
-            tge: hcr('TGE'),
-            vmid: currentVmid(s),
-            asid: currentAsid(s),
-          }),
-          0,
-        );
-        s.set(common.ctxKey, getReg(s, 'TCR_EL1'), 1);
-        s.set(common.ctxKey, getReg(s, 'MAIR_EL1'), 2);
-        s.set(common.ctxKey, s.select(stage2, getReg(s, 'VTCR_EL2'), s.i64(0)), 3);
-        s.set(common.alignAlways, sctlr('A', 1));
-        s.set(common.bigEndian, s.select(el0, sctlr('E0E', 1), sctlr('EE', 1)));
-        s.set(state.spCheck, s.select(el0, sctlr('SA0', 1), sctlr('SA', 1)));
-      },
-    );
+    inRegime(s, el, (r) => inContext(s, r, s.eqz(el)));
     s.set(state.fpTrap, route(s, 'fp').to);
   },
 };

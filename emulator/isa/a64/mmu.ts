@@ -1,5 +1,5 @@
 /**
- * Address translation (Arm ARM DDI 0487 D8): stage 1 of the EL1&0 and EL2 regimes, stage 2, and both nested.
+ * Address translation (Arm ARM DDI 0487 D8): stage 1 of the EL1&0, EL2 and EL2&0 regimes, stage 2, and both nested.
  * Routines return 0, or a Fault word that they leave in state.fault too; they never take an exception.
  */
 import type { Builder } from '../../ir/builder';
@@ -10,7 +10,9 @@ import { Fault, Fsc } from './exception-abort';
 import { emitWalk, granuleTg0, granuleTg1, lowMask, outputBits, tooLarge } from './mmu-walk';
 import { combineMemory, stage2Memory } from './mmu-memory';
 import { state } from './state';
+import { isHost, regimeRegister, regimes, sctlr, tcr, usesEl20, type Regime } from './regimes';
 import { getField, getReg } from './sysregs';
+import { controlHolds } from './sysregs/controls';
 
 /** Bit of `acc` beside those of Acc: the access is a stage 1 walk's, to be checked as a read. */
 const WALK = 0x100;
@@ -94,24 +96,10 @@ export const stage2Walk: Routine = {
 
 // --- stage 1 ------------------------------------------------------------------------------------------------------
 
-/** What distinguishes the translation regimes: one column more makes EL2&0 of VHE. */
-interface Regime {
-  readonly name: string;
-  readonly el: 1 | 2;
-  /** Two halves of the address space (TTBR0 and TTBR1), an ASID, EL0. */
-  readonly twoRanges: boolean;
-  readonly ips: string;
-}
-
-const regimes = {
-  el10: { name: 'stage1El1', el: 1, twoRanges: true, ips: 'IPS' },
-  el2: { name: 'stage1El2', el: 2, twoRanges: false, ips: 'PS' },
-} as const satisfies Record<string, Regime>;
-
-/** Is stage 1 of the EL1&0 regime on? HCR_EL2.DC and TGE switch it off. */
+/** Is stage 1 of a regime on? HCR_EL2.DC and TGE switch that of EL1&0 off. */
 function stage1On(s: Builder, r: Regime): Val {
-  const m = getField(s, `SCTLR_EL${r.el}.M`);
-  if (r.el === 2) return m;
+  const m = sctlr(s, r, 'M');
+  if (!r.stage2) return m;
   return s.and(m, s.eqz(s.or(getField(s, 'HCR_EL2.DC'), getField(s, 'HCR_EL2.TGE'))));
 }
 
@@ -122,7 +110,7 @@ function flat(s: Builder, r: Regime, address: Val, acc: Val): void {
   s.set(common.trSize, s.i32(12));
   // Fetches are Normal, data is Device-nGnRnE, but all is Normal write-back with HCR_EL2.DC.
   const plain = s.select(has(s, acc, Acc.exec), s.i32(0x44), s.i32(0));
-  const dc = r.el === 1 ? getField(s, 'HCR_EL2.DC') : s.i32(0);
+  const dc = r.stage2 ? controlHolds(s, 'HCR_EL2.DC') : s.i32(0);
   s.set(state.trMem, s.select(dc, s.i32(0xff), plain));
   s.set(state.trSh, s.select(dc, s.i32(0), s.i32(2)));
   s.ret(s.i32(0));
@@ -131,7 +119,7 @@ function flat(s: Builder, r: Regime, address: Val, acc: Val): void {
 /** Permission check of a leaf: AP, XN and what tables on the way took away (D8.4.1). */
 function permitted(s: Builder, r: Regime, d: Val, tables: Val, acc: Val, user: Val): Val {
   const readOnly = s.or(s.bit(d, 7), s.bit(tables, 62));
-  const wxn = getField(s, `SCTLR_EL${r.el}.WXN`);
+  const wxn = sctlr(s, r, 'WXN');
   const write = has(s, acc, Acc.write);
   const exec = has(s, acc, Acc.exec);
   const xn = s.or(s.bit(d, 54), s.bit(tables, 60));
@@ -155,38 +143,37 @@ function permitted(s: Builder, r: Regime, d: Val, tables: Val, acc: Val, user: V
 function stage1(r: Regime): Routine {
   return {
     k: 'routine',
-    name: r.name,
+    name: `stage1 ${r.name}`,
     params: ['i64', 'i32', 'i32', 'i32'],
     result: 'i32',
     build: (s: Builder, va: Val, acc: Val, user: Val, nested: Val) => {
-      const tcr = (field: string): Val => getField(s, `TCR_EL${r.el}.${field}`);
       const upper = r.twoRanges ? s.bit(va, 55) : s.i32(0);
       const either = (one: () => Val, zero: () => Val): Val =>
         r.twoRanges ? s.select(upper, one(), zero()) : zero();
       const tbi = r.twoRanges
         ? either(
-            () => tcr('TBI1'),
-            () => tcr('TBI0'),
+            () => tcr(s, r, 'TBI1'),
+            () => tcr(s, r, 'TBI0'),
           )
-        : tcr('TBI');
+        : tcr(s, r, 'TBI');
       // The bits that count: without the tag.
       const address = s.select(tbi, s.andi(va, (1n << 56n) - 1n), va);
       s.if(s.eqz(stage1On(s, r)), () => flat(s, r, address, acc));
 
       const refuse = (fsc: number, level: Val): void => fail(s, fsc, level, s.i32(0));
       const tsz = either(
-        () => tcr('T1SZ'),
-        () => tcr('T0SZ'),
+        () => tcr(s, r, 'T1SZ'),
+        () => tcr(s, r, 'T0SZ'),
       );
       const inputBits = s.sub(s.i32(64), tsz);
       const granule = either(
-        () => granuleTg1(s, tcr('TG1')),
-        () => granuleTg0(s, tcr('TG0')),
+        () => granuleTg1(s, tcr(s, r, 'TG1')),
+        () => granuleTg0(s, tcr(s, r, 'TG0')),
       );
       const epd = r.twoRanges
         ? either(
-            () => tcr('EPD1'),
-            () => tcr('EPD0'),
+            () => tcr(s, r, 'EPD1'),
+            () => tcr(s, r, 'EPD0'),
           )
         : s.i32(0);
       // All bits above the input are equal: zero for TTBR0, one for TTBR1.
@@ -203,11 +190,11 @@ function stage1(r: Regime): Routine {
         (rest, n) => s.select(s.leu(inputBits, reach(n)), s.i32(4 - n), rest),
         s.i32(0),
       );
-      const outBits = outputBits(s, tcr(r.ips), s.get(state.paBits));
+      const outBits = outputBits(s, tcr(s, r, 'IPS'), s.get(state.paBits));
       const firstBits = s.sub(inputBits, s.add(granule, s.mul(s.sub(s.i32(3), start), stride)));
       const ttbr = either(
-        () => getReg(s, 'TTBR1_EL1'),
-        () => getReg(s, `TTBR0_EL${r.el}`),
+        () => regimeRegister(s, r, 'TTBR1'),
+        () => regimeRegister(s, r, 'TTBR0'),
       );
       const base = s.andi(ttbr, 0xfffffffffffen);
       s.if(tooLarge(s, base, outBits), () => refuse(Fsc.addressSize, s.i32(0)));
@@ -220,14 +207,14 @@ function stage1(r: Regime): Routine {
         start,
         base: s.and(base, s.not(lowMask(s, s.addi(firstBits, 3)))),
         outBits,
-        big: getField(s, `SCTLR_EL${r.el}.EE`),
-        physical: (ipa) => (r.el === 1 ? throughStage2(s, ipa, nested) : ipa),
+        big: sctlr(s, r, 'EE'),
+        physical: (ipa) => (r.stage2 ? throughStage2(s, ipa, nested) : ipa),
         fail: refuse,
         onTable: (d) => s.assign(tables, s.or(s.read(tables), d)),
       });
       const d = leaf.descriptor;
       s.if(s.eqz(permitted(s, r, d, s.read(tables), acc, user)), () => refuse(Fsc.permission, leaf.level));
-      const attr = s.shru(getReg(s, `MAIR_EL${r.el}`), s.shli(s.bits(d, 2, 3), 3));
+      const attr = s.shru(regimeRegister(s, r, 'MAIR'), s.shli(s.bits(d, 2, 3), 3));
       s.set(common.trPa, leaf.output);
       s.set(common.trSize, leaf.size);
       s.set(state.trMem, s.wrap(s.andi(attr, 0xff)));
@@ -245,7 +232,7 @@ function throughStage2(s: Builder, ipa: Val, nested: Val): Val {
     s.if(fault, () => s.ret(fault));
     // HCR_EL2.PTW: a walk that lands in Device memory is a permission fault (D8.2.11).
     const device = s.eqz(s.andi(s.get(state.s2Mem), 0xc));
-    s.if(s.and(getField(s, 'HCR_EL2.PTW'), device), () => {
+    s.if(s.and(controlHolds(s, 'HCR_EL2.PTW'), device), () => {
       s.set(state.faultIpa, ipa);
       fail(s, Fsc.permission, s.get(state.s2Level), s.i32(Fault.stage2 | Fault.s1ptw));
     });
@@ -256,6 +243,7 @@ function throughStage2(s: Builder, ipa: Val, nested: Val): Val {
 
 const stage1El1 = stage1(regimes.el10);
 const stage1El2 = stage1(regimes.el2);
+const stage1El20 = stage1(regimes.el20);
 
 // --- regimes ------------------------------------------------------------------------------------------------------
 
@@ -268,6 +256,8 @@ export const RegimeCode = {
   stage2: 3,
   /** EL1&0, stage 1 only (walks go through stage 2 all the same). */
   el10Stage1: 4,
+  /** EL2&0. */
+  el20: 5,
 } as const;
 
 /** (va, acc, regime, user: as EL0) -> fault: state.trPa, trSize, trAttr, trMem, trSh. */
@@ -278,14 +268,19 @@ export const translateIn: Routine = {
   result: 'i32',
   build: (s: Builder, va: Val, acc: Val, regime: Val, user: Val) => {
     s.set(state.fault, s.i32(0));
-    const nested = s.or(getField(s, 'HCR_EL2.VM'), getField(s, 'HCR_EL2.DC'));
+    const nested = s.or(controlHolds(s, 'HCR_EL2.VM'), controlHolds(s, 'HCR_EL2.DC'));
     const stage2 = s.local('stage2', nested);
     const fault = s.local('fault', s.i32(0));
+    const isEl20 = s.eqi(regime, RegimeCode.el20);
     s.if(
-      s.eqi(regime, RegimeCode.el2),
+      s.or(isEl20, s.eqi(regime, RegimeCode.el2)),
       () => {
         s.assign(stage2, s.i32(0));
-        s.assign(fault, s.call(stage1El2, va, acc, s.i32(0), s.i32(0)));
+        s.if(
+          isEl20,
+          () => s.assign(fault, s.call(stage1El20, va, acc, user, s.i32(0))),
+          () => s.assign(fault, s.call(stage1El2, va, acc, s.i32(0), s.i32(0))),
+        );
       },
       () =>
         s.if(
@@ -324,6 +319,13 @@ export const translateIn: Routine = {
   },
 };
 
+/** The RegimeCode of the current exception level. */
+export function currentRegime(s: Builder): Val {
+  const el = s.get(state.el);
+  const one = s.select(s.eqi(el, 2), s.i32(RegimeCode.el2), s.i32(RegimeCode.el10));
+  return s.select(usesEl20(s, el), s.i32(RegimeCode.el20), one);
+}
+
 /** Translation as the current exception level accesses memory: see IsaRoutines. */
 export const translate: Routine = {
   k: 'routine',
@@ -332,10 +334,10 @@ export const translate: Routine = {
   result: 'i32',
   build: (s: Builder, va: Val, acc: Val) => {
     const el = s.get(state.el);
-    const hyp = s.eqi(el, 2);
     const asUser = s.and(has(s, acc, Acc.unprivileged), s.eqz(s.get(state.uao)));
-    const user = s.or(s.eqz(el), s.and(s.eqi(el, 1), asUser));
-    const regime = s.select(hyp, s.i32(RegimeCode.el2), s.i32(RegimeCode.el10));
-    s.ret(s.call(translateIn, va, acc, regime, user));
+    // LDTR at EL2 is like LDR, unless EL2 is the kernel of EL0.
+    const kernel = s.or(s.eqi(el, 1), s.and(s.eqi(el, 2), isHost(s)));
+    const user = s.or(s.eqz(el), s.and(kernel, asUser));
+    s.ret(s.call(translateIn, va, acc, currentRegime(s), user));
   },
 };

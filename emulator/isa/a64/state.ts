@@ -9,7 +9,11 @@ export const ZERO = 32;
 export const TRASH = 33;
 
 /** Bits of state.features. */
-export const CpuFeature = { pan: 1, uao: 2 } as const;
+export const CpuFeature = {
+  PAN: 1,
+  UAO: 2,
+  VHE: 4,
+} as const;
 
 export const state = {
   /** X0-X30; [31] the current stack pointer, [32] reads as zero for ever, [33] takes writes to ZR. */
@@ -42,6 +46,8 @@ export const state = {
   fpTrap: layout.field('fpTrap', 4),
   /** SCTLR_ELx.SA or SA0 of the current EL: a misaligned SP used as base faults. */
   spCheck: layout.field('spCheck', 4),
+  /** The current EL translates two ranges of addresses: the upper one has bits 63-55 set. */
+  twoRanges: layout.field('twoRanges', 4),
 
   // --- configuration, set at reset ---
   /** The CPU implements EL2: HVC reaches it, and PSCI answers SMC; otherwise PSCI answers HVC. */

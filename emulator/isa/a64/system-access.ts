@@ -4,7 +4,7 @@ import type { Encoding, TrapRule } from '../dsl/sysreg';
 import { raiseTrap } from './exception';
 import type { A64 } from './sem';
 import { state } from './state';
-import { allHold } from './sysregs';
+import { allHold } from './sysregs/controls';
 
 /** ISS of a trapped MSR, MRS or system instruction (Arm ARM DDI 0487 D17.2.37), without Rt. */
 export function trapIss([op0, op1, crn, crm, op2]: Encoding, isRead: boolean): number {

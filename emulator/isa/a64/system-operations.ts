@@ -12,7 +12,8 @@ import { systemOperations } from './operands-sysops';
 import { row } from './row';
 import { Flag, type A64 } from './sem';
 import { state } from './state';
-import { getField } from './sysregs';
+import { isE2h, isHost } from './regimes';
+import { controlHolds } from './sysregs/controls';
 import { checkTraps, requireLevel } from './system-access';
 import { tlbiOps } from './tlbi';
 
@@ -130,6 +131,7 @@ const cacheOps: readonly Operation[] = [
 
 // --- AT -------------------------------------------------------------------------------------------------------------
 
+/** AT; S1E1x and S1E0x look into EL2&0 in a host, S1E2x whenever that is the regime of EL2 (D8.11.1). */
 function at(
   name: string,
   min: 1 | 2,
@@ -145,7 +147,9 @@ function at(
     exec: (s, rt) => {
       s.syncPc();
       const acc = s.i32(write ? Acc.write : 0);
-      const taken = s.call(addressTranslate, s.x(rt), acc, s.i32(RegimeCode[regime]), s.i32(user ? 1 : 0));
+      const hosts = regime === 'el2' ? isE2h(s) : regime === 'el10Stage1' ? isHost(s) : s.i32(0);
+      const code = s.select(hosts, s.i32(RegimeCode.el20), s.i32(RegimeCode[regime]));
+      const taken = s.call(addressTranslate, s.x(rt), acc, code, s.i32(user ? 1 : 0));
       s.if(taken, () => s.exit('recheck'));
     },
   };
@@ -172,7 +176,7 @@ const tlbis: readonly Operation[] = tlbiOps.map((op, number) => ({
   exec: (s: A64, rt: Operand): void => {
     s.set(common.mail, s.x(rt), 0);
     // HCR_EL2.FB makes operations of EL1 reach all CPUs.
-    const forced: Val = s.and(s.eqi(s.get(state.el), 1), getField(s, 'HCR_EL2.FB'));
+    const forced: Val = s.and(s.eqi(s.get(state.el), 1), controlHolds(s, 'HCR_EL2.FB'));
     s.syncPc();
     s.call(hostCalls.tlbi, s.cpu(), s.i32(number), op.broadcast ? s.i32(1) : forced);
     s.nextWithRecheck();

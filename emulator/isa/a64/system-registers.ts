@@ -8,16 +8,8 @@ import { hostCalls } from './host-calls';
 import { row } from './row';
 import type { A64 } from './sem';
 import { state } from './state';
-import {
-  accessOf,
-  allHold,
-  controlHolds,
-  deviceRegisters,
-  getReg,
-  setReg,
-  sysregs,
-  type Sysreg,
-} from './sysregs';
+import { accessOf, deviceRegisters, getReg, setReg, sysregNamed, sysregs, type Sysreg } from './sysregs';
+import { allHold, controlHolds } from './sysregs/controls';
 import { checkTraps, requireLevel, trapIss } from './system-access';
 
 type Shape = 'o0' | 'op1' | 'CRn' | 'CRm' | 'op2';
@@ -49,6 +41,18 @@ function check(s: A64, r: Sysreg, isRead: boolean, rt: Operand): void {
   if (r.fp) s.checkFP();
 }
 
+/** Does the access reach the register of EL2 instead (FEAT_VHE)? Arm ARM DDI 0487 D17.1.5. */
+function isRedirected(s: A64, r: Sysreg): Val {
+  const el = s.get(state.el);
+  const hcr = getReg(s, 'HCR_EL2');
+  const atEl2 = s.and(s.eqi(el, 2), s.bit(hcr, 34));
+  if (!r.e2hAtEl0) return atEl2;
+  const host = s.and(s.bit(hcr, 34), s.bit(hcr, 27));
+  return s.or(atEl2, s.and(s.eqz(el), host));
+}
+
+const valueOf = (s: A64, r: Sysreg): Val => (r.read ? r.read(s, accessOf(s)) : getReg(s, r.name));
+
 function readRegister(s: A64, r: Sysreg, rt: Operand): void {
   if (r.min === 3) return s.undefinedInstruction();
   check(s, r, true, rt);
@@ -58,7 +62,8 @@ function readRegister(s: A64, r: Sysreg, rt: Operand): void {
     s.setX(rt, s.get(common.mail, 0));
     return;
   }
-  s.setX(rt, r.read ? r.read(s, accessOf(s)) : getReg(s, r.name));
+  const own = valueOf(s, r);
+  s.setX(rt, r.e2h ? s.select(isRedirected(s, r), valueOf(s, sysregNamed(r.e2h)), own) : own);
 }
 
 function store(s: A64, r: Sysreg, v: Val): void {
@@ -79,11 +84,19 @@ function store(s: A64, r: Sysreg, v: Val): void {
 function writeRegister(s: A64, r: Sysreg, rt: Operand): void {
   if (r.min === 3) return s.undefinedInstruction();
   check(s, r, false, rt);
-  store(s, r, s.x(rt));
+  const v = s.x(rt);
+  const host = r.e2h === undefined ? undefined : sysregNamed(r.e2h);
+  if (host)
+    s.if(
+      isRedirected(s, r),
+      () => store(s, host, v),
+      () => store(s, r, v),
+    );
+  else store(s, r, v);
   if (r.board) {
     s.if(s.eqz(s.get(common.stopRequest)), () => s.set(common.stopRequest, s.i32(StopReason.board)));
     s.nextWithRecheck();
-  } else if (r.context) s.nextWithRecheck();
+  } else if (r.context || host?.context) s.nextWithRecheck();
   else if (r.irq) s.if(s.get(common.irqLines), () => s.nextWithRecheck());
 }
 

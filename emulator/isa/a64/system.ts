@@ -15,6 +15,7 @@ import { row } from './row';
 import type { A64 } from './sem';
 import { CpuFeature, state } from './state';
 import { sysregNamed } from './sysregs';
+import { controlHolds } from './sysregs/controls';
 import { systemOperationRows } from './system-operations';
 import { systemRegisterRows } from './system-registers';
 
@@ -253,8 +254,7 @@ function privileged(s: A64): void {
 
 /** EL0 may touch DAIF only with SCTLR_EL1.UMA. */
 function mayMask(s: A64, op2: number, imm: Operand): void {
-  const uma = s.bit(s.get(sysregNamed('SCTLR_EL1').storage!.field), 9);
-  s.if(s.and(s.eqz(s.get(state.el)), s.eqz(uma)), () => {
+  s.if(s.and(s.eqz(s.get(state.el)), controlHolds(s, '!SCTLR_EL1.UMA')), () => {
     // ISS of MSR (immediate): Op0 0, Op1 3, CRn 4, Rt 31, CRm the immediate.
     const fixed = (op2 << 17) | (3 << 14) | (4 << 10) | (31 << 5);
     s.raise(raiseTrap, s.i32(1), s.ori(s.shli(s.imm(imm, 'i32'), 1), fixed));
@@ -295,7 +295,7 @@ const pstateRows: readonly Row<A64>[] = [
     feature: 'PAN',
     doc: 'Sets or clears PSTATE.PAN: privileged access to user memory faults.',
     exec: (s, f) => {
-      feature(s, CpuFeature.pan);
+      feature(s, CpuFeature.PAN);
       privileged(s);
       s.set(state.pan, s.andi(s.imm(f.CRm, 'i32'), 1));
       s.nextWithRecheck();
@@ -306,7 +306,7 @@ const pstateRows: readonly Row<A64>[] = [
     feature: 'UAO',
     doc: 'Sets or clears PSTATE.UAO: LDTR and STTR act with the privileges of the exception level.',
     exec: (s, f) => {
-      feature(s, CpuFeature.uao);
+      feature(s, CpuFeature.UAO);
       privileged(s);
       s.set(state.uao, s.andi(s.imm(f.CRm, 'i32'), 1));
     },

@@ -1,14 +1,17 @@
 /** TLBI: which translations each operation invalidates, in terms of TLB banks (Arm ARM DDI 0487 D8.13.5). */
 import type { StateField } from '../../ir/nodes';
 import { contextPart } from './mmu-context';
+import { regimes } from './regimes';
 import { sysregNamed } from './sysregs';
 
 /** How far an operation reaches. */
 type Scope =
+  /** EL1&0 of the current VMID, or EL2&0 for a host. */
+  | 'current'
+  /** The same of one ASID. */
+  | 'asid'
   /** EL1&0 of the current VMID. */
   | 'vmid'
-  /** EL1&0 of the current VMID and an ASID. */
-  | 'asid'
   /** EL1&0, all VMIDs. */
   | 'el1'
   | 'el2';
@@ -28,12 +31,12 @@ interface TlbiOp {
  * cannot be looked up in a TLB that holds both stages combined: IPAS2E1 drops the VMID.
  */
 const base: readonly (readonly [name: string, scope: Scope, byVa: boolean, min: 1 | 2])[] = [
-  ['vmalle1', 'vmid', false, 1],
-  ['vae1', 'vmid', true, 1],
+  ['vmalle1', 'current', false, 1],
+  ['vae1', 'current', true, 1],
   ['aside1', 'asid', false, 1],
-  ['vaae1', 'vmid', true, 1],
-  ['vale1', 'vmid', true, 1],
-  ['vaale1', 'vmid', true, 1],
+  ['vaae1', 'current', true, 1],
+  ['vale1', 'current', true, 1],
+  ['vaale1', 'current', true, 1],
   ['ipas2e1', 'vmid', false, 2],
   ['ipas2le1', 'vmid', false, 2],
   ['alle2', 'el2', false, 2],
@@ -66,15 +69,22 @@ export function tlbiSelection(
   const read = (register: string): bigint => get(sysregNamed(register).storage!.field);
   const wide = (read('VTCR_EL2') >> 19n) & 1n;
   const vmid = Number((read('VTTBR_EL2') >> 48n) & (wide ? 0xffffn : 0xffn));
-  const asidMask = (read('TCR_EL1') >> 36n) & 1n ? 0xffffn : 0xffn;
-  const asid = Number((operand >> 48n) & asidMask);
-  const el1 = (k: bigint): boolean => contextPart(k, 'regime') === 1;
+  const el1 = (k: bigint): boolean => contextPart(k, 'regime') === regimes.el10.key;
   const inVmid = (k: bigint): boolean => el1(k) && contextPart(k, 'vmid') === vmid;
+  // A host's operations for EL1&0 act on its own regime, EL2&0, and those for EL2 whenever EL2 has that regime.
+  const hcr = read('HCR_EL2');
+  const e2h = ((hcr >> 34n) & 1n) === 1n;
+  const host = e2h && ((hcr >> 27n) & 1n) === 1n;
+  const asidMask = (read(host ? 'TCR_EL2' : 'TCR_EL1') >> 36n) & 1n ? 0xffffn : 0xffn;
+  const asid = Number((operand >> 48n) & asidMask);
+  const ofEl2 = (k: bigint): boolean => contextPart(k, 'regime') === (e2h ? regimes.el20 : regimes.el2).key;
+  const current = host ? ofEl2 : inVmid;
   const matches: Record<Scope, (k: bigint) => boolean> = {
+    current,
+    asid: (k) => current(k) && contextPart(k, 'asid') === asid,
     vmid: inVmid,
-    asid: (k) => inVmid(k) && contextPart(k, 'asid') === asid,
     el1,
-    el2: (k) => contextPart(k, 'regime') === 2,
+    el2: ofEl2,
   };
   const bank = (key: readonly bigint[]): boolean => matches[o.scope](key[0] ?? 0n);
   if (!o.byVa) return { bank };

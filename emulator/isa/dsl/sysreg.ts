@@ -45,6 +45,17 @@ export interface SysregSpec {
   /** Bits that a write can change; the others keep their value. Default: all. */
   readonly mask?: bigint;
   readonly fields?: Readonly<Record<string, Bits>>;
+  /** The fields while HCR_EL2.E2H is set, where that changes the layout. */
+  readonly e2hFields?: Readonly<Record<string, Bits>>;
+  /**
+   * FEAT_VHE: the register of EL2 that this encoding reaches at EL2 while HCR_EL2.E2H is set, and whose controls take the
+   * place of this one's for EL0 while TGE is set too. This register is then `NAME_EL12` (`NAME_EL02` for one of EL0).
+   */
+  readonly e2h?: string;
+  /** As `e2h`, for EL0 of a host too (E2H and TGE): the timers. */
+  readonly e2hAtEl0?: boolean;
+  /** Another name of a register that stands in the table: `NAME_EL12`. Views leave it out. */
+  readonly alias?: boolean;
   readonly doc: string;
   readonly trap?: readonly TrapRule[];
   /** Writing it changes how addresses are translated or what traps. */
@@ -108,12 +119,6 @@ export function parseControl(text: Control): ParsedControl {
   if (!m) throw new Error(`'${text}' is not a control such as HCR_EL2.TVM`);
   const values = m[1] ? [0n] : m[4]?.split('|').map((v) => BigInt(v));
   return { register: m[2]!, field: m[3]!, values };
-}
-
-/** The control as a statement of fact, for people: `HCR_EL2.TVM = 1`. */
-export function controlText(text: Control, value: bigint): string {
-  const c = parseControl(text);
-  return `${c.register}.${c.field} = ${value}`;
 }
 
 /** `S3_4_C1_C1_0`, the generic name of an encoding. */

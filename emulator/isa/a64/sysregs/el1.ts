@@ -19,6 +19,50 @@ export const sctlrFields: Readonly<Record<string, Bits>> = {
   EE: 25,
 };
 
+/** SCTLR of a regime that has EL0: EL1&0, EL2&0. */
+export const sctlrUserFields: Readonly<Record<string, Bits>> = {
+  ...sctlrFields,
+  SA0: 4,
+  CP15BEN: 5,
+  ITD: 7,
+  SED: 8,
+  DZE: 14,
+  UCT: 15,
+  nTWI: 16,
+  nTWE: 18,
+  IESB: 21,
+  SPAN: 23,
+  E0E: 24,
+  UCI: 26,
+};
+
+/** TCR of a regime with two ranges: EL1&0, EL2&0. */
+export const tcrFields: Readonly<Record<string, Bits>> = {
+  T0SZ: [5, 0],
+  EPD0: 7,
+  IRGN0: [9, 8],
+  ORGN0: [11, 10],
+  SH0: [13, 12],
+  TG0: [15, 14],
+  T1SZ: [21, 16],
+  A1: 22,
+  EPD1: 23,
+  IRGN1: [25, 24],
+  ORGN1: [27, 26],
+  SH1: [29, 28],
+  TG1: [31, 30],
+  IPS: [34, 32],
+  AS: 36,
+  TBI0: 37,
+  TBI1: 38,
+  HA: 39,
+  HD: 40,
+  HPD0: 41,
+  HPD1: 42,
+};
+
+export const ttbrFields: Readonly<Record<string, Bits>> = { ASID: [63, 48], BADDR: [47, 1], CnP: 0 };
+
 /** SPSR_ELx for an exception from AArch64. */
 export const spsrFields: Readonly<Record<string, Bits>> = {
   N: 31,
@@ -58,24 +102,11 @@ const implementation: readonly SysregRow[] = (
 export const el1Registers: readonly SysregRow[] = [
   sysreg('SCTLR_EL1', [3, 0, 1, 0, 0], {
     min: 1,
+    e2h: 'SCTLR_EL2',
     doc: 'System control of EL1 and EL0: MMU, caches, alignment, traps from EL0',
     // Reset value of Cortex-A57 (TRM 4.3.30): little-endian, MMU and caches off.
     reset: 0x00c50838n,
-    fields: {
-      ...sctlrFields,
-      SA0: 4,
-      CP15BEN: 5,
-      ITD: 7,
-      SED: 8,
-      UMA: 9,
-      DZE: 14,
-      UCT: 15,
-      nTWI: 16,
-      nTWE: 18,
-      SPAN: 23,
-      E0E: 24,
-      UCI: 26,
-    },
+    fields: { ...sctlrUserFields, UMA: 9 },
     trap: vmControls,
     context: true,
   }),
@@ -87,6 +118,7 @@ export const el1Registers: readonly SysregRow[] = [
   }),
   sysreg('CPACR_EL1', [3, 0, 1, 0, 2], {
     min: 1,
+    e2h: 'CPTR_EL2',
     doc: 'Architectural feature access: FP and SIMD at EL0 and EL1',
     fields: { FPEN: [21, 20], TTA: 28 },
     mask: 0x10300000n,
@@ -95,50 +127,40 @@ export const el1Registers: readonly SysregRow[] = [
   }),
   sysreg('TTBR0_EL1', [3, 0, 2, 0, 0], {
     min: 1,
+    e2h: 'TTBR0_EL2',
     doc: 'Translation table of the lower half of the EL1 and EL0 address space',
-    fields: { ASID: [63, 48], BADDR: [47, 1], CnP: 0 },
+    fields: ttbrFields,
     trap: vmControls,
     context: true,
   }),
   sysreg('TTBR1_EL1', [3, 0, 2, 0, 1], {
     min: 1,
+    e2h: 'TTBR1_EL2',
     doc: 'Translation table of the upper half of the EL1 and EL0 address space',
-    fields: { ASID: [63, 48], BADDR: [47, 1], CnP: 0 },
+    fields: ttbrFields,
     trap: vmControls,
     context: true,
   }),
   sysreg('TCR_EL1', [3, 0, 2, 0, 2], {
     min: 1,
+    e2h: 'TCR_EL2',
     doc: 'Translation control of EL1 and EL0: sizes, granules, attributes of walks',
-    fields: {
-      T0SZ: [5, 0],
-      EPD0: 7,
-      IRGN0: [9, 8],
-      ORGN0: [11, 10],
-      SH0: [13, 12],
-      TG0: [15, 14],
-      T1SZ: [21, 16],
-      A1: 22,
-      EPD1: 23,
-      IRGN1: [25, 24],
-      ORGN1: [27, 26],
-      SH1: [29, 28],
-      TG1: [31, 30],
-      IPS: [34, 32],
-      AS: 36,
-      TBI0: 37,
-      TBI1: 38,
-    },
+    fields: tcrFields,
     trap: vmControls,
     context: true,
   }),
   sysreg('SPSR_EL1', [3, 0, 4, 0, 0], {
     min: 1,
+    e2h: 'SPSR_EL2',
     doc: 'PSTATE saved by an exception to EL1',
     fields: spsrFields,
     mask: 0xffffffffn,
   }),
-  sysreg('ELR_EL1', [3, 0, 4, 0, 1], { min: 1, doc: 'Return address of an exception to EL1' }),
+  sysreg('ELR_EL1', [3, 0, 4, 0, 1], {
+    min: 1,
+    e2h: 'ELR_EL2',
+    doc: 'Return address of an exception to EL1',
+  }),
   sysreg('SP_EL0', [3, 0, 4, 1, 0], {
     min: 1,
     doc: 'Stack pointer of EL0',
@@ -223,24 +245,32 @@ export const el1Registers: readonly SysregRow[] = [
   }),
   sysreg('AFSR0_EL1', [3, 0, 5, 1, 0], {
     min: 1,
+    e2h: 'AFSR0_EL2',
     doc: 'Auxiliary fault status of EL1',
     trap: vmControls,
     mask: 0n,
   }),
   sysreg('AFSR1_EL1', [3, 0, 5, 1, 1], {
     min: 1,
+    e2h: 'AFSR1_EL2',
     doc: 'Auxiliary fault status of EL1',
     trap: vmControls,
     mask: 0n,
   }),
   sysreg('ESR_EL1', [3, 0, 5, 2, 0], {
     min: 1,
+    e2h: 'ESR_EL2',
     doc: 'Exception syndrome of EL1',
     fields: esrFields,
     mask: 0xffffffffn,
     trap: vmControls,
   }),
-  sysreg('FAR_EL1', [3, 0, 6, 0, 0], { min: 1, doc: 'Fault address of EL1', trap: vmControls }),
+  sysreg('FAR_EL1', [3, 0, 6, 0, 0], {
+    min: 1,
+    e2h: 'FAR_EL2',
+    doc: 'Fault address of EL1',
+    trap: vmControls,
+  }),
   sysreg('PAR_EL1', [3, 0, 7, 4, 0], {
     min: 1,
     doc: 'Result of the last AT instruction',
@@ -248,6 +278,7 @@ export const el1Registers: readonly SysregRow[] = [
   }),
   sysreg('MAIR_EL1', [3, 0, 10, 2, 0], {
     min: 1,
+    e2h: 'MAIR_EL2',
     doc: 'Memory attributes that descriptors of EL1 tables index',
     fields: Object.fromEntries(
       [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [`Attr${n}`, [8 * n + 7, 8 * n] as const]),
@@ -257,12 +288,14 @@ export const el1Registers: readonly SysregRow[] = [
   }),
   sysreg('AMAIR_EL1', [3, 0, 10, 3, 0], {
     min: 1,
+    e2h: 'AMAIR_EL2',
     doc: 'Auxiliary memory attributes of EL1',
     trap: vmControls,
     mask: 0n,
   }),
   sysreg('VBAR_EL1', [3, 0, 12, 0, 0], {
     min: 1,
+    e2h: 'VBAR_EL2',
     doc: 'Vector base of EL1',
     fields: { BASE: [63, 11] },
     mask: 0xfffffffffffff800n,
@@ -306,6 +339,7 @@ export const el1Registers: readonly SysregRow[] = [
   }),
   sysreg('CONTEXTIDR_EL1', [3, 0, 13, 0, 1], {
     min: 1,
+    e2h: 'CONTEXTIDR_EL2',
     doc: 'Context ID, for debug and trace',
     fields: { PROCID: [31, 0] },
     mask: 0xffffffffn,

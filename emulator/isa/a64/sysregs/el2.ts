@@ -1,11 +1,30 @@
 /** Registers of EL2: trap control, stage 2 translation, exceptions (Arm ARM DDI 0487 D17.2). */
-import { sysreg, type SysregRow } from '../../dsl/sysreg';
+import type { Builder } from '../../../ir/builder';
+import type { Val } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
-import { state } from '../state';
-import { esrFields, sctlrFields, spsrFields } from './el1';
+import { sysreg, type RegisterAccess, type SysregRow } from '../../dsl/sysreg';
+import { CpuFeature, state } from '../state';
+import { esrFields, sctlrFields, sctlrUserFields, spsrFields, tcrFields, ttbrFields } from './el1';
 
 /** Bit of state.irqLines that makes the machine loop look at interrupts which come from registers of the CPU itself. */
 export const INTERNAL_LINE = 0x80;
+
+/** Bits that exist on CPUs with a feature. */
+export const bitsWith = (s: Builder, feature: keyof typeof CpuFeature, bits: bigint): Val =>
+  s.select(s.andi(s.get(state.features), CpuFeature[feature]), s.i64(bits), s.i64(0));
+
+const E2H = 34;
+
+/** Reads a register whose layout depends on HCR_EL2.E2H: the bits of each layout; `ones` are RES1 without E2H. */
+export const byLayout =
+  (name: string, plain: bigint, e2h: bigint, ones = 0n) =>
+  (s: Builder, r: RegisterAccess): Val => {
+    const v = r.get(name);
+    return s.select(s.bit(r.get('HCR_EL2'), E2H), s.andi(v, e2h), s.ori(s.andi(v, plain), ones));
+  };
+
+/** Writable bits of HCR_EL2 in Armv8.0. */
+const HCR = 0x3ffffffffn;
 
 export const el2Registers: readonly SysregRow[] = [
   sysreg('VPIDR_EL2', [3, 4, 0, 0, 0], { min: 2, doc: 'MIDR_EL1 as EL1 reads it', mask: 0xffffffffn }),
@@ -15,6 +34,7 @@ export const el2Registers: readonly SysregRow[] = [
     doc: 'System control of EL2: MMU, caches, alignment',
     reset: 0x30c50830n,
     fields: sctlrFields,
+    e2hFields: sctlrUserFields,
     context: true,
   }),
   sysreg('ACTLR_EL2', [3, 4, 1, 0, 1], { min: 2, doc: 'Auxiliary control of EL2' }),
@@ -22,7 +42,6 @@ export const el2Registers: readonly SysregRow[] = [
     min: 2,
     doc: 'Hypervisor configuration: stage 2, what EL1 and EL0 trap to EL2, virtual interrupts',
     reset: 0n,
-    mask: 0x3ffffffffn,
     fields: {
       VM: 0,
       SWIO: 1,
@@ -57,11 +76,12 @@ export const el2Registers: readonly SysregRow[] = [
       RW: 31,
       CD: 32,
       ID: 33,
+      E2H,
     },
     context: true,
     irq: true,
     write: (s, v, r) => {
-      r.set('HCR_EL2', s.andi(v, 0x3ffffffffn));
+      r.set('HCR_EL2', s.and(v, s.or(s.i64(HCR), bitsWith(s, 'VHE', 1n << 34n))));
       // VF, VI and VSE are interrupt lines of their own.
       const lines = s.andi(s.get(common.irqLines), ~INTERNAL_LINE);
       const virtual = s.nei(s.bits(v, 6, 3), 0);
@@ -78,9 +98,10 @@ export const el2Registers: readonly SysregRow[] = [
   sysreg('CPTR_EL2', [3, 4, 1, 1, 2], {
     min: 2,
     doc: 'Architectural feature trap: FP, SIMD, trace',
-    reset: 0x33ffn,
-    mask: 0x80100400n,
+    mask: 0x90300400n,
     fields: { TCPAC: 31, TTA: 20, TFP: 10 },
+    e2hFields: { TCPAC: 31, TTA: 28, FPEN: [21, 20] },
+    read: byLayout('CPTR_EL2', 0x80100400n, 0x90300000n, 0x33ffn),
     context: true,
   }),
   sysreg('HSTR_EL2', [3, 4, 1, 1, 3], {
@@ -92,8 +113,16 @@ export const el2Registers: readonly SysregRow[] = [
   sysreg('HACR_EL2', [3, 4, 1, 1, 7], { min: 2, doc: 'Auxiliary traps', mask: 0n }),
   sysreg('TTBR0_EL2', [3, 4, 2, 0, 0], {
     min: 2,
-    doc: 'Translation table of EL2',
+    doc: 'Translation table of EL2; with HCR_EL2.E2H of the lower half of its address space',
     fields: { BADDR: [47, 1], CnP: 0 },
+    e2hFields: ttbrFields,
+    context: true,
+  }),
+  sysreg('TTBR1_EL2', [3, 4, 2, 0, 1], {
+    min: 2,
+    doc: 'Translation table of the upper half of the EL2 address space, with HCR_EL2.E2H',
+    fields: ttbrFields,
+    feature: 'VHE',
     context: true,
   }),
   sysreg('TCR_EL2', [3, 4, 2, 0, 2], {
@@ -107,7 +136,11 @@ export const el2Registers: readonly SysregRow[] = [
       TG0: [15, 14],
       PS: [18, 16],
       TBI: 20,
+      HA: 21,
+      HD: 22,
+      HPD: 24,
     },
+    e2hFields: tcrFields,
     context: true,
   }),
   sysreg('VTTBR_EL2', [3, 4, 2, 1, 0], {
@@ -195,6 +228,13 @@ export const el2Registers: readonly SysregRow[] = [
     fields: { RR: 1, AA64: 0 },
     reset: 1n,
     mask: 0n,
+  }),
+  sysreg('CONTEXTIDR_EL2', [3, 4, 13, 0, 1], {
+    min: 2,
+    doc: 'Context ID of EL2, for debug and trace',
+    fields: { PROCID: [31, 0] },
+    mask: 0xffffffffn,
+    feature: 'VHE',
   }),
   sysreg('TPIDR_EL2', [3, 4, 13, 0, 2], {
     min: 2,

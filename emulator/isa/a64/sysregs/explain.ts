@@ -1,6 +1,6 @@
 /** Why an access to a system register trapped, in words, from the rules of its row. */
-import { controlText } from '../../dsl/sysreg';
-import { explainControl, sysregNamed } from '.';
+import { sysregNamed } from '.';
+import { explainControl } from './controls';
 
 /**
  * The rule by which an access from `el` traps with these register values, as text such as
@@ -19,7 +19,7 @@ export function explainAccess(
       [t.when].flat().every((c) => explainControl(c, read).holds),
   );
   if (!rule) return undefined;
-  const because = [rule.when].flat().map((c) => controlText(c, explainControl(c, read).value));
+  const because = [rule.when].flat().map((c) => explainControl(c, read).text);
   const tge = rule.to === 1 && el === 0 && explainControl('HCR_EL2.TGE', read).holds;
   if (tge) because.push('HCR_EL2.TGE = 1');
   const what = dir === 'r' ? 'a read' : 'a write';

@@ -264,10 +264,13 @@ export const idRegisters: readonly SysregRow[] = [
     trap: [],
     // DZP tells what DC ZVA would do here: Arm ARM DDI 0487 D17.2.35.
     read: (s, r) => {
+      const hcr = r.get('HCR_EL2');
+      const host = s.and(s.bit(hcr, 34), s.bit(hcr, 27));
       const el0 = s.eqz(s.get(state.el));
       const below2 = s.ltu(s.get(state.el), s.i32(2));
-      const hyp = s.and(below2, s.bit(r.get('HCR_EL2'), 28));
-      const os = s.and(el0, s.eqz(s.bit(r.get('SCTLR_EL1'), 14)));
+      const hyp = s.and(s.and(below2, s.bit(hcr, 28)), s.eqz(host));
+      const sctlr = s.select(host, r.get('SCTLR_EL2'), r.get('SCTLR_EL1'));
+      const os = s.and(el0, s.eqz(s.bit(sctlr, 14)));
       return s.or(s.i64(4), s.zext(s.shli(s.or(hyp, os), 4)));
     },
   }),

@@ -1,15 +1,7 @@
 /** All system registers, their storage in the CPU block, and how IR and TypeScript reach them by name. */
 import type { Builder } from '../../../ir/builder';
 import type { StateField, Val } from '../../../ir/nodes';
-import {
-  bitRange,
-  encodingKey,
-  parseControl,
-  type Control,
-  type Encoding,
-  type RegisterAccess,
-  type SysregRow,
-} from '../../dsl/sysreg';
+import { bitRange, encodingKey, type Encoding, type RegisterAccess, type SysregRow } from '../../dsl/sysreg';
 import { layout } from '../state';
 import { debugRegisters } from './debug';
 import { el1Registers } from './el1';
@@ -40,8 +32,27 @@ const groups: readonly (readonly [SysregGroup, readonly SysregRow[]])[] = [
   ['pmu', pmuRegisters],
 ];
 
+/** `SCTLR_EL12`, `CNTP_CTL_EL02`: the register of EL1 or EL0 itself, from a host at EL2 (Arm ARM DDI 0487 D17.1.5). */
+function hostsName(row: SysregRow): SysregRow {
+  const { e2h: _redirected, e2hAtEl0: _also, enc, ...rest } = row;
+  return {
+    ...rest,
+    name: `${row.name}2`,
+    enc: [enc[0], 5, enc[2], enc[3], enc[4]],
+    min: 2,
+    trap: [],
+    same: row.same ?? row.name,
+    feature: 'VHE',
+    alias: true,
+    doc: `${row.name} from EL2, with HCR_EL2.E2H`,
+    undefinedWhen: (s, r) => s.eqz(s.bit(r.get('HCR_EL2'), 34)),
+  };
+}
+
 function place(): Sysreg[] {
-  const rows = groups.flatMap(([group, list]) => list.map((row) => ({ group, row })));
+  const rows = groups.flatMap(([group, list]) =>
+    list.flatMap((row) => [row, ...(row.e2h ? [hostsName(row)] : [])]).map((row) => ({ group, row })),
+  );
   const own = new Map<string, StateField>();
   for (const { row } of rows) {
     // No model has EL3, so its registers need no state.
@@ -106,46 +117,23 @@ export const accessOf = (s: Builder): RegisterAccess => ({
   set: (name, v) => setReg(s, name, v),
 });
 
-/** lsb and width of a named field. */
-export function fieldRange(register: string, field: string): { lsb: number; width: number } {
-  const bits = sysregNamed(register).fields?.[field];
+/** lsb and width of a named field; `e2h`: in the layout that HCR_EL2.E2H gives the register. */
+export function fieldRange(register: string, field: string, e2h = false): { lsb: number; width: number } {
+  const row = sysregNamed(register);
+  const bits = (e2h ? row.e2hFields?.[field] : undefined) ?? row.fields?.[field] ?? row.e2hFields?.[field];
   if (bits === undefined) throw new Error(`${register} has no field ${field}`);
   return bitRange(bits);
 }
 
-/** A named field such as `HCR_EL2.TGE`, as an i32. */
+/** A named field such as `HCR_EL2.TGE`, as an i32. Where E2H moves it, it is read where it is now. */
 export function getField(s: Builder, text: string): Val {
   const [register = '', field = ''] = text.split('.');
-  const { lsb, width } = fieldRange(register, field);
-  return s.to('i32', s.bits(getReg(s, register), lsb, width));
-}
-
-/** Does a control hold? i32, 0 or 1. */
-export function controlHolds(s: Builder, text: Control): Val {
-  const c = parseControl(text);
-  const v = getField(s, `${c.register}.${c.field}`);
-  const { width } = fieldRange(c.register, c.field);
-  if (!c.values) return width === 1 ? v : s.nei(v, 0);
-  return c.values.map((n) => s.eqi(v, n)).reduce((a, b) => s.or(a, b));
-}
-
-/** Do all controls hold? */
-export function allHold(s: Builder, when: Control | readonly Control[]): Val {
-  return [when]
-    .flat()
-    .map((c) => controlHolds(s, c))
-    .reduce((a, b) => s.and(a, b), s.i32(1));
-}
-
-/** A control read by the debugger: does it hold, and what is the field's value? */
-export function explainControl(
-  text: Control,
-  read: (register: string) => bigint,
-): { holds: boolean; value: bigint } {
-  const c = parseControl(text);
-  const { lsb, width } = fieldRange(c.register, c.field);
-  const value = (read(c.register) >> BigInt(lsb)) & ((1n << BigInt(width)) - 1n);
-  return { holds: c.values ? c.values.includes(value) : value !== 0n, value };
+  const v = getReg(s, register);
+  const at = ({ lsb, width }: { lsb: number; width: number }): Val => s.to('i32', s.bits(v, lsb, width));
+  const plain = fieldRange(register, field);
+  const moved = fieldRange(register, field, true);
+  if (plain.lsb === moved.lsb) return at(plain);
+  return s.select(getField(s, 'HCR_EL2.E2H'), at(moved), at(plain));
 }
 
 /** Registers that a device implements, physical and virtual, in the order of their numbers in host calls. */

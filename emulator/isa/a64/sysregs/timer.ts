@@ -5,6 +5,8 @@
 import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
+import { state } from '../state';
+import { byLayout } from './el2';
 import { sysreg, type Encoding, type RegisterAccess, type SysregRow, type TrapRule } from '../../dsl/sysreg';
 
 /** log2 of the instructions in a tick of the counter. */
@@ -17,6 +19,20 @@ export function physicalCount(s: Builder): Val {
 
 const virtualCount = (s: Builder, r: RegisterAccess): Val => s.sub(physicalCount(s), r.get('CNTVOFF_EL2'));
 
+/** CNTVCT_EL0 as software reads it: a host with HCR_EL2.E2H has no offset, nor has its EL0 with TGE (D11.2.3). */
+function virtualCountHere(s: Builder, r: RegisterAccess): Val {
+  const hcr = r.get('HCR_EL2');
+  const el = s.get(state.el);
+  const host = s.or(s.eqi(el, 2), s.and(s.eqz(el), s.bit(hcr, 27)));
+  return s.select(s.and(s.bit(hcr, 34), host), physicalCount(s), virtualCount(s, r));
+}
+
+/** A control of CNTHCTL_EL2 over EL1 and EL0: none over EL0 of a host, which has controls of its own. */
+const hypControls = (plain: string, e2h: string): readonly TrapRule[] => [
+  { when: ['!HCR_EL2.E2H', `!CNTHCTL_EL2.${plain}`], to: 2 },
+  { when: ['HCR_EL2.E2H', '!HCR_EL2.TGE', `!CNTHCTL_EL2.${e2h}`], to: 2 },
+];
+
 interface Timer {
   readonly prefix: string;
   readonly suffix: string;
@@ -25,23 +41,33 @@ interface Timer {
   readonly what: string;
   readonly count: (s: Builder, r: RegisterAccess) => Val;
   readonly trap: readonly TrapRule[];
+  readonly feature?: string;
+  /** Prefix and suffix of the timer that a host reaches by these encodings. */
+  readonly host?: readonly [prefix: string, suffix: string];
 }
 
 /** The three registers of one timer. */
-function timer({ prefix, suffix, op, min, what, count, trap }: Timer): SysregRow[] {
+function timer({ prefix, suffix, op, min, what, count, trap, feature, host }: Timer): SysregRow[] {
   const reg = (kind: string): string => `${prefix}_${kind}_${suffix}`;
   const enc = (op2: number): Encoding => [...op, op2];
-  const shared = { min, trap, irq: true, board: true } as const;
+  const shared = (kind: string) => ({
+    min,
+    trap,
+    irq: true,
+    board: true,
+    ...(feature === undefined ? {} : { feature }),
+    ...(host ? { e2h: `${host[0]}_${kind}_${host[1]}`, e2hAtEl0: true } : {}),
+  });
   return [
     sysreg(reg('TVAL'), enc(0), {
-      ...shared,
+      ...shared('TVAL'),
       doc: `Ticks until the ${what} timer fires`,
       same: reg('CVAL'),
       read: (s, r) => s.andi(s.sub(r.get(reg('CVAL')), count(s, r)), 0xffffffffn),
       write: (s, v, r) => r.set(reg('CVAL'), s.add(count(s, r), s.sext(s.wrap(v)))),
     }),
     sysreg(reg('CTL'), enc(1), {
-      ...shared,
+      ...shared('CTL'),
       doc: `Control of the ${what} timer`,
       fields: { ENABLE: 0, IMASK: 1, ISTATUS: 2 },
       mask: 3n,
@@ -51,7 +77,7 @@ function timer({ prefix, suffix, op, min, what, count, trap }: Timer): SysregRow
         return s.or(ctl, s.zext(s.shli(fired, 2)));
       },
     }),
-    sysreg(reg('CVAL'), enc(2), { ...shared, doc: `Counter value at which the ${what} timer fires` }),
+    sysreg(reg('CVAL'), enc(2), { ...shared('CVAL'), doc: `Counter value at which the ${what} timer fires` }),
   ];
 }
 
@@ -69,10 +95,7 @@ export const timerRegisters: readonly SysregRow[] = [
     access: 'ro',
     doc: 'Physical count',
     computed: true,
-    trap: [
-      { when: '!CNTKCTL_EL1.EL0PCTEN', to: 1 },
-      { when: '!CNTHCTL_EL2.EL1PCTEN', to: 2 },
-    ],
+    trap: [{ when: '!CNTKCTL_EL1.EL0PCTEN', to: 1 }, ...hypControls('EL1PCTEN', 'EL1PCTEN')],
     read: (s) => physicalCount(s),
   }),
   sysreg('CNTVCT_EL0', [3, 3, 14, 0, 2], {
@@ -81,7 +104,7 @@ export const timerRegisters: readonly SysregRow[] = [
     doc: 'Virtual count: the physical count less CNTVOFF_EL2',
     computed: true,
     trap: [{ when: '!CNTKCTL_EL1.EL0VCTEN', to: 1 }],
-    read: virtualCount,
+    read: virtualCountHere,
   }),
   ...timer({
     prefix: 'CNTP',
@@ -89,11 +112,9 @@ export const timerRegisters: readonly SysregRow[] = [
     op: [3, 3, 14, 2],
     min: 0,
     what: 'physical',
+    host: ['CNTHP', 'EL2'],
     count: (s) => physicalCount(s),
-    trap: [
-      { when: '!CNTKCTL_EL1.EL0PTEN', to: 1 },
-      { when: '!CNTHCTL_EL2.EL1PCEN', to: 2 },
-    ],
+    trap: [{ when: '!CNTKCTL_EL1.EL0PTEN', to: 1 }, ...hypControls('EL1PCEN', 'EL1PTEN')],
   }),
   ...timer({
     prefix: 'CNTV',
@@ -101,6 +122,7 @@ export const timerRegisters: readonly SysregRow[] = [
     op: [3, 3, 14, 3],
     min: 0,
     what: 'virtual',
+    host: ['CNTHV', 'EL2'],
     count: virtualCount,
     trap: [{ when: '!CNTKCTL_EL1.EL0VTEN', to: 1 }],
   }),
@@ -113,8 +135,20 @@ export const timerRegisters: readonly SysregRow[] = [
     count: (s) => physicalCount(s),
     trap: [],
   }),
+  ...timer({
+    prefix: 'CNTHV',
+    suffix: 'EL2',
+    op: [3, 4, 14, 3],
+    min: 2,
+    what: 'EL2 virtual',
+    // Its offset is zero.
+    count: (s) => physicalCount(s),
+    trap: [],
+    feature: 'VHE',
+  }),
   sysreg('CNTKCTL_EL1', [3, 0, 14, 1, 0], {
     min: 1,
+    e2h: 'CNTHCTL_EL2',
     doc: 'Access of EL0 to the timers, event stream',
     mask: 0x3ffn,
     fields: { EL0PCTEN: 0, EL0VCTEN: 1, EVNTEN: 2, EVNTDIR: 3, EVNTI: [7, 4], EL0VTEN: 8, EL0PTEN: 9 },
@@ -123,8 +157,20 @@ export const timerRegisters: readonly SysregRow[] = [
     min: 2,
     doc: 'Access of EL1 and EL0 to the physical timer, event stream',
     reset: 3n,
-    mask: 0xffn,
+    mask: 0xfffn,
     fields: { EL1PCTEN: 0, EL1PCEN: 1, EVNTEN: 2, EVNTDIR: 3, EVNTI: [7, 4] },
+    e2hFields: {
+      EL0PCTEN: 0,
+      EL0VCTEN: 1,
+      EVNTEN: 2,
+      EVNTDIR: 3,
+      EVNTI: [7, 4],
+      EL0VTEN: 8,
+      EL0PTEN: 9,
+      EL1PCTEN: 10,
+      EL1PTEN: 11,
+    },
+    read: byLayout('CNTHCTL_EL2', 0xffn, 0xfffn),
   }),
   sysreg('CNTVOFF_EL2', [3, 4, 14, 0, 3], {
     min: 2,

@@ -10,7 +10,7 @@ import { a64Rows } from '../rows';
 import { build, decode, TestCpu } from '../row-tests/machine';
 import { A64 } from '../sem';
 import { layout, state } from '../state';
-import { sysregNamed } from '../sysregs';
+import { fieldRange, sysregNamed } from '../sysregs';
 import { translate } from '../mmu';
 
 export const RAM_BASE = 0x40000000n;
@@ -67,12 +67,11 @@ export class SystemCpu extends TestCpu {
     this.set(field, v, index);
   }
 
-  /** Sets one named field. */
+  /** Sets one named field, where it is with the present HCR_EL2.E2H. */
   setField(text: string, v: bigint): void {
     const [name = '', field = ''] = text.split('.');
-    const bits = sysregNamed(name).fields![field]!;
-    const [msb, lsb] = typeof bits === 'number' ? [bits, bits] : bits;
-    const mask = ((1n << BigInt(msb - lsb + 1)) - 1n) << BigInt(lsb);
+    const { lsb, width } = fieldRange(name, field, ((this.reg('HCR_EL2') >> 34n) & 1n) === 1n);
+    const mask = ((1n << BigInt(width)) - 1n) << BigInt(lsb);
     this.setReg(name, (this.reg(name) & ~mask) | ((v << BigInt(lsb)) & mask));
   }
 

@@ -1,0 +1,90 @@
+/**
+ * Control bits: whether one holds now, in IR and for the debugger. Two things change what a bit does while HCR_EL2.TGE is
+ * set, and are applied here for all traps and routes: some bits of HCR_EL2 have no effect then, and with E2H too the
+ * controls that EL1 has over EL0 are those of EL2 (Arm ARM DDI 0487 D1.13.4, D17.2.48).
+ */
+import type { Builder } from '../../../ir/builder';
+import type { Val } from '../../../ir/nodes';
+import { bitRange, parseControl, type Bits, type Control, type ParsedControl } from '../../dsl/sysreg';
+import { fieldRange, getField, getReg, sysregNamed } from '.';
+
+/** Fields of HCR_EL2 that behave as 0 while TGE is set. */
+const zeroWithTge = new Set('SWIO PTW VF VI VSE FB TID1 TID3 TSC TACR TSW TTLB TVM HCD TRVM TLOR'.split(' '));
+/** The same, if E2H is set too. */
+const zeroInHost = new Set('VM FMO IMO AMO BSU DC TWI TWE TID0 TID2 TPCP TPU TDZ CD ID'.split(' '));
+
+type When = 'always' | 'TGE' | 'host';
+
+/** When a control has no effect. */
+function isMute({ register, field }: ParsedControl): When | undefined {
+  if (register !== 'HCR_EL2') return undefined;
+  return zeroWithTge.has(field) ? 'TGE' : zeroInHost.has(field) ? 'host' : undefined;
+}
+
+/** The field that replaces a control over EL0 in a host: the same one of EL2's register; undefined: there is none. */
+function hostField(c: ParsedControl): { register: string; bits: Bits | undefined } | undefined {
+  const register = sysregNamed(c.register).e2h;
+  if (register === undefined) return undefined;
+  return { register, bits: sysregNamed(register).e2hFields?.[c.field] };
+}
+
+const hostIs = (s: Builder): Val => s.and(getField(s, 'HCR_EL2.E2H'), getField(s, 'HCR_EL2.TGE'));
+
+function fits(s: Builder, c: ParsedControl, v: Val, width: number): Val {
+  if (!c.values) return width === 1 ? v : s.nei(v, 0);
+  return c.values.map((n) => s.eqi(v, n)).reduce((a, b) => s.or(a, b));
+}
+
+/** Does a control hold? i32, 0 or 1. */
+export function controlHolds(s: Builder, text: Control): Val {
+  const c = parseControl(text);
+  const own = getField(s, `${c.register}.${c.field}`);
+  const { width } = fieldRange(c.register, c.field);
+  const mute = isMute(c);
+  if (mute) {
+    const off = mute === 'TGE' ? getField(s, 'HCR_EL2.TGE') : hostIs(s);
+    return fits(s, c, s.select(off, s.i32(0), own), width);
+  }
+  const host = hostField(c);
+  if (!host) return fits(s, c, own, width);
+  const range = host.bits === undefined ? undefined : bitRange(host.bits);
+  const theirs = range ? s.to('i32', s.bits(getReg(s, host.register), range.lsb, range.width)) : s.i32(0);
+  return fits(s, c, s.select(hostIs(s), theirs, own), width);
+}
+
+/** Do all controls hold? */
+export function allHold(s: Builder, when: Control | readonly Control[]): Val {
+  return [when]
+    .flat()
+    .map((c) => controlHolds(s, c))
+    .reduce((a, b) => s.and(a, b), s.i32(1));
+}
+
+/** A control as the debugger finds it. */
+export interface ControlNow {
+  readonly holds: boolean;
+  readonly value: bigint;
+  /** As a statement of fact: `HCR_EL2.TVM = 1`; it names the field that decides now. */
+  readonly text: string;
+}
+
+/** A control read by the debugger. */
+export function explainControl(text: Control, read: (register: string) => bigint): ControlNow {
+  const c = parseControl(text);
+  const hcr = read('HCR_EL2');
+  const isHost = fieldOf(hcr, 'HCR_EL2', 'E2H', false) === 1n && fieldOf(hcr, 'HCR_EL2', 'TGE', false) === 1n;
+  const mute = isMute(c);
+  const off = mute === 'TGE' ? fieldOf(hcr, 'HCR_EL2', 'TGE', false) === 1n : mute === 'host' && isHost;
+  const host = isHost ? hostField(c) : undefined;
+  const register = host?.register ?? c.register;
+  const missing = off || (host && host.bits === undefined);
+  const e2h = fieldOf(hcr, 'HCR_EL2', 'E2H', false) === 1n;
+  const value = missing ? 0n : fieldOf(read(register), register, c.field, e2h);
+  const holds = c.values ? c.values.includes(value) : value !== 0n;
+  return { holds, value, text: `${register}.${c.field} = ${value}` };
+}
+
+function fieldOf(v: bigint, register: string, field: string, e2h: boolean): bigint {
+  const { lsb, width } = fieldRange(register, field, e2h);
+  return (v >> BigInt(lsb)) & ((1n << BigInt(width)) - 1n);
+}
