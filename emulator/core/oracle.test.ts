@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { fpControl, fpVector } from '../../test/support/fp-values';
 import { Random, seed } from '../../test/support/random';
 import { a64Rows } from '../isa/a64/rows';
 import { state } from '../isa/a64/state';
+import { sysregNamed } from '../isa/a64/sysregs';
 import { insert } from '../isa/dsl/pattern';
 import { rawFields, type RawFields, type Row } from '../isa/dsl/row';
+import type { StateField } from '../ir/nodes';
 import { common } from '../ir/state';
 import { flatHost, flatIsa } from './testing/flat-isa';
 import { Machine } from './machine';
@@ -14,6 +17,9 @@ const ALL = new Set(a64Rows.flatMap((r) => (r.feature ? [r.feature] : [])));
 const isa = flatIsa(a64Rows);
 const machine = (): Machine =>
   new Machine({ isa, cpus: 1, ramBase: RAM, ramBytes: 1 << 20, features: ALL, host: flatHost });
+
+const storage = (name: string): StateField => sysregNamed(name).storage!.field;
+const [fpcr, fpsr] = [storage('FPCR'), storage('FPSR')];
 
 /** Words of one row and shape, with random operands. */
 function* words(row: Row, shape: RawFields, n: number, r: Random): Generator<number> {
@@ -53,9 +59,14 @@ describe('oracle and interpreter', () => {
             [a, b].forEach((m) => m.state.set(0, state.x, v, i));
           }
           for (let i = 0; i < 64; i++) {
-            const v = r.bits64();
+            const v = r.below(2) ? r.bits64() : fpVector(r, r.pick([16, 32, 64]));
             [a, b].forEach((m) => m.state.set(0, state.v, v, i));
           }
+          const control = fpControl(r, true);
+          [a, b].forEach((m) => {
+            m.state.set(0, fpcr, control);
+            m.state.set(0, fpsr, 0n);
+          });
           const flags = r.below(16) << 28;
           [a, b].forEach((m) => m.state.set(0, state.nzcv, flags >>> 0));
           a.run({ instructions: 1 });
@@ -71,6 +82,7 @@ describe('oracle and interpreter', () => {
               `v half ${i} after ${where}`,
             );
           assert.equal(a.state.num(0, state.nzcv), b.state.num(0, state.nzcv), `nzcv after ${where}`);
+          assert.equal(a.state.get(0, fpsr), b.state.get(0, fpsr), `fpsr after ${where}`);
           assert.equal(a.state.get(0, common.pc), b.state.get(0, common.pc), `pc after ${where}`);
           assert.equal(a.state.get(0, state.x, 32), 0n, `zero register after ${where}`);
         }

@@ -4,16 +4,20 @@
  * SEED=... repeats a run. A mismatch ends it with a report and exit code 1.
  */
 import { hasTool } from '../support/oracles';
-import { seed } from '../support/random';
+import { Random, seed } from '../support/random';
 import { tools } from './batch';
 import { Mismatch, newSummary, runKind, summaryText, type Kind } from './campaign';
 import { exceptionKinds } from './exceptions';
 import { mmuKinds } from './mmu';
 import { sequenceKinds } from './sequences';
 import { systemKinds } from './system';
+import { compareVectors, vectorBatch } from './vectors';
 
 const DEFAULT_MINUTES = 10;
 const CASES = 3_000;
+/** FP and SIMD instructions: words of each row and shape, operands of each word. */
+const VECTOR_WORDS = 2;
+const VECTOR_OPERANDS = 20;
 
 const kinds: readonly Kind[] = [...sequenceKinds, ...systemKinds, ...exceptionKinds, ...mmuKinds];
 
@@ -30,6 +34,7 @@ function main(): number {
   }
   const end = Date.now() + minutes * 60_000;
   const total = newSummary();
+  let vectors = 0;
   for (let round = 0n; Date.now() < end; round++) {
     const roundSeed = seed + round;
     for (const kind of kinds) {
@@ -43,7 +48,14 @@ function main(): number {
         return 1;
       }
     }
-    console.log(`seed ${roundSeed}: ${summaryText(total)}`);
+    const batch = vectorBatch(new Random(roundSeed), VECTOR_WORDS, VECTOR_OPERANDS);
+    const different = compareVectors(batch);
+    if (different.length > 0) {
+      console.error(`${different.join('\n')}\nReplay with SEED=${roundSeed} npm run test:differential`);
+      return 1;
+    }
+    vectors += batch.cases.length;
+    console.log(`seed ${roundSeed}: ${summaryText(total)}; ${vectors} single FP and SIMD instructions`);
   }
   return 0;
 }

@@ -225,11 +225,35 @@ const hexNumber = number({ print: hex });
 /** The bit number of TBZ: b5:b40. */
 const testBit: OperandFactory = (fields, place) => number({ noun: 'bit number' })(fields, place);
 
-/** `u`, `u*8`, `u+1`, `i`, `i*4`: any factor or bias. */
+/** The field holds `top` minus the value: bits of fraction, and shifts to the right (C7.2, SSHR). */
+const complement =
+  (top: number): OperandFactory =>
+  (fields, place) => {
+    const field = join(fields);
+    // In 32 bits there are at most 32 bits of fraction (C7.2, FCVTZS).
+    const hi = place.shape['sf'] === 0 ? Math.min(top, 32) : top;
+    const lo = top - (2 ** field.width - 1);
+    return {
+      expects: `an immediate (${lo} to ${hi})`,
+      parse(from, f) {
+        const v = takeNumber(from);
+        if (isError(v)) return v;
+        const value = v.kind === 'later' ? BigInt(hi) : v.value;
+        if (value < BigInt(lo) || value > BigInt(hi))
+          return wrong(`immediate ${show(value)} is out of range for ${from.mnemonic}: ${lo} to ${hi}`);
+        field.set(f, top - Number(value));
+        return undefined;
+      },
+      print: (f) => String(top - field.get(f)),
+    };
+  };
+
+/** `u`, `u*8`, `u+1`, `i`, `i*4`: any factor or bias; `u-64`: what is missing to 64. */
 export function numberKind(name: string): OperandFactory | undefined {
-  const m = /^([ui])(?:([*+])(\d+))?$/.exec(name);
+  const m = /^([ui])(?:([*+-])(\d+))?$/.exec(name);
   if (!m) return undefined;
   const n = Number(m[3] ?? 0);
+  if (m[2] === '-') return complement(n);
   return number({
     signed: m[1] === 'i',
     ...(m[2] === '*' ? { scale: n, noun: 'offset' } : {}),

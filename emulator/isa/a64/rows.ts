@@ -11,6 +11,8 @@ import { dpImmediateRows } from './dp-immediate';
 import { dpRegisterRows } from './dp-register';
 import { dpSourcesRows } from './dp-sources';
 import { exclusiveRows } from './exclusive';
+import { fpConversionRows } from './fp-conversions';
+import { fpScalarRows } from './fp-scalar';
 import { loadStorePairRows } from './load-store-pair';
 import { loadStoreRows } from './load-store';
 import type { A64 } from './sem';
@@ -32,4 +34,6 @@ export const a64Rows: readonly Row<A64>[] = [
   ...exclusiveRows,
   ...simdLoadStoreRows,
   ...simdMoveRows,
+  ...fpScalarRows,
+  ...fpConversionRows,
 ];

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { requireTool } from '../support/oracles';
+import { tools } from '../support/qemu-vector';
+import { Random, seed } from '../support/random';
+import { compareVectors, vectorBatch, vectorRows } from './vectors';
+
+/** Cases of a word; there is one word for every row and shape. */
+const OPERANDS = 5;
+
+describe(`FP and SIMD instructions, compared with QEMU (SEED=${seed})`, function () {
+  this.timeout(120_000);
+
+  it(`agree in registers, NZCV and FPSR: ${vectorRows.length} rows`, function () {
+    requireTool(this, ...tools);
+    const batch = vectorBatch(new Random(seed), 1, OPERANDS);
+    assert.ok(batch.cases.length > OPERANDS * vectorRows.length - OPERANDS);
+    assert.equal(compareVectors(batch).join('\n'), '');
+  });
+});
