@@ -1,0 +1,128 @@
+// fp-storm.S: all FP and SIMD registers are in use all the time, and something happens to the vcpu after each round. The
+// sums depend on every bit of V0-V31, on the rounding mode in FPCR and on the flags in FPSR: a register that is lost or
+// mixed up once changes the checksum. A vcpu alone on an idle machine computes the same.
+
+	.section .guest
+	.balign	8
+
+	.equ	FPCR_RMODE_BIT,	22
+
+// fp_storm: x0 = rounds | seed << 32 | what to call after a round << 40 (a number of fp_storm_calls).
+	payload	fp_storm
+	ubfx	x22, x19, #32, #8		// seed
+	add	x22, x22, x20, lsl #4		// two vcpus of a machine do not compute the same
+	ubfx	x23, x19, #40, #8		// call
+	and	x21, x19, #0xffffffff		// rounds
+
+	// FPCR: a rounding mode of our own. FPSR: clear, but for QC.
+	and	x0, x22, #3
+	lsl	x0, x0, #FPCR_RMODE_BIT
+	msr	fpcr, x0
+	mov	x0, #1 << 27
+	msr	fpsr, x0
+
+	// v0-v30: two numbers each between 1 and 2, which differ in all registers and with the seed. v31: 0.5 and 0.5.
+	mov_48	x0, 0x9e3779b97f4b
+	add	x1, x22, #1
+	mul	x0, x0, x1
+	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
+	bl	fp_storm_next
+	fmov	d\n, x1
+	bl	fp_storm_next
+	mov	v\n\().d[1], x1
+	.endr
+	fmov	v31.2d, #0.5
+
+	// Every register takes in its neighbour: v[n] = (v[n] + v[n+1]) / 2. All stay between 1 and 2, all are inexact.
+	.macro	fp_mix n, m
+	fadd	v\n\().2d, v\n\().2d, v\m\().2d
+	fmul	v\n\().2d, v\n\().2d, v31.2d
+	.endm
+1:	fp_mix	0, 1
+	fp_mix	1, 2
+	fp_mix	2, 3
+	fp_mix	3, 4
+	fp_mix	4, 5
+	fp_mix	5, 6
+	fp_mix	6, 7
+	fp_mix	7, 8
+	fp_mix	8, 9
+	fp_mix	9, 10
+	fp_mix	10, 11
+	fp_mix	11, 12
+	fp_mix	12, 13
+	fp_mix	13, 14
+	fp_mix	14, 15
+	fp_mix	15, 16
+	fp_mix	16, 17
+	fp_mix	17, 18
+	fp_mix	18, 19
+	fp_mix	19, 20
+	fp_mix	20, 21
+	fp_mix	21, 22
+	fp_mix	22, 23
+	fp_mix	23, 24
+	fp_mix	24, 25
+	fp_mix	25, 26
+	fp_mix	26, 27
+	fp_mix	27, 28
+	fp_mix	28, 29
+	fp_mix	29, 30
+	// The last one takes in the first, with its halves exchanged; and the round's number, lest they all become equal.
+	ext	v0.16b, v0.16b, v0.16b, #8
+	fp_mix	30, 0
+	scvtf	d0, x21
+	fmul	d0, d0, d31
+	fsqrt	d0, d0
+	bl	fp_storm_call
+	subs	x21, x21, #1
+	b.ne	1b
+
+	// The checksum: all 512 bytes, FPCR and FPSR.
+	mov	x0, #0
+	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	ror	x0, x0, #7
+	fmov	x1, d\n
+	add	x0, x0, x1
+	ror	x0, x0, #7
+	mov	x1, v\n\().d[1]
+	eor	x0, x0, x1
+	.endr
+	mrs	x1, fpcr
+	add	x0, x0, x1
+	mrs	x1, fpsr
+	eor	x24, x0, x1, lsl #32
+	report	0xf0, x24
+	mov	x1, #0
+	b	guest_done
+	endfunc	fp_storm
+
+// fp_storm_next: x0 state of the random numbers -> x0 the next one, x1 a double from 1 up to 2. Clobbers x2.
+	func	fp_storm_next
+	mov_48	x2, 0x5851f42d4c95
+	mul	x0, x0, x2
+	eor	x0, x0, x0, lsr #29
+	add	x0, x0, #11
+	lsr	x1, x0, #12
+	orr	x1, x1, #0x3ff0000000000000
+	ret
+	endfunc	fp_storm_next
+
+// fp_storm_call: x23 says what to do, x21 counts. Leaves the FP registers alone. Clobbers x0-x3.
+	func	fp_storm_call
+	mov	x2, x23
+	cmp	x2, #6
+	b.ne	1f
+	mov	x3, #5				// 6: each in turn
+	udiv	x2, x21, x3
+	msub	x2, x2, x3, x21
+1:	adr_l	x3, fp_storm_calls
+	ldr	w0, [x3, x2, lsl #2]
+	and	x1, x21, #1			// for MIGRATE: CPU 0 and 1 in turn
+	cbz	w0, 2f
+	hvc	#0
+2:	ret
+	endfunc	fp_storm_call
+
+fp_storm_calls:
+	.word	GUEST_FN_NOP, PSCI_VERSION, GUEST_FN_YIELD, GUEST_FN_MIGRATE, GUEST_FN_HOST_FP, 0
