@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { requireTool } from '../../test/support/oracles';
+import { Run } from '../../test/support/program';
+import { gnuProgram, qemuOutput } from '../../test/support/qemu-program';
 import { scriptTools } from '../../test/support/qemu-script';
-import { Computer } from './computer';
 
 /** EL2 injects virtual interrupt 40; a guest at EL1 takes, acknowledges and ends it: a, b, c, then the empty LR. */
 const virtualInterrupt = `
@@ -183,18 +180,6 @@ vectors: .skip 0x280
   eret
 `;
 
-/** Text on the UART of a program that powers the machine off itself. */
-function runHere(image: Uint8Array, cpus: number): string {
-  const computer = new Computer({ cpus, memoryBytes: 0x800_0000, image });
-  let text = '';
-  computer.onEvent = (e) => {
-    if (e.kind === 'uart') text += new TextDecoder().decode(e.bytes);
-  };
-  for (let n = 0; n < 20 && !computer.ended; n++) computer.machine.run({ instructions: 100_000 });
-  assert.equal(computer.ended?.kind, 'poweroff', `still running after "${text}"`);
-  return text;
-}
-
 describe('interrupts of the whole machine against QEMU', () => {
   const programs: readonly (readonly [string, string, number])[] = [
     ['a virtual interrupt through a list register', virtualInterrupt, 1],
@@ -203,31 +188,9 @@ describe('interrupts of the whole machine against QEMU', () => {
   for (const [name, source, cpus] of programs)
     it(name, function () {
       requireTool(this, ...scriptTools);
-      const dir = mkdtempSync(join(tmpdir(), 'ws-irq-'));
-      try {
-        const at = (file: string): string => join(dir, file);
-        writeFileSync(at('a.s'), source);
-        execFileSync('aarch64-linux-gnu-as', ['-o', at('a.o'), at('a.s')]);
-        execFileSync('aarch64-linux-gnu-ld', ['-Ttext=0x40080000', '-o', at('a.elf'), at('a.o')]);
-        const machine = [
-          '-machine',
-          'virt,gic-version=3,virtualization=on',
-          '-cpu',
-          'cortex-a57',
-          '-m',
-          '128',
-        ];
-        const quiet = ['-display', 'none', '-nodefaults', '-no-reboot', '-serial', `file:${at('out')}`];
-        execFileSync(
-          'qemu-system-aarch64',
-          [...machine, '-smp', String(cpus), ...quiet, '-kernel', at('a.elf')],
-          { timeout: 15000 },
-        );
-        const expected = readFileSync(at('out'), 'utf8');
-        assert.ok(expected.endsWith('\n'), `QEMU printed "${expected}"`);
-        assert.equal(runHere(readFileSync(at('a.elf')), cpus), expected);
-      } finally {
-        rmSync(dir, { recursive: true, force: true });
-      }
+      const image = gnuProgram(source);
+      const expected = qemuOutput(image, { cpus }).toString();
+      assert.ok(expected.endsWith('\n'), `QEMU printed "${expected}"`);
+      assert.equal(new Run(image, { cpus }).toEnd(2_000_000).text, expected);
     });
 });

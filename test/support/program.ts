@@ -17,13 +17,22 @@ export function program(source: string): Uint8Array {
 /** A machine with a program, and what it prints. */
 export class Run {
   readonly computer: Computer;
-  text = '';
+  private readonly printed: Uint8Array[] = [];
 
   constructor(image: Uint8Array, config: Partial<ComputerConfig> = {}) {
     this.computer = new Computer({ cpus: 1, memoryBytes: 0x800_0000, image, ...config });
     this.computer.onEvent = (e) => {
-      if (e.kind === 'uart') this.text += new TextDecoder().decode(e.bytes);
+      if (e.kind === 'uart') this.printed.push(e.bytes);
     };
+  }
+
+  /** What it printed. */
+  get output(): Uint8Array {
+    return Buffer.concat(this.printed);
+  }
+
+  get text(): string {
+    return new TextDecoder().decode(this.output);
   }
 
   /** Runs until the program powers the machine off. */

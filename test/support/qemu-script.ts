@@ -2,10 +2,7 @@
  * Runs a list of bus and system register accesses on QEMU's `virt` board at EL2 or EL1 and returns what was read: an
  * oracle for device models. The list becomes a straight-line program, assembled by the GNU toolchain.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { gnuProgram, qemuOutput } from './qemu-program';
 
 /** The tools that runOnQemu needs, for requireTool. */
 export const scriptTools = ['qemu-system-aarch64', 'aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld'];
@@ -60,17 +57,14 @@ function lines(o: ScriptOp): string[] {
   }
 }
 
-/**
- * Executes the operations and returns one value for each read, mrs and call, in order. An access that aborts or a
- * register that does not exist gives the string 'abort' in its place.
- */
-export function runOnQemu(
-  ops: readonly ScriptOp[],
-  machine: { readonly el2: boolean; readonly smp?: number; readonly cpu?: string },
-): (bigint | 'abort')[] {
-  const reads = ops.filter((o) => o.op === 'read' || o.op === 'mrs' || o.op === 'call').length;
-  const el = machine.el2 ? 'el2' : 'el1';
-  const conduit = machine.el2 ? 'smc' : 'hvc';
+const readsOf = (ops: readonly ScriptOp[]): number =>
+  ops.filter((o) => o.op === 'read' || o.op === 'mrs' || o.op === 'call').length;
+
+/** The program that executes the operations, prints what was read and powers the machine off. */
+export function scriptImage(ops: readonly ScriptOp[], el2: boolean): Uint8Array {
+  const reads = readsOf(ops);
+  const el = el2 ? 'el2' : 'el1';
+  const conduit = el2 ? 'smc' : 'hvc';
   const source = `
     .arch armv8-a+crc
     .globl _start
@@ -120,7 +114,7 @@ vectors:
     // A synchronous exception: mark the next result as an abort and go on after the instruction.
 handler:
 ${
-  machine.el2
+  el2
     ? `    mrs x16, esr_el2
     lsr x16, x16, #26
     cmp x16, #0x16
@@ -148,28 +142,26 @@ results: .space ${reads * 8 + 8}
     .balign 4096
 faults: .space ${reads + 8}
 `;
-  const dir = mkdtempSync(join(tmpdir(), 'ws-qemu-'));
-  try {
-    const at = (name: string): string => join(dir, name);
-    writeFileSync(at('a.s'), source);
-    execFileSync('aarch64-linux-gnu-as', ['-o', at('a.o'), at('a.s')]);
-    execFileSync('aarch64-linux-gnu-ld', ['-Ttext=0x40080000', '-o', at('a.elf'), at('a.o')]);
-    execFileSync(
-      'qemu-system-aarch64',
-      [
-        ['-machine', `virt,gic-version=3,its=off,virtualization=${machine.el2 ? 'on' : 'off'}`],
-        ['-cpu', machine.cpu ?? 'cortex-a57', '-smp', String(machine.smp ?? 1), '-m', '128'],
-        ['-display', 'none', '-nodefaults', '-no-reboot', '-monitor', 'none'],
-        ['-serial', `file:${at('out')}`, '-kernel', at('a.elf')],
-      ].flat(),
-      { timeout: 30000, stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    const all = readFileSync(at('out'));
-    const out = all.subarray(all.length - reads * 9);
-    return Array.from({ length: reads }, (_, i) =>
-      out[reads * 8 + i] ? ('abort' as const) : out.readBigUInt64LE(i * 8),
-    );
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
+  return gnuProgram(source);
+}
+
+/** The values that the program of scriptImage left as the last thing it printed. */
+export function scriptResults(printed: Uint8Array, ops: readonly ScriptOp[]): (bigint | 'abort')[] {
+  const reads = readsOf(ops);
+  const out = Buffer.from(printed.subarray(printed.length - reads * 9));
+  return Array.from({ length: reads }, (_, i) =>
+    out[reads * 8 + i] ? ('abort' as const) : out.readBigUInt64LE(i * 8),
+  );
+}
+
+/**
+ * Executes the operations and returns one value for each read, mrs and call, in order. An access that aborts or a
+ * register that does not exist gives the string 'abort' in its place.
+ */
+export function runOnQemu(
+  ops: readonly ScriptOp[],
+  machine: { readonly el2: boolean; readonly smp?: number; readonly cpu?: string },
+): (bigint | 'abort')[] {
+  const { el2, smp = 1, cpu = 'cortex-a57' } = machine;
+  return scriptResults(qemuOutput(scriptImage(ops, el2), { cpus: smp, cpu, el2 }), ops);
 }

@@ -215,7 +215,7 @@ export class VirtualInterface {
     this.bus.writeSysreg(cpu, apr(from), BigInt((word & (word - 1)) >>> 0));
     if (this.get(cpu, 'splitEoi')) return;
     const entry = this.find(cpu, intid);
-    if (!entry) return this.countEoi(cpu);
+    if (!entry) return intid < FIRST_LPI ? this.countEoi(cpu) : undefined;
     const mask = groupPriorityMask(this.settings(cpu), entry.group);
     if (entry.group === group && (entry.priority & mask) === dropped) this.deactivate(cpu, entry);
   }
@@ -242,7 +242,7 @@ export class VirtualInterface {
   /** Ends the entry; if it stands for a physical interrupt (HW), that one as well. */
   private deactivate(cpu: number, e: ListEntry): void {
     this.bus.writeSysreg(cpu, lrName(e.n), e.value & ~ACTIVE);
-    if (e.value & HW) this.irqs.deactivate(Number((e.value >> 32n) & 0x3ffn), cpu);
+    if (e.value & HW) this.irqs.deactivate(Number((e.value >> 32n) & 0x1fffn), cpu);
   }
 
   /** ICH_MISR_EL2 (IHI 0069 12.4.6); it shows its causes even while ICH_HCR_EL2.En = 0. */
@@ -265,6 +265,9 @@ export class VirtualInterface {
     return causes.reduce((v, c, bit) => (c ? v | (1n << BigInt(bit)) : v), 0n);
   }
 }
+
+/** LPIs have no active state that a list register could have lost. */
+const FIRST_LPI = 8192n;
 
 /** INTIDs 1020-1023 name no interrupt. */
 const isSpecial = (intid: bigint): boolean => intid >= 1020n && intid <= 1023n;

@@ -2,6 +2,7 @@
  * The GICv3 CPU interface (Arm IHI 0069, chapter 12.2). ICC_* belong to the interrupt controller of the board; under
  * HCR_EL2.IMO or FMO the guest sees the virtual interface ICV_* at the same encodings. ICH_* are stored state.
  */
+import type { Val } from '../../../ir/nodes';
 import { sysreg, type Encoding, type SysregRow, type SysregSpec, type TrapRule } from '../../dsl/sysreg';
 
 type Group = 0 | 1 | 'common';
@@ -52,6 +53,9 @@ const ich = (
   doc: string,
   more: Partial<SysregSpec> = {},
 ): SysregRow => sysreg(name, [3, 4, 12, crm, op2], { min: 2, doc, irq: true, board: true, ...more });
+
+/** The smallest binary point of group 0: 5 bits of priority can preempt; that of group 1 is one more. */
+const MIN_BPR = 2;
 
 const intid = { INTID: [23, 0] } as const;
 
@@ -223,7 +227,16 @@ export const gicRegisters: readonly SysregRow[] = [
   ich('ICH_VMCR_EL2', 11, 7, 'Virtual machine view of the CPU interface', {
     // The smallest binary points, and VFIQEn, which is one where system registers are the only interface.
     reset: 0x4c0008n,
-    mask: 0xffffffffn,
+    mask: 0xfffc0213n,
+    write: (s, v, r) => {
+      const point = (lsb: number, least: number): Val => {
+        const bits = s.bits(v, lsb, 3);
+        const low = s.ltu(bits, s.i64(least));
+        return s.shli(s.select(low, s.i64(least), bits), lsb);
+      };
+      const rest = s.ori(s.andi(v, 0xff000213n), 8);
+      r.set('ICH_VMCR_EL2', s.or(rest, s.or(point(18, MIN_BPR + 1), point(21, MIN_BPR))));
+    },
     fields: {
       VENG0: 0,
       VENG1: 1,
@@ -238,6 +251,8 @@ export const gicRegisters: readonly SysregRow[] = [
   }),
   ...[0, 1, 2, 3].map((n) =>
     ich(`ICH_LR${n}_EL2`, 12, n, `List register ${n}: a virtual interrupt`, {
+      // Bits of the priority that are not implemented are RES0.
+      mask: 0xfff8ffffffffffffn,
       fields: {
         vINTID: [31, 0],
         pINTID: [44, 32],
