@@ -10,12 +10,14 @@ import {
   hasIntermediateAddress,
   splitSyndrome,
 } from '../../emulator/isa/a64/debug-syndrome';
-import { translateForDebugger, type TranslatingCpu } from '../../emulator/isa/a64/debug-translate';
+import { translateForDebugger } from '../../emulator/isa/a64/debug-translate';
 import { eventBit, EventKind, type EventName } from '../../emulator/isa/a64/events';
 import { exceptions } from '../../emulator/isa/a64/exception-routes';
 import { SP, state } from '../../emulator/isa/a64/state';
 import { findSysreg, sysregNamed } from '../../emulator/isa/a64/sysregs';
+import type { DebugCpu } from '../../emulator/isa/dsl/debug';
 import { bitRange } from '../../emulator/isa/dsl/sysreg';
+import { debugCpus } from './debug-cpu';
 import type {
   Architecture,
   CpuContext,
@@ -128,10 +130,20 @@ export class A64 implements Architecture {
   /** Kinds that were reported for the exception that is being taken: they come before its `entry`. */
   private pendingKinds = 0;
 
+  private readonly cpus: readonly DebugCpu[];
+
   constructor(
     private readonly machine: Machine,
-    private readonly board: Board,
-  ) {}
+    board: Board,
+  ) {
+    this.cpus = debugCpus(machine, board);
+  }
+
+  private debugCpu(cpu: number): DebugCpu {
+    const found = this.cpus[cpu];
+    if (!found) throw new Error(`there is no CPU ${cpu}`);
+    return found;
+  }
 
   // --- registers ------------------------------------------------------------------------------------------------
 
@@ -143,7 +155,7 @@ export class A64 implements Architecture {
   sysreg(cpu: number, name: string): bigint | undefined {
     const row = findSysreg(name);
     if (!row) return undefined;
-    if (row.device) return this.board.sysregs.peek(row.name, cpu);
+    if (row.device) return this.debugCpu(cpu).peekDevice(row.name);
     return row.storage && this.machine.state.get(cpu, row.storage.field, row.storage.index);
   }
 
@@ -236,18 +248,8 @@ export class A64 implements Architecture {
   }
 
   translate(cpu: number, address: bigint, regime?: RegimeName): bigint | undefined {
-    const found = translateForDebugger(this.translating(cpu), address, regime ?? 'current');
+    const found = translateForDebugger(this.debugCpu(cpu), address, regime ?? 'current');
     return 'pa' in found ? found.pa : undefined;
-  }
-
-  private translating(cpu: number): TranslatingCpu {
-    const { state: s, code, view } = this.machine;
-    return {
-      view,
-      block: s.block(cpu),
-      get: (f, index = 0) => s.get(cpu, f, index),
-      call: (routine) => void code[routine]?.(s.block(cpu)),
-    };
   }
 
   private word(cpu: number, address: bigint): number | undefined {

@@ -32,7 +32,7 @@ describe('hypervisor awareness', () => {
     assert.equal(await thread(), 'CPU 0: EL1 guest, VM 1 vCPU 0, VMID 1');
     await b.runTo('trap-entry');
     assert.equal(hypervisor().describe(0), 'VM 1 vCPU 0, VMID 1');
-    assert.equal(hypervisor().fpsimdOwner(0), 'FP_HOST');
+    assert.deepEqual(hypervisor().fpsimdOwner(0), { name: 'FP_HOST', vcpu: undefined });
     assert.equal(await thread(), 'CPU 0: EL2');
   });
 

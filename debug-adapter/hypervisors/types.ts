@@ -17,13 +17,68 @@ export interface FieldAt {
   readonly address: bigint;
 }
 
+/** A virtual machine. */
+export interface Vm {
+  /** Its struct; undefined when the hypervisor has none. */
+  readonly at: StructAt | undefined;
+  /** What people call it. */
+  readonly number: number;
+  readonly vmid: number | undefined;
+}
+
 export interface Vcpu {
   readonly at: StructAt;
-  /** What people call the virtual machine: its VMID. */
+  /** Where its struct is in memory: what it is known by, whatever address a pointer to it has. */
+  readonly pa: bigint;
+  readonly machine: Vm;
+  /** The number of the virtual machine. */
   readonly vm: number;
   /** Number of the virtual CPU in its virtual machine. */
   readonly vcpu: number;
   readonly vmid: number | undefined;
+  /** Its place in the array of all vcpus. */
+  readonly index: number | undefined;
+  /** The CPU that runs it, or that handles an exit of it. */
+  readonly runsOn: number | undefined;
+}
+
+/** `1.0`: the first vcpu of virtual machine 1. */
+export const vcpuName = (v: Pick<Vcpu, 'vm' | 'vcpu'>): string => `${v.vm}.${v.vcpu}`;
+
+/** Whose FP and SIMD registers a CPU holds. */
+export interface FpsimdOwner {
+  /** In the hypervisor's words, e.g. `FP_HOST`; undefined when it has none. */
+  readonly name: string | undefined;
+  /** Set when they are a guest's. */
+  readonly vcpu: Vcpu | undefined;
+}
+
+/** One step on the way from a register to a struct. */
+export interface TrailStep {
+  /** The field that leads here; empty for what the register points to. */
+  readonly field: string;
+  /** The field is a pointer. */
+  readonly pointer: boolean;
+  /** The name of the struct. */
+  readonly struct: string;
+  /** Undefined: the pointer is null, or cannot be read. */
+  readonly at: StructAt | undefined;
+}
+
+/** The way from a register to a struct. */
+export interface Trail {
+  readonly register: string;
+  readonly value: bigint;
+  readonly steps: readonly TrailStep[];
+}
+
+/** A place in the code whose execution means something: ABI.md, MARK. */
+export interface Mark {
+  readonly name: string;
+  readonly meaning: string;
+  readonly of: string;
+  /** The physical address. */
+  readonly pa: bigint;
 }
 
 /** A register that was saved to memory. */
@@ -36,27 +91,43 @@ export interface SavedRegister {
 export interface Hypervisor {
   /** As in launch.json. */
   readonly name: 'reference' | 'none';
+  /** Whether it is set up on a CPU: nothing of it can be found before. */
+  isSetUp(cpu: number): boolean;
   /** The vcpu whose guest runs on a CPU, or was left last and is still being handled. */
   currentVcpu(cpu: number): Vcpu | undefined;
-  /** All vcpus that were created. */
+  /** All vcpus that were created, running or not. */
   vcpus(): readonly Vcpu[];
+  /** The structs of an array that the hypervisor names: `vms`, `percpus`. */
+  elements(array: string): readonly StructAt[];
+  readonly arrays: readonly string[];
   /** The host's registers of a CPU, where the hypervisor keeps them. */
   hostContext(cpu: number): StructAt | undefined;
+  /** How a CPU finds its running vcpu and its host context, step by step. */
+  trails(cpu: number): readonly Trail[];
   /** Whose FP and SIMD registers are in the CPU. */
-  fpsimdOwner(cpu: number): string | undefined;
+  fpsimdOwner(cpu: number): FpsimdOwner | undefined;
   /** E.g. `VM 1 vCPU 0, VMID 1` or `host`; undefined when it cannot tell. */
   describe(cpu: number): string | undefined;
   /** The registers that a struct holds, by name. */
   registersIn(at: StructAt): ReadonlyMap<string, SavedRegister>;
+  /** The interrupts that wait for a vcpu, each in a few words. */
+  pendingInterrupts(vcpu: Vcpu): readonly string[];
+  readonly marks: readonly Mark[];
 }
 
 /** A hypervisor that nothing is known of. */
 export const noHypervisor: Hypervisor = {
   name: 'none',
+  isSetUp: () => false,
   currentVcpu: () => undefined,
   vcpus: () => [],
+  elements: () => [],
+  arrays: [],
   hostContext: () => undefined,
+  trails: () => [],
   fpsimdOwner: () => undefined,
   describe: () => undefined,
   registersIn: () => new Map(),
+  pendingInterrupts: () => [],
+  marks: [],
 };

@@ -14,6 +14,7 @@ const good: readonly (readonly [string, AddressSpace | undefined, bigint])[] = [
   ['EL0, vmid = 3 : 0x10', { kind: 'VA', level: 'EL1', vmid: 3 }, 16n],
   ['IPA(1):0x9000000', { kind: 'IPA', vmid: 1 }, 0x9000000n],
   ['IPA:0x9000000', { kind: 'IPA' }, 0x9000000n],
+  ['IPA,vmid=1:0x9000000', { kind: 'IPA', vmid: 1 }, 0x9000000n],
   ['PA:0xffff_ffff_ffff_ffff', { kind: 'PA' }, 0xffffffffffffffffn],
 ];
 

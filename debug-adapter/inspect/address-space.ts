@@ -1,6 +1,7 @@
 /**
  * Addresses with the space they belong to, as `memoryReference`s and users write them: `EL2:0x...`,
- * `EL1,vmid=1,asid=2:0x...`, `IPA(1):0x...`, `PA:0x...`; a plain `0x...` belongs to the frame that it is used in.
+ * `EL1,vmid=1,asid=2:0x...`, `EL1,vcpu=1.0:0x...`, `IPA(1):0x...`, `PA:0x...`; a plain `0x...` belongs to the frame
+ * that it is used in.
  */
 import { UserError } from '../errors';
 import type { Place, Regime } from '../symbols/types';
@@ -15,7 +16,15 @@ export type AddressSpace =
       /** 0: no virtual machine. Absent: whatever is loaded. */
       readonly vmid?: number;
       readonly asid?: number;
+      /** That of one vcpu, whether it runs or not. */
+      readonly vcpu?: VcpuNumber;
     };
+
+/** A vcpu by the numbers of its virtual machine and of itself. */
+export interface VcpuNumber {
+  readonly vm: number;
+  readonly vcpu: number;
+}
 
 export interface Address {
   /** Absent: the frame's. */
@@ -40,10 +49,18 @@ export function parseSpace(text: string): AddressSpace {
   const ipa = /^IPA(?:\(\s*(?:VMID\s*=\s*)?([0-9]{1,6})\s*\))?$/.exec(first);
   if (ipa && parts.length === 1)
     return ipa[1] === undefined ? { kind: 'IPA' } : { kind: 'IPA', vmid: small(ipa[1], 'VMID') };
+  const ipaVmid = first === 'IPA' ? /^vmid\s*=\s*([0-9]{1,6})$/i.exec(parts[1] ?? '') : null;
+  if (ipaVmid?.[1] !== undefined && parts.length === 2)
+    return { kind: 'IPA', vmid: small(ipaVmid[1], 'VMID') };
   // EL0 and EL1 have one translation regime (Arm ARM DDI 0487 D8.1.2, "EL1&0").
   const level = first === 'EL2' ? 'EL2' : first === 'EL1' || first === 'EL0' ? 'EL1' : undefined;
-  const numbers: { vmid?: number; asid?: number } = {};
+  const numbers: { vmid?: number; asid?: number; vcpu?: VcpuNumber } = {};
   for (const part of parts.slice(1)) {
+    const vcpu = /^vcpu\s*=\s*([0-9]{1,6})\.([0-9]{1,6})$/i.exec(part);
+    if (vcpu) {
+      numbers.vcpu = { vm: Number(vcpu[1]), vcpu: Number(vcpu[2]) };
+      continue;
+    }
     const m = /^(vmid|asid)\s*=\s*([0-9]{1,6})$/i.exec(part);
     if (m)
       numbers[m[1]?.toLowerCase() === 'vmid' ? 'vmid' : 'asid'] = small(
@@ -77,7 +94,8 @@ export function formatSpace(space: AddressSpace): string {
   if (space.kind === 'IPA') return space.vmid === undefined ? 'IPA' : `IPA(${space.vmid})`;
   const vmid = space.vmid === undefined ? '' : `,vmid=${space.vmid}`;
   const asid = space.asid === undefined ? '' : `,asid=${space.asid}`;
-  return `${space.level}${vmid}${asid}`;
+  const vcpu = space.vcpu === undefined ? '' : `,vcpu=${space.vcpu.vm}.${space.vcpu.vcpu}`;
+  return `${space.level}${vmid}${asid}${vcpu}`;
 }
 
 /** A reference that means the same in every frame. */
@@ -89,6 +107,8 @@ export function formatAddress(space: AddressSpace, value: bigint): string {
 export function symbolPlace(space: AddressSpace, value: bigint): Exclude<Place, bigint> | undefined {
   if (space.kind === 'PA') return { pa: value };
   if (space.kind === 'IPA') return undefined;
-  const regime: Regime = { el: space.level, ...(space.level === 'EL1' ? { vmid: space.vmid ?? 0 } : {}) };
+  // A vcpu without VMID was named by its number: any virtual machine's symbols may be its own.
+  const isAny = space.level === 'EL2' || (space.vcpu !== undefined && space.vmid === undefined);
+  const regime: Regime = { el: space.level, ...(isAny ? {} : { vmid: space.vmid ?? 0 }) };
   return { va: value, regime };
 }

@@ -5,9 +5,9 @@ import { ENCODING, type CType, type Member } from '../symbols/dwarf/types';
 import { readLocation, type Variable } from '../symbols/dwarf/variables';
 import { formatAddress, formatSpace } from './address-space';
 import { symbolText } from './disassembly';
-import { bytesOf, type Frame } from './frames';
+import type { Frame } from './frames';
 import { PAGED, type Item } from './items';
-import { editedText, hex, plainNumber, requireFits } from './numbers';
+import { bytesOf, editedText, hex, plainNumber, requireFits } from './numbers';
 import { parseValue, type ItemContext } from './register-items';
 
 /** A value that has a type and a place. */
@@ -41,7 +41,16 @@ export class CItems {
       type: type.name,
       ...(p.path === undefined ? {} : { evaluateName: p.path }),
       ...(location?.kind === 'memory'
-        ? { memoryReference: formatAddress(this.frame.space, location.address), address: location.address }
+        ? {
+            memoryReference: formatAddress(this.frame.space, location.address),
+            address: location.address,
+            memory: {
+              space: this.frame.space,
+              address: location.address,
+              bytes: type.size,
+              ...(scalar(type) ? { show: (bytes: Uint8Array) => this.shown(p, bytes) } : {}),
+            },
+          }
         : {}),
     };
     if (!location) return { ...base, value: '<optimized out>', isText: true };
@@ -51,10 +60,7 @@ export class CItems {
     const bytes = readLocation(location, Math.min(type.size, MAX_VALUE), this.reader);
     if (!bytes || type.size === 0)
       return { ...base, value: type.size === 0 ? type.name : '<not readable>', isText: true };
-    const raw = p.bits
-      ? (littleEndian(bytes) >> BigInt(p.bits.at)) & ((1n << BigInt(p.bits.width)) - 1n)
-      : littleEndian(bytes);
-    const width = p.bits?.width ?? 8 * type.size;
+    const { raw, width } = this.raw(p, bytes);
     return {
       ...base,
       value: this.text(type, raw, width),
@@ -64,6 +70,19 @@ export class CItems {
         ? { set: (text: string) => this.write(p, location, bytes, text) }
         : {}),
     };
+  }
+
+  /** The number that bytes hold: all of them, or a bit field. */
+  private raw({ type, bits }: Place, bytes: Uint8Array): { readonly raw: bigint; readonly width: number } {
+    const whole = littleEndian(bytes);
+    if (!bits) return { raw: whole, width: 8 * type.size };
+    return { raw: (whole >> BigInt(bits.at)) & ((1n << BigInt(bits.width)) - 1n), width: bits.width };
+  }
+
+  /** Other bytes than those in memory now, as the same variable. */
+  private shown(p: Place, bytes: Uint8Array): string {
+    const { raw, width } = this.raw(p, bytes);
+    return this.text(p.type, raw, width);
   }
 
   private signed(type: CType): boolean {
@@ -224,6 +243,8 @@ export class CItems {
     return 'variables';
   }
 }
+
+const scalar = ({ kind }: CType): boolean => kind !== 'struct' && kind !== 'union' && kind !== 'array';
 
 function floatBits(text: string, size: 4 | 8): bigint {
   const value = Number(text);

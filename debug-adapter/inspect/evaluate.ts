@@ -4,8 +4,7 @@ import { formatAddress, parseAddress, type AddressSpace } from './address-space'
 import { change } from './containers';
 import type { Item } from './items';
 import { FrameNames, qualified, splitPath } from './names';
-import { editedText, hex } from './numbers';
-import { bytesOf } from './frames';
+import { bytesOf, editedText, hex } from './numbers';
 import { parseValue } from './register-items';
 import type { StopView } from './stop-view';
 import type { Frame } from './frames';

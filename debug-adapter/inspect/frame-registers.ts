@@ -21,6 +21,8 @@ export class FrameRegisters {
     readonly cpu: number,
     /** By canonical name. */
     readonly places: ReadonlyMap<string, RegisterPlace> = new Map(),
+    /** Only the places count: the registers of the CPU are somebody else's. */
+    readonly isDetached = false,
   ) {}
 
   get isa(): IsaDebug {
@@ -29,7 +31,7 @@ export class FrameRegisters {
 
   /** The same frame with some registers elsewhere. */
   with(places: Iterable<readonly [string, RegisterPlace]>): FrameRegisters {
-    return new FrameRegisters(this.guest, this.cpu, new Map([...this.places, ...places]));
+    return new FrameRegisters(this.guest, this.cpu, new Map([...this.places, ...places]), this.isDetached);
   }
 
   find(name: string): DebugRegister | undefined {
@@ -47,6 +49,7 @@ export class FrameRegisters {
     }
     const place = this.places.get(register.name);
     if (place) return place.read();
+    if (this.isDetached) return undefined;
     return register.read?.(this.guest.cpu(this.cpu));
   }
 
@@ -67,6 +70,7 @@ export class FrameRegisters {
     }
     const place = this.places.get(register.name);
     if (place) return place.write ? undefined : 'its value was not saved by the code that this frame called';
+    if (this.isDetached) return 'the hypervisor has not saved it';
     return register.write ? undefined : 'it is read-only';
   }
 

@@ -3,17 +3,22 @@
  * exception, those of the context that was interrupted, and so on down to EL0.
  */
 import type { TraceEvent } from '../arch/types';
-import { littleEndian } from '../symbols/dwarf/expression';
+import type { Vcpu } from '../hypervisors/types';
 import type { FrameReader } from '../symbols/dwarf/expression';
 import type { FunctionAt, LineAt, SymbolAt } from '../symbols/types';
 import { hex, symbolPlace, type AddressSpace } from './address-space';
 import { FrameRegisters, type RegisterPlace } from './frame-registers';
+import { savedPlace, vcpuRegisters, vcpuSpace } from './vcpu-registers';
 import type { Guest } from './guest';
+import { bytesOf } from './numbers';
 
 /** A line of the call stack. */
 export interface Frame {
   readonly kind: 'code' | 'label';
+  /** The CPU; for a vcpu that does not run, one through which its memory is read. */
   readonly cpu: number;
+  /** Set for a vcpu that does not run. */
+  readonly vcpu?: Vcpu | undefined;
   readonly level: number;
   readonly space: AddressSpace;
   readonly registers: FrameRegisters;
@@ -32,10 +37,13 @@ export interface Frame {
 
 /** What happened to an exception level last, if it is known: see the trace. */
 export interface ExceptionHistory {
-  /** The last exception to a level, or the last return from it. */
-  last(cpu: number, level: number, vmid: number | undefined): TraceEvent | undefined;
+  /** The last exception to a level, or the last return from it; on any CPU if none is named. */
+  last(cpu: number | undefined, level: number, vmid: number | undefined): TraceEvent | undefined;
   text(event: TraceEvent): string;
 }
+
+/** What belongs to all frames of one stack. */
+type Owner = Pick<Frame, 'cpu' | 'vcpu'>;
 
 /** Where a walk begins. */
 interface Context {
@@ -70,28 +78,41 @@ export class StackWalker {
 
   /** All frames of a CPU, the innermost first. */
   frames(cpu: number): Frame[] {
+    return this.unwind({ cpu }, new FrameRegisters(this.guest, cpu));
+  }
+
+  /** All frames of a vcpu that does not run, from the registers that were saved; none if it has never run. */
+  vcpuFrames(cpu: number, vcpu: Vcpu): Frame[] {
+    const saved = vcpuRegisters(this.guest, cpu, vcpu);
+    return saved ? this.unwind({ cpu, vcpu }, saved) : [];
+  }
+
+  private unwind(owner: Owner, start: FrameRegisters): Frame[] {
     const out: Frame[] = [];
-    const live = new FrameRegisters(this.guest, cpu);
-    let at: Context | undefined = { registers: live, space: undefined, isCall: false };
+    let at: Context | undefined = { registers: start, space: undefined, isCall: false };
     const seen = new Set<number>();
     while (at && out.length < MAX_FRAMES) {
       const registers: FrameRegisters = at.registers;
       const level = this.guest.isa.levelOf(registers.reader);
-      const space = at.space ?? this.guest.spaceOf(level, registers.reader);
+      const space = at.space ?? this.spaceOf(owner, level, registers);
       const pc = registers.reader('pc');
-      const event = this.entryOf(cpu, level, registers);
+      const event = this.entryOf(owner, level, registers);
       const inVectors = event !== undefined && this.guest.isa.inVectors(level, pc, registers.reader);
       const handler = event === undefined ? 'no' : inVectors ? 'vectors' : 'yes';
-      const own = this.walk({ cpu, level, space, registers }, handler, at.isCall);
+      const own = this.walk({ ...owner, level, space, registers }, handler, at.isCall);
       out.push(...own);
       if (seen.has(level)) break;
       seen.add(level);
       const below: (Context & { readonly label: Frame }) | undefined =
-        event && this.interrupted(cpu, level, registers, event, inVectors ? undefined : own.at(-1));
+        event && this.interrupted(owner, level, registers, event, inVectors ? undefined : own.at(-1));
       if (below) out.push(below.label);
       at = below;
     }
     return out;
+  }
+
+  private spaceOf({ vcpu }: Owner, level: number, registers: FrameRegisters): AddressSpace {
+    return vcpu ? vcpuSpace(vcpu) : this.guest.spaceOf(level, registers.reader);
   }
 
   // --- exceptions -------------------------------------------------------------------------------------------------
@@ -100,14 +121,20 @@ export class StackWalker {
    * The exception that a level is handling. Before the first one, and after the return from the last one, ELR and SPSR
    * are nobody's context.
    */
-  private entryOf(cpu: number, level: number, registers: FrameRegisters): TraceEvent | undefined {
-    const facts = this.guest.isa.regimeOf(level, registers.reader);
-    const event = this.history.last(cpu, level, facts.vmid);
-    return event?.kind === 'entry' ? event : undefined;
+  private entryOf({ cpu, vcpu }: Owner, level: number, registers: FrameRegisters): TraceEvent | undefined {
+    const { isa } = this.guest;
+    const event = vcpu
+      ? this.history.last(undefined, level, vcpu.vmid)
+      : this.history.last(cpu, level, isa.regimeOf(level, registers.reader).vmid);
+    if (event?.kind !== 'entry') return undefined;
+    if (!vcpu) return event;
+    // Another vcpu of the same machine may have taken it: then this one would return elsewhere.
+    const behind = (isa.interrupted(level, registers.reader)?.pc ?? 0n) - event.pc;
+    return behind === 0n || behind === BigInt(isa.instructionBytes) ? event : undefined;
   }
 
   private interrupted(
-    cpu: number,
+    owner: Owner,
     level: number,
     registers: FrameRegisters,
     event: TraceEvent,
@@ -123,16 +150,17 @@ export class StackWalker {
     const isSame = behind === 0n || behind === BigInt(isa.instructionBytes);
     const label = isSame ? `${this.history.text(event)} from ${from}` : `returns to ${from} by ERET`;
     const places = new Map<string, RegisterPlace>();
-    const saved = entry && this.savedContext(cpu, registers, context.registers);
+    const saved =
+      entry && !owner.vcpu ? this.savedContext(owner.cpu, registers, context.registers) : undefined;
     if (entry && !saved) for (const [name, place] of this.left(entry, registers)) places.set(name, place);
     for (const [name, holder] of context.registers) places.set(name, this.held(registers, holder));
     for (const [name, place] of saved?.places ?? []) places.set(name, place);
     return {
       label: {
         kind: 'label',
-        cpu,
+        ...owner,
         level,
-        space: this.guest.spaceOf(level, registers.reader),
+        space: this.spaceOf(owner, level, registers),
         registers,
         pc: context.pc,
         lookup: context.pc,
@@ -202,14 +230,7 @@ export class StackWalker {
       const places = new Map(
         [...saved]
           .filter(([name]) => this.guest.isa.find(name)?.kind === 'general')
-          .map(([name, { space, address, bytes }]) => [
-            name,
-            {
-              read: () => this.load(cpu, space, address, bytes),
-              write: (v: bigint) => void this.guest.write(cpu, space, address, bytesOf(v, bytes)),
-              where: `in ${at.struct.name} at ${hex(address)}`,
-            },
-          ]),
+          .map(([name, place]) => [name, savedPlace(this.guest, cpu, at.struct.name, place)]),
       );
       return { places, space: { kind: 'VA', level: 'EL1', ...(vmid === undefined ? {} : { vmid }) } };
     }
@@ -224,7 +245,7 @@ export class StackWalker {
 
   /** The frames of one exception level, from its innermost. */
   private walk(
-    start: Pick<Frame, 'cpu' | 'level' | 'space' | 'registers'>,
+    start: Pick<Frame, 'cpu' | 'vcpu' | 'level' | 'space' | 'registers'>,
     handler: Handler,
     isCall: boolean,
   ): Frame[] {
@@ -254,14 +275,14 @@ export class StackWalker {
   }
 
   private frameAt(
-    base: Pick<Frame, 'cpu' | 'level' | 'space'>,
+    base: Pick<Frame, 'cpu' | 'vcpu' | 'level' | 'space'>,
     registers: FrameRegisters,
     isReturn: boolean,
   ): Frame | undefined {
     const pc = registers.read('pc');
     if (pc === undefined) return undefined;
-    const { cpu, level, space } = base;
-    return { kind: 'code', cpu, level, space, registers, pc, lookup: isReturn ? u64(pc - 1n) : pc };
+    const { cpu, vcpu, level, space } = base;
+    return { kind: 'code', cpu, vcpu, level, space, registers, pc, lookup: isReturn ? u64(pc - 1n) : pc };
   }
 
   /** A frame for each function that is inlined at the place, and one for the function itself. */
@@ -413,11 +434,3 @@ export class StackWalker {
     return name ?? hex(frame.pc);
   }
 }
-
-/** A value as little-endian bytes. */
-export function bytesOf(value: bigint, bytes: number): Uint8Array {
-  return Uint8Array.from({ length: bytes }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
-}
-
-/** The value of little-endian bytes. */
-export const numberOf = (bytes: Uint8Array): bigint => littleEndian(bytes);

@@ -10,11 +10,12 @@ import type { Board } from '../../emulator/core/device';
 import type { Machine } from '../../emulator/core/machine';
 import type { HypervisorChoice } from '../launch/config';
 import type { SymbolIndex } from '../symbols';
+import { debugCpus } from '../arch/debug-cpu';
 import { UserError } from '../errors';
 import { ReferenceHypervisor } from '../hypervisors/reference';
-import { noHypervisor, type Hypervisor, type StructAt } from '../hypervisors/types';
+import { noHypervisor, vcpuName, type Hypervisor, type StructAt, type Vcpu } from '../hypervisors/types';
 import { littleEndian } from '../symbols/dwarf/expression';
-import { formatSpace, hex, type AddressSpace } from './address-space';
+import { formatSpace, hex, type AddressSpace, type VcpuNumber } from './address-space';
 import { debugOf } from './isas';
 
 /** What a guest consists of, as far as inspection minds. */
@@ -23,6 +24,13 @@ export interface GuestParts {
   readonly board: Board;
   readonly symbols: SymbolIndex;
   readonly hypervisor: HypervisorChoice;
+}
+
+/** How an address space is reached. */
+interface Access {
+  readonly cpu: number;
+  /** Instead of the CPU's own. */
+  readonly registers?: ReadonlyMap<string, bigint>;
 }
 
 const PAGE = 0x1000n;
@@ -36,26 +44,12 @@ export class Guest {
   constructor(readonly parts: GuestParts) {
     const { machine } = parts;
     this.isa = debugOf(machine.config.isa);
-    this.cpus = Array.from({ length: machine.cpus }, (_, n) => this.debugCpu(n));
+    this.cpus = debugCpus(machine, parts.board);
     this.hypervisor = parts.hypervisor === 'none' ? noHypervisor : (this.reference() ?? noHypervisor);
     if (parts.hypervisor === 'reference' && this.hypervisor === noHypervisor)
       throw new UserError(
         'The program has no section .worldswitch.layout, so it is no reference hypervisor: set "hypervisor" to "auto" or "none" in launch.json.',
       );
-  }
-
-  private debugCpu(n: number): DebugCpu {
-    const { machine, board } = this.parts;
-    const block = machine.state.block(n);
-    return {
-      view: machine.view,
-      block,
-      features: machine.config.features,
-      get: (f, index = 0) => machine.state.get(n, f, index),
-      input: (f, value, index = 0) => machine.input({ kind: 'state', cpu: n, field: f.name, index, value }),
-      peekDevice: (register) => peekDevice(board, register, n),
-      call: (routine) => void machine.code[routine]?.(block),
-    };
   }
 
   private reference(): Hypervisor | undefined {
@@ -73,6 +67,7 @@ export class Guest {
           return found.length === bytes ? found : undefined;
         },
         physical: (cpu, space, address) => this.physical(cpu, space, address),
+        once: (what, make) => this.once(what, make),
       },
       (link) => module.physicalAddress(link) ?? link,
     );
@@ -92,8 +87,26 @@ export class Guest {
     return (name) => {
       const read = this.isa.find(name)?.read;
       if (!read) throw new Error(`no register ${name} to read`);
-      return read(cpu);
+      return read(cpu) ?? 0n;
     };
+  }
+
+  // --- what is asked again and again ------------------------------------------------------------------------------
+
+  private known = new Map<string, unknown>();
+  private knownAt: { readonly time: bigint; readonly inputs: number } | undefined;
+
+  /** What `make` gives; asked once only while the machine stands still and nobody writes. */
+  once<T>(what: string, make: () => T): T {
+    const { machine } = this.parts;
+    const [time, inputs] = [machine.now(), machine.log.position];
+    if (this.knownAt?.time !== time || this.knownAt.inputs !== inputs) {
+      this.known = new Map();
+      this.knownAt = { time, inputs };
+    }
+    if (!this.known.has(what)) this.known.set(what, make());
+    // The key says what is kept under it.
+    return this.known.get(what) as T;
   }
 
   // --- address spaces ---------------------------------------------------------------------------------------------
@@ -107,9 +120,10 @@ export class Guest {
     return { kind: 'VA', level: 'EL1', ...(vmid === undefined ? {} : { vmid }) };
   }
 
-  /** The registers that stand for an address space other than the loaded one. @throws UserError */
-  private registersFor(n: number, space: AddressSpace): ReadonlyMap<string, bigint> | undefined {
-    if (space.kind === 'PA' || (space.kind === 'VA' && space.level === 'EL2')) return undefined;
+  /** The CPU through which an address space is reached, and the registers that stand for it where it is not loaded. */
+  private accessTo(n: number, space: AddressSpace): Access {
+    if (space.kind === 'PA' || (space.kind === 'VA' && space.level === 'EL2')) return { cpu: n };
+    if (space.kind === 'VA' && space.vcpu) return this.accessToVcpu(n, space.vcpu);
     const loaded = this.isa.regimeOf(1, this.reader(n));
     const loadedVmid = loaded.vmid ?? 0;
     const wanted = space.vmid ?? loadedVmid;
@@ -121,13 +135,30 @@ export class Guest {
       throw new UserError(
         `The tables of ASID ${space.asid} are not loaded on CPU ${n} (ASID ${loaded.asid ?? 0} is): leave "asid" out to read through those that are.`,
       );
-    if (wanted === loadedVmid) return undefined;
-    const saved = wanted === 0 ? this.hostRegisters(n) : this.guestRegisters(n, wanted);
-    if (saved) return saved;
+    if (wanted === loadedVmid) return { cpu: n };
+    const registers = wanted === 0 ? this.hostRegisters(n) : this.guestRegisters(n, wanted);
+    if (registers) return { cpu: n, registers };
     const name = wanted === 0 ? 'the host' : `the virtual machine with VMID ${wanted}`;
     throw new UserError(
       `The tables of ${name} are not loaded on CPU ${n}, and no vcpu or host context of it is known: stop while it runs, or read by PA.`,
     );
+  }
+
+  /** The memory of one vcpu: by the registers of the CPU that runs it, or else by those that were saved. */
+  private accessToVcpu(n: number, wanted: VcpuNumber): Access {
+    const vcpu = this.hypervisor.vcpus().find((v) => v.vm === wanted.vm && v.vcpu === wanted.vcpu);
+    if (!vcpu)
+      throw new UserError(
+        `There is no vcpu ${vcpuName(wanted)}: the hypervisor has created ${this.vcpuNames() || 'none'}.`,
+      );
+    const { runsOn } = vcpu;
+    if (runsOn !== undefined && this.isa.regimeOf(1, this.reader(runsOn)).vmid !== undefined)
+      return { cpu: runsOn };
+    return { cpu: n, registers: this.vcpuRegisters(n, vcpu) };
+  }
+
+  private vcpuNames(): string {
+    return this.hypervisor.vcpus().map(vcpuName).join(', ');
   }
 
   private hostRegisters(n: number): ReadonlyMap<string, bigint> {
@@ -138,7 +169,15 @@ export class Guest {
 
   private guestRegisters(n: number, vmid: number): ReadonlyMap<string, bigint> | undefined {
     const vcpu = this.hypervisor.vcpus().find((v) => v.vmid === vmid);
-    return vcpu && this.valuesIn(n, vcpu.at);
+    return vcpu && this.vcpuRegisters(n, vcpu);
+  }
+
+  /** The system registers by which a vcpu's addresses are translated, from where they are saved. */
+  private vcpuRegisters(n: number, vcpu: Vcpu): ReadonlyMap<string, bigint> {
+    return this.once(`registers of ${vcpu.pa}`, () => {
+      const on = this.isa.withVirtualMachine(this.reader(n));
+      return new Map([...on, ...this.valuesIn(n, vcpu.at)]);
+    });
   }
 
   /** The values of the system registers that a struct holds. */
@@ -156,7 +195,7 @@ export class Guest {
   /** Translates one address. @throws UserError when the space is not known. */
   translate(n: number, space: AddressSpace, address: bigint): Translation | TranslationFault {
     if (space.kind === 'PA') return { pa: address, size: 12, device: false };
-    const registers = this.registersFor(n, space);
+    const { cpu, registers } = this.accessTo(n, space);
     if (
       space.kind === 'IPA' &&
       registers === undefined &&
@@ -166,7 +205,17 @@ export class Guest {
         `No virtual machine is loaded on CPU ${n}, so IPA addresses mean nothing: name one as in IPA(1):${hex(address)}.`,
       );
     const regime = space.kind === 'IPA' ? 'IPA' : space.level;
-    return this.isa.translate(this.cpu(n), u64(address), regime, registers);
+    return this.isa.translate(this.cpu(cpu), u64(address), regime, registers);
+  }
+
+  /** The intermediate physical address of a virtual one, where there are two stages. @throws UserError */
+  intermediate(n: number, space: AddressSpace, address: bigint): bigint | undefined {
+    if (space.kind !== 'VA' || space.level !== 'EL1') return undefined;
+    const { cpu, registers } = this.accessTo(n, space);
+    const read: ReadRegister = (name) => registers?.get(name) ?? this.reader(cpu)(name);
+    if (this.isa.regimeOf(1, read).vmid === undefined) return undefined;
+    const found = this.isa.translate(this.cpu(cpu), u64(address), 'EL1 stage 1', registers);
+    return 'pa' in found ? found.pa : undefined;
   }
 
   /** The physical address, or undefined where nothing is mapped or the space is not known. */
@@ -252,14 +301,5 @@ export class Guest {
       done += Math.min(bytes - done, Number(PAGE - (at & (PAGE - 1n))));
     }
     return done;
-  }
-}
-
-/** Virtual interface registers may not exist on every board: they read as zero there. */
-function peekDevice(board: Board, register: string, cpu: number): bigint {
-  try {
-    return board.sysregs.peek(register, cpu);
-  } catch {
-    return 0n;
   }
 }

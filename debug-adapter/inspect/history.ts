@@ -9,7 +9,7 @@ export function exceptionHistory(trace: TraceRing, arch: Pick<Architecture, 'eve
   return {
     last(cpu, level, vmid) {
       const mine = (e: TraceEvent): boolean => {
-        if (e.cpu !== cpu) return false;
+        if (cpu !== undefined && e.cpu !== cpu) return false;
         if (e.kind === 'entry' ? e.to !== level : e.kind !== 'return' || e.from !== level) return false;
         return level >= 2 || e.vmid === vmid;
       };

@@ -4,9 +4,18 @@
  */
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import { UserError } from '../errors';
+import type { AddressSpace } from './address-space';
 
 /** What a write has changed beside the item itself. */
 export type Effect = 'variables' | 'stacks';
+
+/** Where a value lies, and how its bytes read as a value of its type. */
+export interface ItemMemory {
+  readonly space: AddressSpace;
+  readonly address: bigint;
+  readonly bytes: number;
+  readonly show?: (bytes: Uint8Array) => string;
+}
 
 export interface Item {
   readonly name: string;
@@ -30,6 +39,8 @@ export interface Item {
   readonly number?: bigint;
   /** Where the value itself is in memory, for C's `&`. */
   readonly address?: bigint;
+  /** The bytes that hold the value, for data breakpoints. */
+  readonly memory?: ItemMemory;
   /** What a C pointer points to, as the n-th element of an array there. */
   readonly pointee?: (index: number) => Item;
   /** Text rather than data: sentences. */

@@ -5,8 +5,9 @@
 import { evaluate as evaluateExpression, type Names } from '../expressions/evaluate';
 import { parseExpression } from '../expressions/parse';
 import { UserError } from '../errors';
-import type { StructAt } from '../hypervisors/types';
+import type { StructAt, Vcpu } from '../hypervisors/types';
 import { littleEndian } from '../symbols/dwarf/expression';
+import type { Regime } from '../symbols/types';
 import { formatAddress, formatSpace, parseAddress, symbolPlace, type AddressSpace } from './address-space';
 import { CItems } from './c-items';
 import { symbolText } from './disassembly';
@@ -31,6 +32,12 @@ const prefixedPath =
 /** Addresses that name their space. */
 export const qualified =
   /\b(?:EL[012](?:\s*,\s*(?:vmid|asid)\s*=\s*\d+)*|IPA(?:\(\s*\d+\s*\))?|PA):\s*(?:0[xX][0-9a-fA-F_]+|\d+)/gi;
+
+/** Whether addresses that are valid in a regime mean something in an address space. */
+const isRegimeOf = (regime: Regime, space: AddressSpace): boolean =>
+  space.kind === 'VA' &&
+  regime.el === space.level &&
+  (regime.vmid === undefined || regime.vmid === (space.vmid ?? 0));
 
 /** Splits `vcpu.ctxt->x[1]` into `vcpu`, `ctxt`, `x`, `[1]`; index expressions are still text. */
 export function splitPath(text: string): string[] {
@@ -158,23 +165,35 @@ export class FrameNames {
     const { cpu } = this.frame;
     const items = new StructItems(this.context, cpu);
     if (name === 'vcpu') {
-      const vcpu = hypervisor.currentVcpu(cpu);
+      const vcpu = this.currentVcpu();
       return vcpu && items.item(name, vcpu.at, name);
     }
     if (name === 'host') {
-      const at = hypervisor.hostContext(cpu);
+      const at = this.frame.vcpu ? undefined : hypervisor.hostContext(cpu);
       return at && items.item(name, at, name);
     }
-    if (name !== 'vcpus') return undefined;
-    const all = hypervisor.vcpus();
-    if (all.length === 0) return undefined;
+    const elements = this.arrayElements(name);
+    if (elements.length === 0) return undefined;
+    const what = elements[0]?.at.struct.name ?? 'element';
     return {
       name,
-      value: `${all.length} vcpu${all.length === 1 ? '' : 's'}`,
+      value: `${elements.length} ${what}${elements.length === 1 ? '' : 's'}`,
       evaluateName: name,
-      isArray: true,
-      parts: () => all.map((v, n) => items.item(`[${n}]`, v.at, `vcpus[${n}]`)),
+      parts: () => elements.map(({ at, n }) => items.item(`[${n}]`, at, `${name}[${n}]`)),
     };
+  }
+
+  /** The vcpu that the frame's code belongs to or handles. */
+  private currentVcpu(): Vcpu | undefined {
+    return this.frame.vcpu ?? this.view.guest.hypervisor.currentVcpu(this.frame.cpu);
+  }
+
+  /** The elements of an array that the hypervisor declares, with their numbers; of vcpus only those that were created. */
+  private arrayElements(name: string): { readonly at: StructAt; readonly n: number }[] {
+    const { hypervisor } = this.view.guest;
+    if (name === 'vcpus') return hypervisor.vcpus().map((v, i) => ({ at: v.at, n: v.index ?? i }));
+    if (!hypervisor.isSetUp(this.frame.cpu)) return [];
+    return hypervisor.elements(name).map((at, n) => ({ at, n }));
   }
 
   /** A struct of the hypervisor's layout at an address, for casts. */
@@ -200,7 +219,7 @@ export class FrameNames {
         ? BigInt(space.vmid)
         : this.view.target.arch.register(cpu, 'vmid');
     if (name === 'vcpu') {
-      const vcpu = this.view.guest.hypervisor.currentVcpu(cpu)?.vcpu;
+      const vcpu = this.currentVcpu()?.vcpu;
       return vcpu === undefined ? undefined : BigInt(vcpu);
     }
     if (name !== 'ec' && name !== 'iss' && name !== 'ipa') return undefined;
@@ -218,17 +237,18 @@ export class FrameNames {
     const [first] = symbols.symbolByName(name);
     if (!first) return undefined;
     if (first.kind === 'absolute') return first.address;
-    // The hypervisor's own address of it, where the program declares one.
-    const level = space.kind === 'VA' ? space.level : undefined;
-    const places = symbols.locationsOfSymbol(name);
-    const own = places.find((p) => level !== undefined && p.regime?.el === level);
-    return own?.address ?? this.alias(first.address, level) ?? first.address;
+    // The regime's own address of it, where the program declares one.
+    const own = symbols.locationsOfSymbol(name).find((p) => p.regime && isRegimeOf(p.regime, space));
+    return own?.address ?? this.alias(first.address) ?? first.address;
   }
 
   /** Data has no code locations: the aliases of the layout say where a regime sees it. */
-  private alias(link: bigint, level: string | undefined): bigint | undefined {
+  private alias(link: bigint): bigint | undefined {
+    const { space } = this.frame;
     for (const { layout } of this.view.target.symbols.modules) {
-      const found = layout?.aliases.find((a) => a.regime.el === level && link >= a.start && link < a.end);
+      const found = layout?.aliases.find(
+        (a) => isRegimeOf(a.regime, space) && link >= a.start && link < a.end,
+      );
       if (found) return u64(link + found.offset);
     }
     return undefined;
@@ -327,7 +347,7 @@ export class FrameNames {
     const lower = start.toLowerCase();
     const fits = (name: string): boolean => name.toLowerCase().startsWith(lower);
     const { hypervisor, isa } = this.view.guest;
-    const structs = hypervisor.name === 'none' ? [] : structRoots;
+    const structs = hypervisor.name === 'none' ? [] : [...structRoots, ...hypervisor.arrays];
     const known = [...new Set([...structs, ...specialNames, ...isa.names])].filter(fits);
     const local = this.variables().map((v) => v.item.name);
     return [

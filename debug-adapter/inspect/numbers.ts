@@ -33,3 +33,8 @@ export function requireFits(value: bigint, bits: number, what: string): bigint {
     );
   return BigInt.asUintN(bits, value);
 }
+
+/** A value as little-endian bytes. */
+export function bytesOf(value: bigint, bytes: number): Uint8Array {
+  return Uint8Array.from({ length: bytes }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
+}

@@ -198,9 +198,27 @@ function vectorParts(ctx: ItemContext, register: DebugRegister, value: bigint): 
   ];
 }
 
+/** Whether there is anything to show of a register in a frame. */
+function isShown({ registers }: ItemContext, r: DebugRegister): boolean {
+  // Of a vcpu that does not run only what was saved: the rest belongs to whoever runs.
+  if (registers.isDetached) return registers.places.has(r.name);
+  return r.read !== undefined || r.part !== undefined;
+}
+
+/** Whether a register scope has anything to show in a frame. */
+export const hasContent = (ctx: ItemContext, scope: RegisterScope): boolean =>
+  scope.groups.some((g) => g.registers.some((r) => isShown(ctx, r)));
+
+/** The register scopes of a frame as items that open. */
+export function savedScopes(ctx: ItemContext): Item[] {
+  return ctx.registers.isa.scopes
+    .filter((s) => hasContent(ctx, s))
+    .map((s) => ({ ...textItem(s.name, ''), parts: () => scopeItems(ctx, s) }));
+}
+
 /** The content of a register scope. */
 export function scopeItems(ctx: ItemContext, scope: RegisterScope): Item[] {
-  const exists = (r: DebugRegister): boolean => r.read !== undefined || r.part !== undefined;
+  const exists = (r: DebugRegister): boolean => isShown(ctx, r);
   if (scope.show === 'fields') {
     const [register] = scope.groups[0]?.registers ?? [];
     if (!register) return [];
@@ -210,10 +228,12 @@ export function scopeItems(ctx: ItemContext, scope: RegisterScope): Item[] {
   const itemsOf = (registers: readonly DebugRegister[]): Item[] =>
     registers.filter(exists).map((r) => registerItem(ctx, r));
   if (scope.show === 'registers') return scope.groups.flatMap((g) => itemsOf(g.registers));
-  return scope.groups.map((g) => ({
-    ...textItem(g.name, `${g.registers.length} register${g.registers.length === 1 ? '' : 's'}`),
-    parts: () => itemsOf(g.registers),
-  }));
+  return scope.groups.flatMap(({ name, registers }) => {
+    const count = registers.filter(exists).length;
+    if (count === 0) return [];
+    const value = `${count} register${count === 1 ? '' : 's'}`;
+    return [{ ...textItem(name, value), parts: () => itemsOf(registers) }];
+  });
 }
 
 function withoutParts(item: Item): Item {

@@ -2,12 +2,14 @@
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import type { Frame } from './frames';
 import type { Item } from './items';
-import { scopeItems, type ItemContext } from './register-items';
+import { hasContent, scopeItems, type ItemContext } from './register-items';
 import { StructItems } from './struct-items';
 import { exceptionFacts, syndromeItems } from './syndrome-items';
 import { exceptionHistory } from './history';
 import type { StopView } from './stop-view';
 import { FrameNames } from './names';
+import { HypContext } from './hyp-context';
+import { vcpuName, type Vcpu } from '../hypervisors/types';
 
 /** A scope before it has a handle. */
 export interface ScopeItem {
@@ -29,7 +31,7 @@ export function scopesOf(view: StopView, frame: Frame): ScopeItem[] {
     scopes.push({ name: 'Locals', hint: 'locals', expensive: false, content: part(false) });
   if (c.some((v) => v.isArgument))
     scopes.push({ name: 'Arguments', hint: 'arguments', expensive: false, content: part(true) });
-  for (const s of ctx.registers.isa.scopes)
+  for (const s of ctx.registers.isa.scopes.filter((s) => hasContent(ctx, s)))
     scopes.push({
       name: s.name,
       ...(s.hint ? { hint: s.hint } : {}),
@@ -47,16 +49,17 @@ function softwareScopes(view: StopView, frame: Frame, ctx: ItemContext): ScopeIt
   const scopes: ScopeItem[] = [];
   if (exceptionFacts(ctx, frame, history))
     scopes.push({ name: 'Syndrome', expensive: false, content: () => syndromeItems(ctx, frame, history) });
-  if (hypervisor.currentVcpu(cpu))
+  const current = (): Vcpu | undefined => frame.vcpu ?? hypervisor.currentVcpu(cpu);
+  if (current())
     scopes.push({
-      name: 'Current vcpu',
+      name: frame.vcpu ? `vcpu ${vcpuName(frame.vcpu)}` : 'Current vcpu',
       expensive: false,
       content: () => {
-        const vcpu = hypervisor.currentVcpu(cpu);
+        const vcpu = current();
         return vcpu ? structs.fields(vcpu.at, 'vcpu') : [];
       },
     });
-  if (hypervisor.hostContext(cpu))
+  if (!frame.vcpu && hypervisor.hostContext(cpu))
     scopes.push({
       name: 'Host context',
       expensive: false,
@@ -64,6 +67,12 @@ function softwareScopes(view: StopView, frame: Frame, ctx: ItemContext): ScopeIt
         const at = hypervisor.hostContext(cpu);
         return at ? structs.fields(at, 'host') : [];
       },
+    });
+  if (hypervisor.isSetUp(cpu))
+    scopes.push({
+      name: 'hyp context',
+      expensive: false,
+      content: () => new HypContext(view, ctx, cpu).items(),
     });
   return scopes;
 }

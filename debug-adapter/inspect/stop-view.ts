@@ -4,6 +4,7 @@
  */
 import { UserError, ErrorId } from '../errors';
 import type { FrameHandle, Session } from '../session';
+import type { Vcpu } from '../hypervisors/types';
 import type { Target } from '../target';
 import { DisassemblyDocuments } from './disassembly-document';
 import { StackWalker, type Frame } from './frames';
@@ -24,6 +25,12 @@ class Token implements FrameHandle {
   readonly cpu = 0;
 }
 
+/** A call stack, and the handles of its frames. */
+interface Stack {
+  readonly frames: readonly Frame[];
+  readonly ids: Map<Frame, number>;
+}
+
 const documents = new WeakMap<Session, DisassemblyDocuments>();
 const views = new WeakMap<Session, StopView>();
 
@@ -39,10 +46,7 @@ export class StopView {
   version = 0;
   readonly guest: Guest;
   readonly walker: StackWalker;
-  private readonly stacks = new Map<
-    number,
-    { readonly frames: readonly Frame[]; readonly ids: Map<Frame, number> }
-  >();
+  private readonly stacks = new Map<string, Stack>();
   private readonly token: number;
 
   constructor(
@@ -65,20 +69,41 @@ export class StopView {
     }
   }
 
-  private stack(cpu: number): { readonly frames: readonly Frame[]; readonly ids: Map<Frame, number> } {
-    let found = this.stacks.get(cpu);
-    if (!found) this.stacks.set(cpu, (found = { frames: this.walker.frames(cpu), ids: new Map() }));
+  private stack(key: string, frames: () => readonly Frame[]): Stack {
+    let found = this.stacks.get(key);
+    if (!found) this.stacks.set(key, (found = { frames: frames(), ids: new Map() }));
     return found;
+  }
+
+  private stackOf({ cpu, vcpu }: Pick<Frame, 'cpu' | 'vcpu'>): Stack {
+    if (!vcpu) return this.stack(`CPU ${cpu}`, () => this.walker.frames(cpu));
+    return this.stack(`vcpu ${vcpu.pa}`, () => this.walker.vcpuFrames(cpu, vcpu));
   }
 
   /** The call stack of a CPU. */
   frames(cpu: number): readonly Frame[] {
-    return this.stack(cpu).frames;
+    return this.stackOf({ cpu }).frames;
+  }
+
+  /** The call stack of a vcpu that does not run. */
+  vcpuFrames(vcpu: Vcpu): readonly Frame[] {
+    return this.stackOf({ cpu: this.reader(), vcpu }).frames;
+  }
+
+  /** A CPU through which the hypervisor's memory can be read: preferably the one that stopped. */
+  private reader(): number {
+    const { hypervisor } = this.guest;
+    const all = [this.stoppedCpu(), ...Array.from({ length: this.target.machine.cpus }, (_, n) => n)];
+    return all.find((n) => hypervisor.isSetUp(n)) ?? this.stoppedCpu();
+  }
+
+  private stoppedCpu(): number {
+    return this.session.control?.lastStop?.cpu ?? this.target.machine.schedule.current;
   }
 
   /** The handle of a frame. */
   idOf(frame: Frame): number {
-    const { ids } = this.stack(frame.cpu);
+    const { ids } = this.stackOf(frame);
     let id = ids.get(frame);
     if (id === undefined) ids.set(frame, (id = this.session.frames.create(new FrameRef(frame.cpu, frame))));
     return id;
@@ -92,7 +117,7 @@ export class StopView {
   }
 
   /** The innermost frame of the CPU that stopped last. */
-  topFrame(cpu = this.session.control?.lastStop?.cpu ?? this.target.machine.schedule.current): Frame {
+  topFrame(cpu = this.stoppedCpu()): Frame {
     const frame = this.frames(cpu)[0];
     if (!frame) throw new UserError(`CPU ${cpu} has no stack frame.`);
     return frame;

@@ -1,13 +1,13 @@
 /** The structs of a hypervisor as items, by the layout that its program declares (hypervisor/ABI.md). */
 import type { DebugField } from '../../emulator/isa/dsl/debug';
 import { UserError } from '../errors';
+import { interruptsOf } from '../hypervisors/reference';
 import type { StructAt } from '../hypervisors/types';
 import { littleEndian } from '../symbols/dwarf/expression';
-import type { FieldLayout } from '../symbols/layout';
+import { registerOfElement, type FieldLayout } from '../symbols/layout';
 import { formatAddress, formatSpace, type AddressSpace } from './address-space';
-import { bytesOf } from './frames';
 import type { Item } from './items';
-import { editedText, hex, hexWide, requireFits } from './numbers';
+import { bytesOf, editedText, hex, hexWide, requireFits } from './numbers';
 import { fieldItems, parseValue, summaryText, type ItemContext } from './register-items';
 
 /** Pointers hold virtual addresses of the hypervisor: ABI.md. */
@@ -34,6 +34,7 @@ export class StructItems {
       value: `struct ${at.struct.name} at ${formatAddress(at.space, at.address)}`,
       type: `struct ${at.struct.name}`,
       memoryReference: formatAddress(at.space, at.address),
+      memory: { space: at.space, address: at.address, bytes: at.struct.size },
       number: at.address,
       ...(path === undefined ? {} : { evaluateName: path }),
       parts: () => this.fields(at, path),
@@ -64,6 +65,11 @@ export class StructItems {
     const { field, at, path } = cell;
     const common = {
       memoryReference: this.reference(at, field, 0),
+      memory: {
+        space: at.space,
+        address: at.address + BigInt(field.offset),
+        bytes: field.size * field.count,
+      },
       ...(path === undefined ? {} : { evaluateName: path }),
     };
     if (field.content === 'struct' && field.count === 1) {
@@ -109,8 +115,14 @@ export class StructItems {
       type: this.typeText(field),
       ...(path === undefined ? {} : { evaluateName: path }),
       memoryReference: formatAddress(at.space, address),
+      memory: {
+        space: at.space,
+        address,
+        bytes: field.size,
+        show: (bytes) => this.presentation(cell, index, littleEndian(bytes), path, write).value,
+      },
       set: (text) => write(requireFits(this.parse(cell, text), 8 * field.size, field.name)),
-      ...this.presentation(cell, value, path, write),
+      ...this.presentation(cell, index, value, path, write),
     };
   }
 
@@ -121,6 +133,7 @@ export class StructItems {
 
   private presentation(
     { at, field }: Cell,
+    index: number,
     value: bigint,
     path: string | undefined,
     write: (v: bigint) => 'stacks',
@@ -133,12 +146,18 @@ export class StructItems {
         return { value: name === undefined ? String(value) : `${value} (${name})` };
       }
       case 'sysreg': {
-        const fields = this.registerFields(field.of);
+        const fields = this.registerFields(registerOfElement(field, index));
         if (fields.length === 0) return { value: hex(value) };
         return {
           value: summaryText(value, fields),
           parts: () => fieldItems(this.ctx, value, fields, path, write),
         };
+      }
+      case 'irqs': {
+        const bytes = bytesOf(value, field.size);
+        const first = 8 * field.size * index;
+        const set = interruptsOf(bytes).map((n) => n + first);
+        return { value: set.length === 0 ? hex(value) : `${hex(value)} (${set.join(', ')})` };
       }
       case 'ptr': {
         const struct = at.layout.structs.get(field.of);

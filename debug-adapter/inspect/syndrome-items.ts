@@ -26,7 +26,8 @@ export function exceptionFacts(
 ): ExceptionFacts | undefined {
   const { isa, reader } = ctx.registers;
   const { level, cpu } = frame;
-  const event = history.last(cpu, level, isa.regimeOf(level, reader).vmid);
+  // Which of a machine's vcpus took an exception, the trace does not know.
+  const event = frame.vcpu ? undefined : history.last(cpu, level, isa.regimeOf(level, reader).vmid);
   if (event?.kind === 'entry' && event.interrupt) {
     const name = event.interrupt;
     const [from, to] = [isa.levelName(event.from), isa.levelName(event.to)];

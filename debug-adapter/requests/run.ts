@@ -3,6 +3,7 @@ import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import type { Granularity, StepKind } from '../control/types';
 import { ErrorId, UserError } from '../errors';
 import { explainException } from '../inspect/exception-info';
+import { requireCpu, waitingVcpus } from '../inspect/threads';
 import type { HandlerTable, RequestContext } from '../protocol/table';
 import type { Session } from '../session';
 
@@ -18,6 +19,7 @@ function requireAlive(ctx: Session): void {
 
 function step(ctx: Session, args: StepArguments | undefined, kind: StepKind, request: RequestContext): void {
   requireAlive(ctx);
+  requireCpu(ctx, args?.threadId);
   const cpu = ctx.cpuOf(args?.threadId);
   if (ctx.requireTarget().machine.schedule.on[cpu] === false)
     throw new UserError(`CPU ${cpu} is off: step another one, or continue until it is started.`);
@@ -40,9 +42,10 @@ export function threadName(ctx: Session, cpu: number): string {
 }
 
 export const handlers: Partial<HandlerTable> = {
-  continue(ctx, _args, request) {
+  continue(ctx, args, request) {
     const control = ctx.requireControl();
     requireAlive(ctx);
+    requireCpu(ctx, args?.threadId);
     // A client that asks twice gets what it wants.
     if (!control.running) request.afterResponse(() => control.resume());
     return { allThreadsContinued: true };
@@ -62,7 +65,10 @@ export const handlers: Partial<HandlerTable> = {
   threads(ctx) {
     const cpus = ctx.target?.machine.cpus ?? 0;
     return {
-      threads: Array.from({ length: cpus }, (_, cpu) => ({ id: cpu + 1, name: threadName(ctx, cpu) })),
+      threads: [
+        ...Array.from({ length: cpus }, (_, cpu) => ({ id: cpu + 1, name: threadName(ctx, cpu) })),
+        ...waitingVcpus(ctx).map(({ id, name }) => ({ id, name })),
+      ],
     };
   },
 

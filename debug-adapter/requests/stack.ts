@@ -8,6 +8,7 @@ import { referenceOf } from '../inspect/containers';
 import type { Frame } from '../inspect/frames';
 import { scopesOf } from '../inspect/scopes';
 import { documentsOf, viewOf, type StopView } from '../inspect/stop-view';
+import { framesOf } from '../inspect/threads';
 import type { HandlerTable } from '../protocol/table';
 import type { Session } from '../session';
 
@@ -76,9 +77,7 @@ function moduleOf(ctx: Session, view: StopView, frame: Frame): { moduleId?: numb
 export const handlers: Partial<HandlerTable> = {
   stackTrace(ctx, args) {
     const view = viewOf(ctx);
-    const cpu = ctx.cpuOf(args?.threadId);
-    // A CPU that is off executes nothing.
-    const all = ctx.requireTarget().machine.schedule.on[cpu] === false ? [] : view.frames(cpu);
+    const all = framesOf(ctx, args?.threadId);
     const start = Math.max(0, args.startFrame ?? 0);
     const count = args.levels !== undefined && args.levels > 0 ? args.levels : all.length;
     return {

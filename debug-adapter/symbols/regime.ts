@@ -13,7 +13,8 @@ export function parseRegime(text: string): Regime {
   for (const part of text.split(',').map((p) => p.trim())) {
     const upper = part.toUpperCase();
     const vmid = /^VMID=(0X[0-9A-F]+|[0-9]+)$/.exec(upper)?.[1];
-    if (part === '') continue;
+    // Which vcpu of a machine: code and symbols do not depend on it.
+    if (part === '' || /^VCPU=[0-9]+\.[0-9]+$/.test(upper)) continue;
     else if (isLevel(upper)) regime.el = upper;
     else if (upper === 'PA') regime.physical = true;
     else if (vmid !== undefined && Number(vmid) <= 0xffff) regime.vmid = Number(vmid);

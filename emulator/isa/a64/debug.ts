@@ -67,6 +67,27 @@ function explainInterrupt(name: string, from: number, to: number, read: ReadRegi
   return explained?.to === to ? explained.why : undefined;
 }
 
+/** List registers that are not empty (ICH_LR<n>_EL2, IHI 0069 12.4.8), and the virtual interrupts of HCR_EL2. */
+function pendingInterrupts(read: (name: string) => bigint | undefined): string[] {
+  const found: string[] = [];
+  for (let n = 0; n < 16; n++) {
+    const lr = read(`ICH_LR${n}_EL2`) ?? 0n;
+    const state = ['', 'pending', 'active', 'pending and active'][bits(lr, 63, 62)];
+    if (!state) continue;
+    const hardware = bits(lr, 61, 61) ? `, hardware interrupt ${bits(lr, 44, 32)}` : '';
+    found.push(
+      `${bits(lr, 31, 0)} ${state} (ICH_LR${n}_EL2, priority 0x${bits(lr, 55, 48).toString(16)}${hardware})`,
+    );
+  }
+  const hcr = read('HCR_EL2') ?? 0n;
+  const lines = [
+    [6, 'virtual FIQ (HCR_EL2.VF)'],
+    [7, 'virtual IRQ (HCR_EL2.VI)'],
+    [8, 'virtual SError (HCR_EL2.VSE)'],
+  ] as const;
+  return [...found, ...lines.flatMap(([bit, text]) => (bits(hcr, bit, bit) ? [text] : []))];
+}
+
 export const a64Debug: IsaDebug = {
   scopes: registerScopes,
   find: findRegister,
@@ -82,6 +103,7 @@ export const a64Debug: IsaDebug = {
     link: 'x30',
     stack: 'sp',
   },
+  floating: [...Array.from({ length: 32 }, (_, n) => `v${n}`), 'FPCR', 'FPSR'],
   // Procedure Call Standard (AAPCS64) 6.1.1.
   preserved: new Set(Array.from({ length: 11 }, (_, n) => `x${19 + n}`)),
   instructionBytes: 4,
@@ -103,5 +125,8 @@ export const a64Debug: IsaDebug = {
   },
   // HCR_EL2.VM and DC.
   withoutVirtualMachine: (read) => new Map([['HCR_EL2', read('HCR_EL2') & ~0x1001n]]),
+  // HCR_EL2.VM and not DC or TGE.
+  withVirtualMachine: (read) => new Map([['HCR_EL2', (read('HCR_EL2') & ~0x8001000n) | 1n]]),
+  pendingInterrupts,
   translate: translateForDebugger,
 };

@@ -14,8 +14,8 @@ export interface DebugCpu {
   get(f: StateField, index?: number): bigint;
   /** Changes state as an input from outside, which the input log records. */
   input(f: StateField, value: bigint, index?: number): void;
-  /** What a read of a register in a device would give, without acknowledging anything. */
-  peekDevice(register: string): bigint;
+  /** What a read of a register in a device would give, without acknowledging anything; undefined: it is not there. */
+  peekDevice(register: string): bigint | undefined;
   /** Calls a routine that the instruction set exports. */
   call(routine: string): void;
 }
@@ -46,8 +46,8 @@ export interface DebugRegister {
   readonly doc: string;
   /** From the highest bit down. */
   readonly fields: readonly DebugField[];
-  /** Absent: software can only write it. */
-  readonly read?: (cpu: DebugCpu) => bigint;
+  /** Absent: software can only write it. The result is undefined where the machine has no such register. */
+  readonly read?: (cpu: DebugCpu) => bigint | undefined;
   /** Absent: the hardware does not let software write it. */
   readonly write?: (cpu: DebugCpu, value: bigint) => void;
   /** Set for names of parts; such a register is read and written through the whole. */
@@ -128,8 +128,8 @@ export interface Syndrome {
   }[];
 }
 
-/** What to translate an address by. */
-export type TranslationRegime = 'current' | 'EL1' | 'EL2' | 'IPA' | 'PA';
+/** What to translate an address by; `EL1 stage 1` ends with an intermediate physical address. */
+export type TranslationRegime = 'current' | 'EL1' | 'EL1 stage 1' | 'EL2' | 'IPA' | 'PA';
 
 export interface Translation {
   readonly pa: bigint;
@@ -167,6 +167,8 @@ export interface IsaDebug {
   /** DWARF register numbers. */
   readonly dwarf: readonly string[];
   readonly records: FrameRecords;
+  /** The FP and SIMD registers: what a hypervisor may leave in the CPU when it saves the rest. */
+  readonly floating: readonly string[];
   /** Registers that a function of the platform's C returns with the value that it was called with. */
   readonly preserved: ReadonlySet<string>;
   /** Size of the smallest instruction. */
@@ -198,6 +200,10 @@ export interface IsaDebug {
   explainCall(instruction: string, level: number, read: ReadRegister): string | undefined;
   /** What system registers hold, as far as translation minds, where no virtual machine is loaded. */
   withoutVirtualMachine(read: ReadRegister): ReadonlyMap<string, bigint>;
+  /** And where one is, as long as nothing better is known. */
+  withVirtualMachine(read: ReadRegister): ReadonlyMap<string, bigint>;
+  /** Interrupts that wait for a virtual CPU by its registers (undefined: not known), each in a few words. */
+  pendingInterrupts(read: (name: string) => bigint | undefined): readonly string[];
   /**
    * Translates an address as the CPU would, permissions aside. `registers` replaces system registers for the
    * translation: that of a virtual machine that is not loaded.
