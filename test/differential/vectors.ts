@@ -148,15 +148,22 @@ export function vectorDifferences(ours: VectorState, qemu: VectorState): string[
   return lines;
 }
 
+/** QEMU 7.2 leaves the sign above the 16 bits of this result; the rest of the register is zero (C7.2, FCVTZS). */
+function amend(row: A64Row, word: number, qemu: VectorState): VectorState {
+  if (row.name !== 'FCVTZS (SIMD scalar, fixed-point, half precision)') return qemu;
+  const rd = word & 31;
+  return { ...qemu, v: qemu.v.map((v, i) => (i === 2 * rd ? v & 0xffffn : v)) };
+}
+
 /** What differs in a batch: one text for each row that does. */
 export function compareVectors(batch: VectorBatch): string[] {
   const qemu = runVectorCases(batch.words, batch.cases);
   const ours = runOnInterpreter(batch.words, batch.cases);
   const reports = new Map<A64Row, { count: number; text: string }>();
   batch.cases.forEach((c, i) => {
-    const lines = vectorDifferences(ours[i]!, qemu[i]!);
-    if (lines.length === 0) return;
     const row = batch.rows[c.slot]!;
+    const lines = vectorDifferences(ours[i]!, amend(row, batch.words[c.slot]!, qemu[i]!));
+    if (lines.length === 0) return;
     const known = reports.get(row);
     if (known) known.count++;
     else reports.set(row, { count: 1, text: describe(batch.words[c.slot]!, row, c.before, lines) });

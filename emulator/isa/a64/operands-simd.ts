@@ -4,7 +4,7 @@ import type { Field } from '../dsl/pattern';
 import { hex, isError, join, show, takeNumber, type Joined } from './operands-immediate';
 import { fieldAt, mismatch, wrong } from './operands-registers';
 
-const arrangements = ['8b', '16b', '4h', '8h', '2s', '4s', '1d', '2d'] as const;
+const arrangements = ['8b', '16b', '2h', '4h', '8h', '2s', '4s', '1d', '2d', '1q'] as const;
 const elementSizes = { b: 0, h: 1, s: 2, d: 3 } as const;
 type Element = keyof typeof elementSizes;
 
@@ -73,13 +73,16 @@ function takeIndex(
 function element(suffix: Element): OperandFactory {
   const no = mismatch(`a vector element v0.${suffix}[n]`);
   return (fields): OperandHandler => {
-    const { name } = fieldAt(fields, 0);
+    const { name, width } = fieldAt(fields, 0);
     const index = elementIndex(fields.slice(1), elementSizes[suffix]);
     return {
       expects: no.text,
       parse(from, f) {
         const n = vectorNumber(from.peek()?.lower ?? '', suffix);
         if (n === undefined) return no;
+        // Products with halfwords have four bits for the register (C7.2, MUL by element).
+        if (n >= 2 ** width)
+          return wrong(`v${n} is out of range for ${from.mnemonic}: v0 to v${2 ** width - 1}`);
         from.next();
         f[name] = n;
         return takeIndex(from, f, index);

@@ -11,14 +11,11 @@ import { dpImmediateRows } from './dp-immediate';
 import { dpRegisterRows } from './dp-register';
 import { dpSourcesRows } from './dp-sources';
 import { exclusiveRows } from './exclusive';
-import { fpConversionRows } from './fp-conversions';
-import { fpScalarRows } from './fp-scalar';
 import { loadStorePairRows } from './load-store-pair';
 import { loadStoreRows } from './load-store';
 import type { A64 } from './sem';
+import { simdRows } from './simd-rows';
 import { systemRows } from './system';
-import { simdLoadStoreRows } from './simd-load-store';
-import { simdMoveRows } from './simd-move';
 
 export const a64Rows: readonly Row<A64>[] = [
   ...dpImmediateRows,
@@ -32,8 +29,5 @@ export const a64Rows: readonly Row<A64>[] = [
   ...loadStoreRows,
   ...loadStorePairRows,
   ...exclusiveRows,
-  ...simdLoadStoreRows,
-  ...simdMoveRows,
-  ...fpScalarRows,
-  ...fpConversionRows,
+  ...simdRows,
 ];
