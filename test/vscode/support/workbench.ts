@@ -38,6 +38,10 @@ interface DrawnRow {
   readonly innerText: string;
 }
 
+interface DrawnGlyph {
+  getBoundingClientRect(): { readonly top: number; readonly bottom: number };
+}
+
 export class Workbench {
   constructor(readonly page: Page) {}
 
@@ -79,6 +83,37 @@ export class Workbench {
     await this.pick('F1', `>${label}`, label);
   }
 
+  /** Opens a walkthrough by its title, or comes back to it. */
+  async openWalkthrough(title: string): Promise<void> {
+    const page = this.page.locator('.gettingStartedContainer:visible .step-title').first();
+    if (!(await page.isVisible())) await this.pick('F1', '>Welcome: Open Walkthrough', 'Open Walkthrough');
+    const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first();
+    if (await row.isVisible().catch(() => false)) await row.click();
+    else if (!(await page.isVisible())) {
+      await row.waitFor();
+      await row.click();
+    }
+    await page.waitFor();
+  }
+
+  /** Opens a step of the walkthrough that is shown. */
+  async walkthroughStep(title: string): Promise<void> {
+    const step = this.page.locator('.getting-started-step', { hasText: title }).first();
+    await until(`the step "${title}" to open`, async () => {
+      if (/\bexpanded\b/.test((await step.getAttribute('class')) ?? '')) return true;
+      await step.locator('.step-title').click();
+      return false;
+    });
+  }
+
+  /** Presses a button of the open step of the walkthrough. */
+  async walkthroughButton(label: string): Promise<void> {
+    await this.page
+      .locator('.getting-started-step.expanded .monaco-button', { hasText: label })
+      .first()
+      .click();
+  }
+
   /** Opens a file of the workspace by its name. */
   async openFile(name: string): Promise<void> {
     await this.pick('Control+P', name, path.basename(name));
@@ -103,21 +138,34 @@ export class Workbench {
       .first();
   }
 
-  /** Clicks into the gutter beside a line of the active editor, which sets a breakpoint or removes it. */
-  async clickBreakpoint(line: number, wanted = true): Promise<void> {
-    const { x, y } = await until(`line ${line} in view`, async () => {
-      await this.goToLine(line);
+  /** Where a line of the active editor is drawn, once it no longer scrolls. */
+  private async placeOf(line: number): Promise<{ x: number; y: number }> {
+    let before: number | undefined;
+    return until(`line ${line} in view`, async () => {
       const number = await this.lineNumber(line).boundingBox();
       const margin = await this.page.locator('.editor-instance .margin').first().boundingBox();
-      return number && margin && { x: margin.x + 9, y: number.y + number.height / 2 };
+      const still = number !== null && number.y === before;
+      before = number?.y;
+      return still && margin && { x: margin.x + 9, y: number.y + number.height / 2 };
     });
-    const count = (): Promise<number> =>
-      this.page.locator('.editor-instance [class*="codicon-debug-breakpoint"]').count();
-    const before = await count();
-    await this.page.mouse.click(x, y);
-    await until(`the breakpoint at line ${line} to ${wanted ? 'come' : 'go'}`, async () =>
-      wanted ? (await count()) > before : (await count()) < before,
-    );
+  }
+
+  /** Clicks into the gutter beside a line of the active editor, which sets a breakpoint or removes it. */
+  async clickBreakpoint(line: number, wanted = true): Promise<void> {
+    const glyphs = this.page.locator('.editor-instance [class*="codicon-debug-breakpoint"]');
+    const there = async (y: number): Promise<boolean> => {
+      const spans = await glyphs.evaluateAll((all) =>
+        (all as unknown as DrawnGlyph[]).map((glyph) => glyph.getBoundingClientRect()),
+      );
+      return spans.some(({ top, bottom }) => top <= y && y < bottom);
+    };
+    await until(`the breakpoint at line ${line} to ${wanted ? 'come' : 'go'}`, async () => {
+      await this.goToLine(line);
+      const { x, y } = await this.placeOf(line);
+      if ((await there(y)) === wanted) return true;
+      await this.page.mouse.click(x, y);
+      return until('the click to be seen', async () => (await there(y)) === wanted, 3_000);
+    });
   }
 
   /** F5, which starts or continues. */
@@ -135,16 +183,26 @@ export class Workbench {
     await this.page.keyboard.press('F10');
   }
 
-  /** Waits for a stop whose call stack shows `text`, and returns the rows of the call stack. */
-  async stopped(text: string | RegExp): Promise<string[]> {
+  /**
+   * Waits for a stop whose innermost frame shows `text`. Frames further out do not count: the guest that a hypervisor
+   * is about to enter is one of them.
+   */
+  async stopped(text: string | RegExp): Promise<void> {
     await this.page
       .locator('.debug-toolbar .codicon-debug-step-over, .codicon-debug-step-over')
       .first()
       .waitFor();
-    return until(`a stop that shows ${text}`, async () => {
-      const rows = await this.callStack();
-      return rows.some((row) => (typeof text === 'string' ? row.includes(text) : text.test(row))) && rows;
-    });
+    const matches = (row: string): boolean =>
+      typeof text === 'string' ? row.includes(text) : text.test(row);
+    let last: string | undefined;
+    try {
+      await until(`a stop in ${text}`, async () => {
+        last = (await this.callStack())[0];
+        return last !== undefined && matches(last);
+      });
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : error} The innermost frame: ${last}`);
+    }
   }
 
   /** Why the program has stopped, as the head of the call stack says it. */
@@ -153,8 +211,15 @@ export class Workbench {
     return (await head.innerText()).trim();
   }
 
+  /** The frames of the call stack, the innermost first. */
   callStack(): Promise<string[]> {
-    return this.rows('.debug-call-stack .monaco-list-row');
+    return this.rows('.debug-call-stack .monaco-list-row:has(.stack-frame)');
+  }
+
+  /** The text of the panel: an output channel, as far as it is in view. */
+  async panelText(): Promise<string> {
+    const lines = await this.page.locator('.part.panel .view-line').allInnerTexts();
+    return lines.join('\n').replace(/\u00a0/g, ' ');
   }
 
   /** Waits until no session runs any more. */
@@ -195,7 +260,7 @@ export class Workbench {
     let direction = 1;
     let before = '';
     await until(`the variable ${name}`, async () => {
-      const drawn = (await row.count()) > 0 ? await row.boundingBox() : null;
+      const drawn = (await row.count()) > 0 ? await row.boundingBox({ timeout: 500 }) : null;
       if (drawn && drawn.y >= view.y && drawn.y + drawn.height <= bottom) return true;
       if (drawn) direction = drawn.y < view.y ? -1 : 1;
       await this.page.mouse.wheel(0, direction * (drawn ? drawn.height : view.height * 0.7));
@@ -211,14 +276,22 @@ export class Workbench {
 
   /** Expands a scope or a structured variable; the last of `names` stays expanded. */
   async expand(...names: string[]): Promise<void> {
-    for (const name of names) {
+    for (const name of names) await this.setExpanded(name, true);
+  }
+
+  /** Collapses a scope, so that what is below comes into view. */
+  async collapse(name: string): Promise<void> {
+    await this.setExpanded(name, false);
+  }
+
+  /** Looks for the row anew each time: a stop makes the view draw all its rows again. */
+  private async setExpanded(name: string, wanted: boolean): Promise<void> {
+    await until(`${name} to ${wanted ? 'expand' : 'collapse'}`, async () => {
       const row = await this.showVariable(name);
-      await until(`${name} to expand`, async () => {
-        if ((await row.getAttribute('aria-expanded')) === 'true') return true;
-        await row.locator('.monaco-tl-twistie').click();
-        return false;
-      });
-    }
+      if ((await row.getAttribute('aria-expanded', { timeout: 1_000 })) === String(wanted)) return true;
+      await row.locator('.monaco-tl-twistie').click({ timeout: 1_000 });
+      return false;
+    });
   }
 
   /** Gives a section of the Run view no more than its header, so that the others have more room. */
@@ -231,23 +304,23 @@ export class Workbench {
     });
   }
 
-  /** Collapses a scope, so that what is below comes into view. */
-  async collapse(name: string): Promise<void> {
-    const row = await this.showVariable(name);
-    await until(`${name} to collapse`, async () => {
-      if ((await row.getAttribute('aria-expanded')) === 'false') return true;
-      await row.locator('.monaco-tl-twistie').click();
-      return false;
-    });
-  }
-
-  /** The value that the Variables view shows for a name. */
-  async variable(name: string): Promise<string> {
-    const row = await this.showVariable(name);
-    return until(`the value of ${name}`, async () => {
-      const match = /^[^=]*=\s*(.*)$/s.exec((await row.innerText()).replace(/\s+/g, ' '));
-      return match?.[1]?.trim() || undefined;
-    });
+  /**
+   * Waits until the Variables view shows a value that matches for a name. For a moment after a stop it still has the
+   * values of the one before.
+   */
+  async shows(name: string, value: RegExp): Promise<void> {
+    let last: string | undefined;
+    try {
+      await until(`${name} to be ${value}`, async () => {
+        const row = await this.showVariable(name);
+        last = /^[^=]*=\s*(.*)$/s
+          .exec((await row.innerText({ timeout: 1_000 })).replace(/\s+/g, ' '))?.[1]
+          ?.trim();
+        return last !== undefined && value.test(last);
+      });
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : error} It is ${last}.`);
+    }
   }
 
   /** Changes a variable as a person does: double click, type, Enter. */
@@ -288,10 +361,10 @@ export class Workbench {
     });
   }
 
-  /** The first lines of the terminal, as many as are in view; needs `terminal.integrated.gpuAcceleration: off`. */
-  async terminalText(): Promise<string> {
+  /** The first or the last lines of the terminal, as many as are in view; needs `terminal.integrated.gpuAcceleration: off`. */
+  async terminalText(end: 'Top' | 'Bottom' = 'Top'): Promise<string> {
     await this.command('Terminal: Focus on Terminal View');
-    await this.command('Terminal: Scroll to Top');
+    await this.command(`Terminal: Scroll to ${end}`);
     return until('text in the terminal', async () => {
       const rows = await this.page.locator('.terminal-wrapper.active .xterm-rows > div').allInnerTexts();
       return (

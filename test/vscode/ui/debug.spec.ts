@@ -1,20 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { findChromium } from '../../../scripts/oracles.mjs';
 import { requireTool } from '../../support/oracles';
+import { lineOf, openSample, rowAt } from '../support/sample';
 import type { WorkbenchSession } from '../support/session';
-import { openSession, packageExtension, SAMPLE } from '../support/session';
-import { until, Workbench } from '../support/workbench';
-
-/** The first line of a file of the sample that holds a text, or the first one behind another; so the sample may change. */
-function lineOf(file: string, text: string, behind = ''): number {
-  const lines = readFileSync(path.join(SAMPLE, file), 'utf8').split('\n');
-  const start = lines.findIndex((line) => line.includes(behind));
-  const index = lines.findIndex((line, at) => at >= start && line.includes(text));
-  assert.ok(start >= 0 && index >= 0, `${file} has no "${text}" behind "${behind}"`);
-  return index + 1;
-}
+import type { Workbench } from '../support/workbench';
+import { until } from '../support/workbench';
 
 /** The walk of the sample's README, by mouse and keyboard. Each test goes on where the one before stopped. */
 describe('a first world switch', function () {
@@ -24,16 +14,7 @@ describe('a first world switch', function () {
 
   before(async function () {
     requireTool(this, findChromium() ?? 'chromium');
-    session = await openSession({
-      workspace: SAMPLE,
-      vsix: packageExtension(),
-      settings: { 'terminal.integrated.gpuAcceleration': 'off', 'workbench.tree.enableStickyScroll': false },
-    });
-    workbench = new Workbench(session.page);
-    await workbench.open(session.server.url(session.folder));
-    // The extension shows them when the sample is opened for the first time.
-    await session.page.locator('.tab[data-resource-name="README.md"]').waitFor();
-    await session.page.locator('.tab.active[data-resource-name="hyp-init.S"]').waitFor();
+    ({ session, workbench } = await openSample());
   });
 
   after(async () => session?.close());
@@ -56,15 +37,15 @@ describe('a first world switch', function () {
     await workbench.closeSection('Watch');
     await workbench.continue();
     await workbench.stopped(/hyp_init.*hyp-init\.S/);
-    assert.match(await workbench.variable('x0'), /^0x/);
+    await workbench.shows('x0', /^0x/);
     await workbench.screenshot('debug-2-hyp-init');
   });
 
   it('shows HCR_EL2 with its fields', async () => {
     await workbench.collapse('Registers');
     await workbench.expand('EL2 system registers', 'Trap control', 'HCR_EL2');
-    assert.match(await workbench.variable('HCR_EL2'), /^0x[0-9a-f]+ .*\bRW\b/);
-    assert.match(await workbench.variable('RW'), /^1\b/);
+    await workbench.shows('HCR_EL2', /^0x[0-9a-f]+ .*\bRW\b/);
+    await workbench.shows('RW', /^1\b/);
     await workbench.screenshot('debug-3-hcr');
     await workbench.collapse('EL2 system registers');
   });
@@ -73,23 +54,43 @@ describe('a first world switch', function () {
     await workbench.tickFilter('HVC');
     await workbench.continue();
     const second = lineOf('host/hyp.S', 'hvc\t#0', 'It cannot be initialized twice');
-    await workbench.stopped(new RegExp(`${second}:1`));
-    assert.equal(await workbench.stopReason(), 'Paused on HVC #0 from EL1');
+    await workbench.stopped(rowAt('host/hyp.S', second));
+    await until('the reason', async () => (await workbench.stopReason()) === 'Paused on HVC #0 from EL1');
     await workbench.screenshot('debug-4-hvc');
     await workbench.continue();
-    await workbench.stopped(new RegExp(`${lineOf('host/run.S', 'hvc\t#0')}:1`));
+    await workbench.stopped(rowAt('host/run.S', lineOf('host/run.S', 'hvc\t#0')));
     await workbench.expand('Registers');
-    assert.match(await workbench.variable('x0'), /^0xc6000001/i);
+    await workbench.shows('x0', /^0xc6000001/i);
   });
 
-  it('F11 steps into the hypervisor, and F5 goes on to the guest', async () => {
+  it('F11 steps into the hypervisor, which Trap exit shows leaving EL2', async () => {
     await workbench.stepInto();
     await workbench.stopped(/vectors\.S/);
     await workbench.screenshot('debug-5-vector');
+    await workbench.tickFilter('Trap exit');
     await workbench.continue();
-    await workbench.stopped(new RegExp(`${lineOf('guests/hello.S', 'hvc\t#0')}:`));
-    assert.match(await workbench.variable('x19'), /^0x1919191919191919/);
+    await workbench.stopped(/switch\.S/);
+    await until('the reason', async () => /trap exit/.test(await workbench.stopReason()));
+    await workbench.screenshot('debug-5-trap-exit');
+    await workbench.tickFilter('Trap exit', false);
+  });
+
+  it('F11 follows the ERET into the guest', async () => {
+    await workbench.stepInto();
+    await workbench.stopped(/hello\.S/);
+    await workbench.continue();
+    await workbench.stopped(rowAt('guests/hello.S', lineOf('guests/hello.S', 'hvc\t#0')));
+    await workbench.shows('x19', /^0x1919191919191919/);
     await workbench.screenshot('debug-6-guest');
+  });
+
+  it('Trap entry shows the vector that its HVC takes', async () => {
+    await workbench.tickFilter('Trap entry');
+    await workbench.continue();
+    await workbench.stopped(/vectors\.S/);
+    await until('the reason', async () => /trap entry/.test(await workbench.stopReason()));
+    await workbench.screenshot('debug-6-trap-entry');
+    await workbench.tickFilter('Trap entry', false);
   });
 
   it('the vcpu struct has the registers of the guest that has left', async () => {
@@ -99,7 +100,7 @@ describe('a first world switch', function () {
     await workbench.stopped(/switch\.S/);
     await workbench.collapse('Registers');
     await workbench.expand('Current vcpu', 'ctxt', 'x');
-    assert.match(await workbench.variable('x19'), /^0x1919191919191919/);
+    await workbench.shows('x19', /^0x1919191919191919/);
     await workbench.screenshot('debug-7-vcpu');
     await workbench.clickBreakpoint(lineOf('hyp/switch.S', '#vcpu.exit_reason'), false);
   });
@@ -110,7 +111,7 @@ describe('a first world switch', function () {
     const line = lineOf('host/exits.S', 'str\tx0, [x19, #vcpu.ctxt + ctxt.x]');
     await workbench.clickBreakpoint(line);
     await workbench.continue();
-    await workbench.stopped(new RegExp(`${line}:`));
+    await workbench.stopped(rowAt('host/exits.S', line));
     await workbench.expand('Registers');
     await workbench.setVariable('x0', '7');
     await workbench.clickBreakpoint(line, false);

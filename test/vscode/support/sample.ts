@@ -1,0 +1,35 @@
+/** The sample hypervisor in a workbench: what README and the sample's README ask the person to open. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { WorkbenchSession } from './session';
+import { openSession, packageExtension, SAMPLE } from './session';
+import { Workbench } from './workbench';
+
+/** The first line of a file of the sample that holds a text, or the first one behind another; so the sample may change. */
+export function lineOf(file: string, text: string, behind = ''): number {
+  const lines = readFileSync(path.join(SAMPLE, file), 'utf8').split('\n');
+  const start = lines.findIndex((line) => line.includes(behind));
+  const index = lines.findIndex((line, at) => at >= start && line.includes(text));
+  assert.ok(start >= 0 && index >= 0, `${file} has no "${text}" behind "${behind}"`);
+  return index + 1;
+}
+
+/** The row of the call stack for a line of a file. */
+export function rowAt(file: string, line: number): RegExp {
+  return new RegExp(`\\b${path.basename(file, '.S')}\\.S ${line}:`);
+}
+
+/** Opens a copy of the sample, with the packaged extension, and waits for the files that it shows at first. */
+export async function openSample(): Promise<{ session: WorkbenchSession; workbench: Workbench }> {
+  const session = await openSession({
+    workspace: SAMPLE,
+    vsix: packageExtension(),
+    settings: { 'terminal.integrated.gpuAcceleration': 'off', 'workbench.tree.enableStickyScroll': false },
+  });
+  const workbench = new Workbench(session.page);
+  await workbench.open(session.server.url(session.folder));
+  await session.page.locator('.tab[data-resource-name="README.md"]').waitFor();
+  await session.page.locator('.tab.active[data-resource-name="hyp-init.S"]').waitFor();
+  return { session, workbench };
+}
