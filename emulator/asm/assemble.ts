@@ -4,16 +4,18 @@ import type { AsmSyntax } from '../isa/dsl/operand';
 import type { Isa } from '../isa/dsl/isa';
 import type { Row } from '../isa/dsl/row';
 import { Assembler } from './assembler';
-import type { Diagnostic } from './diagnostics';
+import type { Diagnostic, Diagnostics } from './diagnostics';
 import { fileLines } from './directives-flow';
 import { dumpLiterals } from './directives-section';
 import { writeElf } from './elf-writer';
 import { InstructionTable } from './encode';
-import { maxLines, type Frame } from './input';
+import { maxLines, type Frame, type InputLine } from './input';
 import { layOut, type AssembledSymbol, type PlacedSection } from './layout';
+import { applyLineMarkers } from './line-markers';
 import { joinPath, parentOf } from './paths';
+import { Preprocessor } from './preprocessor/preprocess';
+import type { Recorder } from './preprocessor/record';
 import { assembleStatement, checkPreprocessor } from './statement';
-import { num } from './value';
 
 /** What the assembler needs of an instruction set. */
 export type AsmIsa = Pick<Isa, 'name'> & { readonly rows: readonly Row[] };
@@ -23,13 +25,13 @@ export interface AssembleOptions {
   readonly main: string;
   /** The content of a file; undefined if there is none. */
   readonly read: (path: string) => string | Uint8Array | undefined;
-  /** Folders for .include and .incbin, after those of the main and of the including file. */
-  readonly includePaths?: readonly string[];
+  /** Folders for #include, .include and .incbin, after those of the main (not for #include) and of the including file. */
+  readonly includeDirs?: readonly string[];
   readonly isa: AsmIsa;
   /** Address of the first section. */
   readonly base?: bigint;
-  /** Symbols that are set before the first line. */
-  readonly defines?: Readonly<Record<string, bigint>>;
+  /** Macros of the preprocessor by name, as if defined before the first line; a name may have parameters: `F(x)`. */
+  readonly defines?: Readonly<Record<string, string>>;
 }
 
 export interface AssembleResult {
@@ -42,7 +44,11 @@ export interface AssembleResult {
   readonly files: readonly string[];
   /** Macros by name, with the place of their first line. */
   readonly macros: readonly { readonly name: string; readonly file: string; readonly line: number }[];
+  /** What the preprocessor has seen; undefined when it did not run. */
+  readonly preprocessed?: Preprocessed;
 }
+
+export type Preprocessed = Pick<Recorder, 'definitions' | 'uses' | 'inactive' | 'includes'>;
 
 export type { AssembledSymbol, PlacedSection };
 
@@ -78,7 +84,7 @@ export function assemble(options: AssembleOptions): AssembleResult {
     return contents.get(path);
   };
   const find = (name: string, from: string): { path: string; content: string | Uint8Array } | undefined => {
-    for (const folder of [parentOf(options.main), parentOf(from), ...(options.includePaths ?? [])]) {
+    for (const folder of [parentOf(options.main), parentOf(from), ...(options.includeDirs ?? [])]) {
       const path = joinPath(folder, name);
       const content = load(path);
       if (content !== undefined) return { path, content };
@@ -93,10 +99,10 @@ export function assemble(options: AssembleOptions): AssembleResult {
     a.diagnostics.add('error', place, `file '${options.main}' ${text}`);
     return { diagnostics: a.diagnostics.list, symbols: [], sections: [], files, macros: [] };
   }
-  for (const [name, value] of Object.entries(options.defines ?? {})) {
-    Object.assign(a.symbols.ensure(name), { kind: 'set', value: num(value) });
-  }
-  readSource(a, options.main, main);
+  const { lines, preprocessed } = sourceLines(options, main, load, a.diagnostics);
+  // As with gcc: what the preprocessor refuses is not assembled. Symbols are of use to editors all the same.
+  const keep = a.diagnostics.errors > 0 ? [...a.diagnostics.list] : undefined;
+  readSource(a, lines);
   finishSections(a);
   const sections = layOut(a, options.base ?? defaultBase);
   a.resolve();
@@ -105,14 +111,32 @@ export function assemble(options: AssembleOptions): AssembleResult {
     const at = m.body[0]?.written ?? { file: options.main, line: 1 };
     return { name: m.name, file: at.file, line: at.line };
   });
-  const result = { diagnostics: a.diagnostics.list, symbols, sections, files, macros };
+  const result = {
+    diagnostics: keep ?? a.diagnostics.list,
+    symbols,
+    sections,
+    files,
+    macros,
+    ...(preprocessed ? { preprocessed } : {}),
+  };
   if (a.diagnostics.errors > 0) return result;
   return { ...result, elf: writeElf({ sections, symbols, main: options.main }) };
 }
 
+/** The lines of the main source. The preprocessor reads those that end in `.S`, as with gcc. */
+function sourceLines(
+  { main: path, includeDirs = [], defines = {}, isa }: AssembleOptions,
+  text: string,
+  load: (path: string) => string | Uint8Array | undefined,
+  diagnostics: Diagnostics,
+): { lines: InputLine[]; preprocessed?: Preprocessed } {
+  if (!path.endsWith('.S')) return { lines: fileLines(path, text) };
+  const p = new Preprocessor({ path, text, isa: isa.name, load, includeDirs, defines, diagnostics });
+  return { lines: applyLineMarkers(p.run()), preprocessed: p.record };
+}
+
 /** First pass: every line of the source. */
-function readSource(a: Assembler, path: string, text: string): void {
-  const lines = fileLines(path, text);
+function readSource(a: Assembler, lines: readonly InputLine[]): void {
   a.input.onEnd = (frame) => closeConditions(a, frame);
   a.input.push({
     kind: 'file',
@@ -127,7 +151,7 @@ function readSource(a: Assembler, path: string, text: string): void {
       a.fatal(`the source has more than ${maxLines} lines after macros and repetitions; is one without end?`);
     }
     const splitter = a.input.splitter;
-    if (!splitter.inComment && line.text.includes('#')) checkPreprocessor(a, line.text);
+    if (!splitter.inComment && line.text.includes('#')) checkPreprocessor(a, line);
     for (const s of splitter.split(line.text)) {
       assembleStatement(a, s.text, s.column);
       if (a.stopped || a.diagnostics.full) return a.input.clear();

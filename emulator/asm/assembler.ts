@@ -31,12 +31,19 @@ export interface Conditional {
 interface Fixup {
   readonly chunk: Chunk;
   readonly offset: number;
-  readonly place: Place;
+  readonly context: Context;
   /** Undefined: data of `size` bytes. */
   readonly mnemonic: string | undefined;
   readonly size: number;
   readonly tokens: readonly Token[];
-  readonly firstColumn: number;
+}
+
+/** Where a statement stands, for what is said about it later. */
+interface Context {
+  readonly line: InputLine | undefined;
+  readonly inFile: boolean;
+  readonly statement: { readonly text: string; readonly column: number };
+  readonly stack: Place['stack'];
 }
 
 export class Assembler {
@@ -78,16 +85,30 @@ export class Assembler {
 
   /** The place of some tokens of the current statement; of all of it when there are none. */
   place(first?: Token, last: Token | undefined = first): Place {
-    const at = this.input.current?.at ?? { file: '', line: 1 };
-    const stack = this.input.stack();
-    if (!this.input.inFile) {
-      return { ...at, column: 1, endColumn: 1, stack };
-    }
-    const { text, column } = this.statement;
+    return this.placeIn(this.context(), first, last);
+  }
+
+  private context(): Context {
+    const { current: line, inFile } = this.input;
+    return { line, inFile, statement: this.statement, stack: this.input.stack() };
+  }
+
+  private placeIn({ line, inFile, statement, stack }: Context, first?: Token, last?: Token): Place {
+    const { file, line: number } = line?.at ?? { file: '', line: 1 };
+    if (!inFile) return { file, line: number, column: 1, endColumn: 1, stack };
+    const { text, column } = statement;
     const blank = text.length - text.trimStart().length;
-    const start = first ? first.pos : blank;
-    const end = last ? last.end : text.trimEnd().length;
-    return { ...at, column: column + start + 1, endColumn: column + Math.max(end, start + 1) + 1, stack };
+    const start = column + (first ? first.pos : blank);
+    const end = Math.max(column + (last ? last.end : text.trimEnd().length), start + 1);
+    const from = line?.locate?.(start, end);
+    if (!from) return { file, line: number, column: start + 1, endColumn: end + 1, stack };
+    return {
+      file,
+      line: from.line,
+      column: from.column + 1,
+      endColumn: Math.max(from.endColumn, from.column + 1) + 1,
+      stack: [...from.stack, ...stack],
+    };
   }
 
   error(message: string, first?: Token, last?: Token): void {
@@ -311,11 +332,10 @@ export class Assembler {
     this.fixups.push({
       chunk: this.chunk,
       offset,
-      place: this.place(tokens[0], tokens.at(-1)),
+      context: this.context(),
       mnemonic,
       size,
       tokens: this.freeze(tokens, mnemonic !== undefined),
-      firstColumn: tokens[0]?.pos ?? 0,
     });
   }
 
@@ -326,16 +346,8 @@ export class Assembler {
       this.#fixing = f;
       const tokens = this.unplaced(f.tokens);
       const bad = (message: string, token?: Token): void => {
-        const p = f.place;
-        const narrow =
-          token && p.column > 1
-            ? {
-                ...p,
-                column: p.column + token.pos - f.firstColumn,
-                endColumn: p.column + token.end - f.firstColumn,
-              }
-            : p;
-        this.diagnostics.add('error', narrow, message);
+        const place = this.placeIn(f.context, token ?? tokens[0], token ?? tokens.at(-1));
+        this.diagnostics.add('error', place, message);
       };
       if (f.mnemonic !== undefined) {
         const r = this.table.encode(f.mnemonic, tokens, this.finalScope);

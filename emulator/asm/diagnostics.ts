@@ -21,6 +21,15 @@ export interface Place extends SourceLine {
   readonly stack: Diagnostic['stack'];
 }
 
+/** The chain of `#include` that leads to a line. */
+export function includeStack(at: SourceLine | undefined): Diagnostic['stack'] {
+  const out: Diagnostic['stack'][number][] = [];
+  for (let f = at?.from; f && out.length < 10; f = f.from) {
+    out.push({ file: f.file, line: f.line, text: 'included from here' });
+  }
+  return out;
+}
+
 export const maxErrors = 50;
 
 export class Diagnostics {

@@ -4,6 +4,7 @@ import type { Arguments, Directive } from './directive';
 import { maxDepth, type InputLine } from './input';
 import { bindArguments, parseMacroHeader, splitArguments, squeeze, substitute, type Macro } from './macro';
 import { stringBytes } from './lexer';
+import { applyLineMarkers } from './line-markers';
 
 // --- conditions ------------------------------------------------------------------------------------------------------
 
@@ -265,10 +266,11 @@ const stray: Directive = (a, { name }) => a.error(`${name} without the directive
 
 /** The lines of a file as input. */
 export function fileLines(path: string, content: string): InputLine[] {
-  return content.split(/\r?\n/).map((text, i) => {
+  const lines = content.split(/\r?\n/).map((text, i) => {
     const at = { file: path, line: i + 1 };
     return { text, at, written: at };
   });
+  return applyLineMarkers(lines);
 }
 
 const include: Directive = (a, { tokens }) => {

@@ -1,5 +1,5 @@
 /** The lines that the assembler reads: files, macro bodies and repetitions, each inside the other. */
-import type { Diagnostic } from './diagnostics';
+import { includeStack, type Diagnostic } from './diagnostics';
 import { LineSplitter } from './lexer';
 import type { SourceLine } from './sections';
 
@@ -10,6 +10,16 @@ export interface InputLine {
   readonly at: SourceLine;
   /** Where it is written. */
   readonly written: SourceLine;
+  /** Where a range of its text is written, when the preprocessor has changed it; columns from 0. */
+  readonly locate?: (from: number, to: number) => Located;
+}
+
+export interface Located {
+  readonly line: number;
+  readonly column: number;
+  readonly endColumn: number;
+  /** The macros of the preprocessor that made it. */
+  readonly stack: Diagnostic['stack'];
 }
 
 /** Lines to read, once or several times. */
@@ -115,11 +125,17 @@ export class Input {
   stack(): Diagnostic['stack'] {
     const out: { file: string; line: number; text: string }[] = [];
     let written = this.current?.written;
-    for (let i = this.#open.length - 1; i > 0 && out.length < 10; i--) {
+    const add = (at: SourceLine | undefined, text: string): void => {
+      if (at) out.push({ file: at.file, line: at.line, text });
+    };
+    for (let i = this.#open.length - 1; i >= 0 && out.length < 10; i--) {
       const { frame } = this.#open[i] as Open;
       if (frame.kind === 'repeat') continue;
-      if (frame.kind === 'macro' && written) out.push({ ...written, text: frame.what });
-      if (frame.kind === 'file' && frame.from) out.push({ ...frame.from, text: frame.what });
+      if (frame.kind === 'macro') add(written, frame.what);
+      else {
+        out.push(...includeStack(written));
+        add(frame.from, frame.what);
+      }
       written = frame.from;
     }
     return out;

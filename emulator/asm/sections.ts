@@ -5,6 +5,8 @@ export interface SourceLine {
   readonly file: string;
   /** From 1. */
   readonly line: number;
+  /** The `#include` that brought the file. */
+  readonly from?: SourceLine;
 }
 
 export const SHF = {

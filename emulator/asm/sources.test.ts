@@ -1,46 +1,7 @@
 /** Whole sources: our sections must have the bytes that GNU as and ld produce for the same addresses. */
-import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { gnuAssemble, gnuLink, gnuTools, inTemporaryFolder, sectionBytes } from '../../test/support/gnu';
+import { gnuTools } from '../../test/support/gnu';
 import { requireTool } from '../../test/support/oracles';
-import { a64Rows } from '../isa/a64/rows';
-import { assemble } from './assemble';
-import { SHT } from './sections';
-
-const isa = { name: 'a64', rows: a64Rows };
-
-/** Assembles with both and compares every section that has content. */
-function compare(files: Readonly<Record<string, string>>): void {
-  inTemporaryFolder((folder) => {
-    for (const [name, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(folder, name)), { recursive: true });
-      writeFileSync(join(folder, name), text);
-    }
-    const result = assemble({ main: 'main.S', read: (path) => files[path], isa });
-    assert.deepEqual(
-      result.diagnostics
-        .filter((d) => d.severity === 'error')
-        .map((d) => `${d.file}:${d.line}: ${d.message}`),
-      [],
-    );
-    const object = join(folder, 'main.o');
-    const errors = gnuAssemble(join(folder, 'main.S'), object, '-march=armv8.2-a', '-I', folder);
-    assert.deepEqual(errors, [], 'GNU as takes the source');
-    const placed = result.sections.filter((s) => s.size > 0);
-    const elf = gnuLink(
-      folder,
-      object,
-      placed.map(({ name, address }) => ({ name, address })),
-    );
-    for (const s of placed) {
-      if (s.type === SHT.nobits) continue;
-      const theirs = sectionBytes(folder, elf, s.name);
-      assert.equal(Buffer.from(s.content).toString('hex'), theirs.toString('hex'), `section ${s.name}`);
-    }
-    assert.ok(placed.length > 0);
-  });
-}
+import { compareSources } from '../../test/support/asm-sources';
 
 const cases: Readonly<Record<string, string>> = {
   'comments and separators': `
@@ -518,11 +479,12 @@ describe('Assembler against GNU as, whole sources', () => {
   before(function () {
     requireTool(this, ...gnuTools);
   });
-  for (const [name, text] of Object.entries(cases)) it(name, () => compare({ 'main.S': text }));
+  for (const [name, text] of Object.entries(cases))
+    it(name, () => compareSources('main.s', { 'main.s': text }));
 
   it('includes, with definitions and macros from other files', () => {
-    compare({
-      'main.S':
+    compareSources('main.s', {
+      'main.s':
         '.include "lib/defs.inc"\n.include "body.S"\n.incbin "data.bin"\n.incbin "data.bin", 2, 3\n.word COUNT\n',
       'lib/defs.inc': '.equ COUNT, 3\n.macro twice i\n\\i\n\\i\n.endm\n',
       'body.S': 'start: twice "mov x0, #COUNT"\n twice nop\n b start\n',

@@ -4,6 +4,7 @@ import { directives } from './directives';
 import { emitWord } from './directives-data';
 import { callMacro, conditionDirectives, isActive } from './directives-flow';
 import { assign, defineLabel } from './directives-symbol';
+import type { InputLine } from './input';
 import { tokenize, type Token } from './lexer';
 
 const labelPattern = /\s*(?:([A-Za-z_.$\u0080-\uffff][\w.$\u0080-\uffff]*)|(\d+))\s*:/y;
@@ -25,23 +26,19 @@ function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | n
   return pattern.exec(text);
 }
 
-/** Lines such as `#define`: of a C preprocessor that does not run. */
+/** Lines such as `#define` that the preprocessor has not seen. */
 const preprocessorPattern =
-  /^\s*#(?:(include|define|undef|if|ifdef|ifndef|elif|else|endif|pragma)\b|\s+(include)\s*["<]|\s+(define|ifdef|ifndef)\s+\w+\s*$)/;
+  /^\s*#(?:(include|define|undef|if|ifdef|ifndef|elif|else|endif)\b|\s+(include)\s*["<]|\s+(define|ifdef|ifndef)\s+\w+\s*$)/;
 
-export function checkPreprocessor(a: Assembler, text: string): void {
-  const m = preprocessorPattern.exec(text);
+/** To GNU as they are comments, which can hardly be meant. */
+export function checkPreprocessor(a: Assembler, line: InputLine): void {
+  const m = preprocessorPattern.exec(line.text);
   if (!m || !isActive(a)) return;
-  a.statement = { text, column: 0 };
-  const instead: Record<string, string> = {
-    include: ' Use .include "file" instead.',
-    define: ' Use .equ or .macro instead.',
-    if: ' Use .if instead.',
-    ifdef: ' Use .ifdef instead.',
-    ifndef: ' Use .ifndef instead.',
-  };
+  a.statement = { text: line.text, column: 0 };
   const word = m[1] ?? m[2] ?? m[3] ?? '';
-  a.error(`#${word}: the C preprocessor is not run on assembly sources.${instead[word] ?? ''}`);
+  a.warn(
+    `#${word} is a comment here: the C preprocessor reads the program's main source when its name ends in .S, and what that brings by #include, not by .include`,
+  );
 }
 
 /** Assembles one statement. */

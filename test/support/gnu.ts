@@ -12,7 +12,16 @@ export function gnu(
   tool: string,
   ...args: string[]
 ): { status: number | null; stdout: string; stderr: string } {
-  const r = spawnSync(prefix + tool, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  return gnuIn(undefined, tool, ...args);
+}
+
+/** The same in a folder: for messages and names that have no folders in them. */
+export function gnuIn(
+  cwd: string | undefined,
+  tool: string,
+  ...args: string[]
+): { status: number | null; stdout: string; stderr: string } {
+  const r = spawnSync(prefix + tool, args, { encoding: 'utf8', maxBuffer: 1 << 28, cwd });
   return { status: r.status, stdout: r.stdout, stderr: r.stderr };
 }
 

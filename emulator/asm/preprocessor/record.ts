@@ -1,0 +1,62 @@
+/** What editors want to know of a preprocessed program. */
+import type { MacroDefinition } from './macro-definition';
+import type { SourceFile } from './source-file';
+import type { PpToken } from './tokens';
+
+/** A range of a line: line and columns from 1, endColumn behind the last character. */
+export interface Range {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly endColumn: number;
+}
+
+/** A macro's name in the source. */
+export interface MacroUse extends Range {
+  readonly name: string;
+  readonly macro: MacroDefinition | undefined;
+}
+
+/** Lines that `#if` leaves out, both ends included. */
+export interface InactiveLines {
+  readonly file: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface IncludedFile extends Range {
+  readonly path: string;
+}
+
+export class Recorder {
+  /** Every `#define`, in the order of the source. */
+  readonly definitions: MacroDefinition[] = [];
+  /** Uses in text and mentions in conditions. */
+  readonly uses: MacroUse[] = [];
+  readonly inactive: InactiveLines[] = [];
+  readonly includes: IncludedFile[] = [];
+
+  use(file: SourceFile | undefined, macro: MacroDefinition, name: PpToken): void {
+    if (!name.origin.via) this.mention(file, macro, name);
+  }
+
+  mention(file: SourceFile | undefined, macro: MacroDefinition | undefined, name: PpToken): void {
+    if (!file) return;
+    const { line, column, endColumn } = name.origin;
+    this.uses.push({
+      file: file.path,
+      line,
+      column: column + 1,
+      endColumn: endColumn + 1,
+      name: name.text,
+      macro,
+    });
+  }
+
+  /** The lines of a file before `line` end a stretch that was left out, if one is open. */
+  skipped(file: SourceFile, line: number): void {
+    const from = file.skippedFrom;
+    file.skippedFrom = undefined;
+    if (from !== undefined && line > from) this.inactive.push({ file: file.path, from, to: line - 1 });
+  }
+}
