@@ -2,6 +2,7 @@
 import { joinHandlers } from './protocol/registry';
 import { DapServer } from './protocol/server';
 import { handlers as breakpoints } from './requests/breakpoints';
+import { handlers as dataBreakpoints } from './requests/data-breakpoints';
 import { handlers as lifecycle } from './requests/lifecycle';
 import { handlers as memory } from './requests/memory';
 import { handlers as run } from './requests/run';
@@ -10,7 +11,16 @@ import { handlers as variables } from './requests/variables';
 import { handlers as worldswitch } from './requests/worldswitch';
 
 /** One area a line. */
-export const allHandlers = joinHandlers(lifecycle, breakpoints, run, stack, variables, memory, worldswitch);
+export const allHandlers = joinHandlers(
+  lifecycle,
+  breakpoints,
+  dataBreakpoints,
+  run,
+  stack,
+  variables,
+  memory,
+  worldswitch,
+);
 
 /** A server for one client. */
 export function createServer(): DapServer {

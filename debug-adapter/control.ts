@@ -6,6 +6,8 @@ import type { Stop } from '../emulator/core/machine';
 import { common, StopReason } from '../emulator/ir/state';
 import type { StopCause } from './arch/types';
 import { ActiveFilters, type FilterSpec } from './breakpoints/filters';
+import { DataBreakpoints } from './breakpoints/data';
+import { FetchWatch } from './breakpoints/fetches';
 import { BreakpointManager, type Hits } from './breakpoints/manager';
 import { callerOf, type Caller } from './control/caller';
 import { LoopDetector } from './control/loops';
@@ -35,7 +37,9 @@ export interface AdvanceOptions {
 const ONE_STEP = 200_000;
 
 export class Control {
-  readonly breakpoints = new BreakpointManager();
+  private readonly fetches = new FetchWatch();
+  readonly breakpoints = new BreakpointManager(this.fetches);
+  readonly data = new DataBreakpoints(() => this.breakpoints.takeId(), this.fetches);
   readonly filters = new ActiveFilters();
   /** Where "step out" goes. */
   callerOf: (target: Target, cpu: number) => Caller | undefined = callerOf;
@@ -68,6 +72,7 @@ export class Control {
     this.current = target;
     this.runner = new Runner(target);
     this.breakpoints.onVerified = (b) => listener.breakpointChanged(b.id);
+    this.data.onChanged = (b) => listener.breakpointChanged(b.id);
     this.breakpoints.onLog = (text) => listener.message(text);
     this.attach(target);
   }
@@ -94,13 +99,16 @@ export class Control {
     target.arch.onTrace = (e) => {
       target.trace.push(e);
       if (e.interrupt) this.interrupted = { cpu: e.cpu, pc: e.pc };
+      if (e.kind === 'return') this.data.moved(e.cpu);
       if (this.loops.see(e)) {
         this.looping = e.cpu;
         target.machine.requestStop(StopReason.event);
       }
       this.listener.trace(e);
     };
+    this.fetches.attach(target.machine);
     this.breakpoints.attach(target);
+    this.data.attach(target);
     this.arm(false);
   }
 
@@ -146,6 +154,7 @@ export class Control {
   /** Removes breakpoints and filters: a run without debugging. */
   forgetStops(): void {
     this.breakpoints.clear();
+    this.data.replace([]);
     this.setFilters([]);
   }
 
@@ -208,6 +217,7 @@ export class Control {
 
   private announce(report: StopReport): void {
     for (let cpu = 0; cpu < this.target.machine.cpus; cpu++) this.breakpoints.retry(cpu);
+    this.data.refresh(report.cpu);
     this.lastStop = report;
     this.listener.stopped(report);
   }
@@ -298,7 +308,10 @@ export class Control {
       }
       case 'idle':
         return undefined;
+      case 'watch':
       case 'limit': {
+        const found = stop.kind === 'watch' ? this.dataReport(cpu) : undefined;
+        if (found) return found;
         const { retired } = options;
         const reached = retired && machine.state.get(retired.cpu, common.retired) >= retired.count;
         return reached ? { kind: 'done' } : undefined;
@@ -347,6 +360,24 @@ export class Control {
       cpu,
       hitBreakpointIds: hits.ids,
       ...(text ? { text } : {}),
+    });
+  }
+
+  /** An access to watched memory; the CPU stands behind it, where breakpoints and filters may be as well. */
+  private dataReport(cpu: number): Outcome | undefined {
+    const data = this.data.hits(this.target.machine.watch.take());
+    if (!data) return undefined;
+    this.listener.message(data.text);
+    const here = this.arrival(cpu);
+    const also = here?.kind === 'stop' ? here.report : undefined;
+    const text = also?.text === undefined ? data.text : `${data.text} ${also.text}`;
+    return this.stopWith({
+      reason: 'data breakpoint',
+      description: `Paused on ${data.what}${also ? ` (and ${also.description.replace(/^Paused /, '')})` : ''}`,
+      text,
+      cpu,
+      hitBreakpointIds: [...data.ids, ...(also?.hitBreakpointIds ?? [])],
+      filters: also?.filters ?? [],
     });
   }
 

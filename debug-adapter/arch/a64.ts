@@ -27,6 +27,7 @@ import type {
   RegimeName,
   StopCause,
   TraceEvent,
+  TranslationState,
 } from './types';
 
 /** What each filter arms, and when the event of that kind is really the filter's. */
@@ -107,6 +108,20 @@ export const exceptionFilters: readonly FilterInfo[] = filterTable.map(({ id, la
   description,
 }));
 
+/** What decides translation, beside the tables themselves. */
+const translationRegisters = [
+  'SCTLR_EL1',
+  'TCR_EL1',
+  'TTBR0_EL1',
+  'TTBR1_EL1',
+  'HCR_EL2',
+  'VTCR_EL2',
+  'VTTBR_EL2',
+  'SCTLR_EL2',
+  'TCR_EL2',
+  'TTBR0_EL2',
+  'TTBR1_EL2',
+] as const;
 const interruptNames = [undefined, 'IRQ', 'FIQ', 'SError'] as const;
 const traced: readonly EventName[] = ['entry', 'eret', 'irq', 'stage2Fault', 'undefined', 'smc'];
 /** The exception classes of the instructions that call a higher level. */
@@ -241,10 +256,25 @@ export class A64 implements Architecture {
     return `${elText(el)} ${inGuest(this, cpu) ? 'guest' : 'host'}`;
   }
 
-  isRegime(cpu: number, el: string | undefined, vmid: number | undefined): boolean {
+  isRegime(
+    cpu: number,
+    { el, vmid, asid }: { readonly el?: string; readonly vmid?: number; readonly asid?: number },
+  ): boolean {
     const c = this.context(cpu);
     if (el !== undefined && (c.el === 2) !== (el === 'EL2')) return false;
+    if (asid !== undefined && asid !== this.asid(cpu)) return false;
     return vmid === undefined || (c.vmid ?? 0) === vmid;
+  }
+
+  /** The ASID of the EL1&0 regime: TCR_EL1.A1 says which TTBR has it, TCR_EL1.AS how wide it is. */
+  private asid(cpu: number): number {
+    const ttbr = this.field(cpu, 'TCR_EL1', 'A1') === 1n ? 'TTBR1_EL1' : 'TTBR0_EL1';
+    const wide = this.field(cpu, 'TCR_EL1', 'AS') === 1n;
+    return Number(((this.sysreg(cpu, ttbr) ?? 0n) >> 48n) & (wide ? 0xffffn : 0xffn));
+  }
+
+  translationState(cpu: number): TranslationState {
+    return translationRegisters.map((name) => (this.sysreg(cpu, name) ?? 0n).toString(36)).join();
   }
 
   translate(cpu: number, address: bigint, regime?: RegimeName): bigint | undefined {

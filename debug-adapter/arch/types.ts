@@ -72,6 +72,9 @@ export interface StopCause {
   readonly values?: Readonly<Record<string, bigint>>;
 }
 
+/** Tells the translations of a CPU apart: it changes when a table, a size or a switch of a regime does. */
+export type TranslationState = string;
+
 /** The events of a stop and the switches that make them. */
 export interface Architecture {
   readonly filters: readonly FilterInfo[];
@@ -87,8 +90,12 @@ export interface Architecture {
   instructionKind(cpu: number): InstructionKind;
   /** Physical address of a virtual one, without side effects; the current regime when none is named. */
   translate(cpu: number, address: bigint, regime?: RegimeName): bigint | undefined;
-  /** Whether the CPU's current regime is that one (and VMID). */
-  isRegime(cpu: number, el: string | undefined, vmid: number | undefined): boolean;
+  /** Whether the CPU's current regime is that one (and VMID, and ASID). */
+  isRegime(
+    cpu: number,
+    regime: { readonly el?: string; readonly vmid?: number; readonly asid?: number },
+  ): boolean;
+  translationState(cpu: number): TranslationState;
   /** Makes the next run execute the instruction at the PC even if a filter would stop before it. */
   setHoldSkip(cpu: number, on: boolean): void;
   /** A general-purpose or special register by its name in expressions. */

@@ -59,9 +59,12 @@ export class Guard {
   private readonly log: Piece[] | undefined;
   private hits = 0;
 
-  /** @throws UserError for a condition, hit count or message that cannot be read. */
-  constructor(spec: GuardSpec) {
-    this.condition = spec.condition?.trim() ? new CheckedExpression(spec.condition) : undefined;
+  /**
+   * @param values names that mean something in the condition beside those of the frame
+   * @throws UserError for a condition, hit count or message that cannot be read.
+   */
+  constructor(spec: GuardSpec, values: readonly string[] = []) {
+    this.condition = spec.condition?.trim() ? new CheckedExpression(spec.condition, values) : undefined;
     this.hitTest = spec.hitCondition?.trim() ? parseHitCondition(spec.hitCondition) : undefined;
     this.log = spec.logMessage ? parseLogMessage(spec.logMessage) : undefined;
   }

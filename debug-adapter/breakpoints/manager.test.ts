@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import type { StopReport } from '../control/types';
 import { POWER_OFF, testGuest, type TestGuest } from '../testing';
 import { isVerified, type Breakpoint, type BreakpointSpec } from './manager';
-import { parseReference } from './reference';
 
 /** A loop of five rounds, then the same code through another mapping: a page table maps RAM at 0x80000000 too. */
 const PROGRAM = `
@@ -185,20 +184,5 @@ describe('breakpoints', () => {
       return `${machine.schedule.vtime} ${guest.target.arch.register(0, 'x3')}`;
     };
     assert.equal(await run([]), await run([on('loop'), on('twice'), on('off', { condition: 'x0 == 77' })]));
-  });
-});
-
-describe('address references', () => {
-  it('name a space', () => {
-    assert.deepEqual(parseReference('EL1,vmid=3:0x1000'), {
-      address: 0x1000n,
-      space: 'VA',
-      el: 'EL1',
-      vmid: 3,
-    });
-    assert.deepEqual(parseReference('IPA(2):0x9000000'), { address: 0x9000000n, space: 'IPA', vmid: 2 });
-    assert.deepEqual(parseReference('PA:0x40000000'), { address: 0x40000000n, space: 'PA' });
-    assert.deepEqual(parseReference(' 0x10 '), { address: 0x10n, space: 'VA' });
-    assert.throws(() => parseReference('main'), /"main" is no address/);
   });
 });

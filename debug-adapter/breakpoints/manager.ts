@@ -7,7 +7,8 @@ import type { CodeLocation, ExceptionLevel, Regime } from '../symbols/types';
 import type { Target } from '../target';
 import { Moment } from './moment';
 import { Guard, type GuardSpec } from './conditions';
-import { parseReference, type AddressReference } from './reference';
+import { parseAddress, type Address, type AddressSpace } from '../inspect/address-space';
+import type { FetchWatch } from './fetches';
 
 /** What a breakpoint is on. */
 export type Subject =
@@ -27,6 +28,7 @@ interface Place {
   /** Only in this regime; any when absent. */
   readonly el?: ExceptionLevel;
   readonly vmid?: number;
+  readonly asid?: number;
   readonly space: 'VA' | 'IPA' | 'PA';
   /** Offset in RAM at which the machine stops; undefined: not bound yet. */
   offset: number | undefined;
@@ -62,12 +64,18 @@ export class BreakpointManager {
   /** Text of a log point. */
   onLog: (text: string) => void = () => undefined;
 
+  constructor(private readonly fetches: FetchWatch) {}
+
+  /** The number of a new breakpoint, whatever its kind. */
+  takeId(): number {
+    return this.nextId++;
+  }
+
   /** Binds all breakpoints to a new guest (launch, restart). */
   attach(target: Target): void {
     this.target = target;
     this.byOffset.clear();
     for (const b of this.all()) this.resolve(b);
-    target.machine.onFetched = (cpu) => this.retry(cpu);
     this.updateFetchHook();
   }
 
@@ -103,7 +111,7 @@ export class BreakpointManager {
   }
 
   private make(spec: BreakpointSpec): Breakpoint {
-    const common = { id: this.nextId++, spec, places: [], line: undefined, path: undefined };
+    const common = { id: this.takeId(), spec, places: [], line: undefined, path: undefined };
     try {
       const b: Breakpoint = { ...common, guard: new Guard(spec), reason: undefined };
       this.resolve(b);
@@ -169,14 +177,8 @@ export class BreakpointManager {
     return this.all().some((b) => b.places.some((p) => p.offset === undefined));
   }
 
-  private hooked = false;
-
   private updateFetchHook(): void {
-    const machine = this.target?.machine;
-    const wanted = this.hasPending();
-    if (!machine || wanted === this.hooked) return;
-    this.hooked = wanted;
-    machine.setFetchHook(wanted);
+    this.fetches.set(this, this.hasPending() ? (cpu) => this.retry(cpu) : undefined);
   }
 
   /** The breakpoints at a CPU's PC that are to be reported now. Counts hits, writes log messages. */
@@ -213,7 +215,7 @@ export function isVerified(b: Breakpoint): boolean {
 
 function applies(target: Target, p: Place, cpu: number, pc: bigint): boolean {
   if (p.pa !== undefined || p.space !== 'VA') return true;
-  return pc === p.va && target.arch.isRegime(cpu, p.el, p.vmid);
+  return pc === p.va && target.arch.isRegime(cpu, p);
 }
 
 /** The physical address of a place by the translation of a CPU that is in its regime. */
@@ -222,10 +224,11 @@ function physicalNow(target: Target, p: Place, cpu: number | undefined): bigint 
   const cpus = cpu === undefined ? [...Array(machine.cpus).keys()] : [cpu];
   for (const c of cpus) {
     if (p.space === 'IPA') {
-      if (arch.isRegime(c, 'EL1', p.vmid)) return arch.translate(c, p.va, 'IPA');
+      const inGuest = arch.context(c).vmid !== undefined && arch.isRegime(c, { ...p, el: 'EL1' });
+      if (inGuest) return arch.translate(c, p.va, 'IPA');
       continue;
     }
-    if (!arch.isRegime(c, p.el, p.vmid)) continue;
+    if (!arch.isRegime(c, p)) continue;
     const pa = arch.translate(c, p.va);
     if (pa !== undefined) return pa;
   }
@@ -259,18 +262,23 @@ function fromCodeAndAliases(target: Target, l: CodeLocation): Place[] {
   ];
 }
 
-function fromReference(target: Target, r: AddressReference): Place {
-  const known = r.el === undefined && r.vmid === undefined;
-  // Without a regime, the program's own addresses mean its code, wherever it is mapped by then.
-  const linked = known && r.space === 'VA' ? target.symbols.vaddrToPaddr(r.address) : undefined;
-  return {
-    pa: r.space === 'PA' ? r.address : linked,
-    va: r.address,
-    ...(r.el === undefined ? {} : { el: r.el }),
-    ...(r.vmid === undefined ? {} : { vmid: r.vmid }),
-    space: r.space,
-    offset: undefined,
-  };
+function fromAddress(target: Target, { space, value }: Address): Place {
+  const common = { va: value, offset: undefined };
+  // Without a space, the program's own addresses mean its code, wherever it is mapped by then.
+  if (!space) return { ...common, pa: target.symbols.vaddrToPaddr(value), space: 'VA' };
+  if (space.kind === 'PA') return { ...common, pa: value, space: 'PA' };
+  const vmid = vmidOf(target, space);
+  const regime = { pa: undefined, ...(vmid === undefined ? {} : { vmid }) };
+  if (space.kind === 'IPA') return { ...common, ...regime, space: 'IPA' };
+  const asid = space.asid === undefined ? {} : { asid: space.asid };
+  return { ...common, ...regime, ...asid, el: space.level, space: 'VA' };
+}
+
+/** The virtual machine of an address space; a vcpu's code is that of its machine. */
+function vmidOf(target: Target, space: Exclude<AddressSpace, { kind: 'PA' }>): number | undefined {
+  if (space.vmid !== undefined || space.kind !== 'VA' || !space.vcpu) return space.vmid;
+  const { vm, vcpu } = space.vcpu;
+  return target.hypervisor.vcpus().find((v) => v.vm === vm && v.vcpu === vcpu)?.vmid;
 }
 
 /** One place for each piece of code: an alias with the same physical address adds nothing. */
@@ -294,21 +302,21 @@ function places(target: Target, b: Breakpoint): Place[] {
       return distinct(found.locations.flatMap((l) => fromCodeAndAliases(target, l)));
     }
     case 'function': {
-      if (/^(.+:)?0x[0-9a-f]+$/i.test(subject.name))
-        return [fromReference(target, parseReference(subject.name))];
+      if (/^(.+:)?\s*0x[0-9a-f_]+$/i.test(subject.name))
+        return [fromAddress(target, parseAddress(subject.name))];
       const found = symbols.locationsOfSymbol(subject.name);
       if (found.length === 0)
         b.reason = `No code has the name "${subject.name}": name a function or a label.`;
       return distinct(found.flatMap((l) => fromCodeAndAliases(target, l)));
     }
     case 'instruction': {
-      const r = parseReference(subject.reference);
-      const address = BigInt.asUintN(64, r.address + BigInt(subject.offset));
-      if (address & 3n) {
-        b.reason = `0x${address.toString(16)} is no instruction's address: instructions begin at multiples of 4.`;
+      const { space, value: base } = parseAddress(subject.reference);
+      const value = BigInt.asUintN(64, base + BigInt(subject.offset));
+      if (value & 3n) {
+        b.reason = `0x${value.toString(16)} is no instruction's address: instructions begin at multiples of 4.`;
         return [];
       }
-      return [fromReference(target, { ...r, address })];
+      return [fromAddress(target, { ...(space ? { space } : {}), value })];
     }
   }
 }

@@ -16,10 +16,17 @@ export class CheckedExpression {
   /** Set where only registers of the CPU are asked: the usual condition in a hot loop. */
   readonly quick: Expression | undefined;
 
-  /** @throws ExpressionError */
-  constructor(readonly text: string) {
+  /**
+   * @param values names that the moment itself gives a value
+   * @throws ExpressionError
+   */
+  constructor(
+    readonly text: string,
+    values: readonly string[] = [],
+  ) {
     checkExpression(text);
-    const isQuick = !/->|[[\]:]/.test(text) && (text.match(names) ?? []).every((n) => quickName.test(n));
+    const isKnown = (name: string): boolean => quickName.test(name) || values.includes(name);
+    const isQuick = !/->|[[\]:]/.test(text) && (text.match(names) ?? []).every(isKnown);
     this.quick = isQuick ? parseExpression(text) : undefined;
   }
 }

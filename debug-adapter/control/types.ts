@@ -8,6 +8,7 @@ export interface StopReport {
     | 'breakpoint'
     | 'function breakpoint'
     | 'instruction breakpoint'
+    | 'data breakpoint'
     | 'step'
     | 'pause'
     | 'trap'

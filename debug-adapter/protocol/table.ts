@@ -36,6 +36,8 @@ export interface Requests {
     DP.SetInstructionBreakpointsResponse['body'],
   ];
   setExceptionBreakpoints: [DP.SetExceptionBreakpointsArguments, DP.SetExceptionBreakpointsResponse['body']];
+  dataBreakpointInfo: [DP.DataBreakpointInfoArguments, DP.DataBreakpointInfoResponse['body']];
+  setDataBreakpoints: [DP.SetDataBreakpointsArguments, DP.SetDataBreakpointsResponse['body']];
   breakpointLocations: [DP.BreakpointLocationsArguments, DP.BreakpointLocationsResponse['body']];
 
   continue: [DP.ContinueArguments, DP.ContinueResponse['body']];

@@ -10,6 +10,7 @@ import { formatAddress } from '../inspect/address-space';
 import { documentsOf } from '../inspect/stop-view';
 import type { HandlerTable } from '../protocol/table';
 import type { Session } from '../session';
+import { describeData } from './data-breakpoints';
 
 /** The client's line numbers begin at 0 instead of 1. */
 const lineShift = (ctx: Session): number => (ctx.client?.linesStartAt1 === false ? 1 : 0);
@@ -180,5 +181,7 @@ export const handlers: Partial<HandlerTable> = {
 /** Tells the client that a breakpoint is verified now. */
 export function announceChange(ctx: Session, id: number): void {
   const b = ctx.control?.breakpoints.all().find((x) => x.id === id);
-  if (b) ctx.send('breakpoint', { reason: 'changed', breakpoint: describe(ctx, b) });
+  const data = ctx.control?.data.all().find((x) => x.id === id);
+  const breakpoint = b ? describe(ctx, b) : data && describeData(data);
+  if (breakpoint) ctx.send('breakpoint', { reason: 'changed', breakpoint });
 }

@@ -9,6 +9,8 @@ export const capabilities: DP.Capabilities = {
   supportsHitConditionalBreakpoints: true,
   supportsLogPoints: true,
   supportsInstructionBreakpoints: true,
+  supportsDataBreakpoints: true,
+  supportsDataBreakpointBytes: true,
   supportsBreakpointLocationsRequest: true,
   supportsExceptionFilterOptions: true,
   supportsExceptionInfoRequest: true,

@@ -50,8 +50,14 @@ export class TraceFormatter {
 
   /** Where a CPU is. */
   where(cpu: number): string {
-    const { pc, el, vmid } = this.arch.context(cpu);
-    return `EL${el}, ${this.place(pc, el, vmid)}`;
+    const { pc, el } = this.arch.context(cpu);
+    return `EL${el}, ${this.at(cpu, pc)}`;
+  }
+
+  /** An instruction in the context in which a CPU is. */
+  at(cpu: number, pc: bigint): string {
+    const { el, vmid } = this.arch.context(cpu);
+    return this.place(pc, el, vmid);
   }
 
   /** A symbol with offset, and file:line where known. */

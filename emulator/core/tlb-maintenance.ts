@@ -11,6 +11,9 @@ export interface TlbSelection {
 }
 
 export class TlbMaintenance {
+  /** How often the guest has invalidated entries: its tables may have changed. */
+  invalidations = 0;
+
   constructor(
     private readonly view: DataView,
     private readonly layout: MemoryLayout,
@@ -25,6 +28,7 @@ export class TlbMaintenance {
   }
 
   invalidate(cpu: number, what: TlbSelection): void {
+    this.invalidations++;
     const block = this.block(cpu);
     for (let bank = 0; bank < Tlb.banks; bank++) {
       const key = [0, 1, 2, 3].map((i) =>
