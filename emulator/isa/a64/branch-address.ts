@@ -23,7 +23,6 @@ export const branchAddress: Routine = {
       const plain = r.twoRanges ? s.select(upper, s.ori(low, TAG), low) : low;
       s.ret(s.select(tbi, plain, target));
     });
-    s.ret(target);
   },
 };
 

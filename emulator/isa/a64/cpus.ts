@@ -3,7 +3,7 @@ import type { StateField } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { encodingKey } from '../dsl/sysreg';
 import { CpuFeature, SP, state } from './state';
-import { sysregs } from './sysregs';
+import { fieldRange, sysregs } from './sysregs';
 import { INTERNAL_LINE } from './sysregs/el2';
 import { UnknownId, unknownAtReset, unknownValue } from './unknown';
 
@@ -87,17 +87,43 @@ const cortexA76: Readonly<Record<string, bigint>> = {
   PMCR_EL0: 0x410b3000n,
 };
 
-/** What the real Cortex-A76 says of features that the emulator does not have yet, without them. */
-const withheld: Readonly<Record<string, bigint>> = {
-  // FP and AdvSIMD without half precision; no RAS.
-  ID_AA64PFR0_EL1: 0x1100000001000112n,
-  ID_AA64PFR1_EL1: 0n,
-  // No atomics, RDM, dot product.
-  ID_AA64ISAR0_EL1: 0x11120n,
-  ID_AA64ISAR1_EL1: 0n,
-  // VHE, PAN without AT S1E1RP, 16-bit VMIDs.
-  ID_AA64MMFR1_EL1: 0x00100120n,
-};
+/** A field of an identification register that promises less than on the real CPU, until the feature is there. */
+interface Withheld {
+  readonly feature: string;
+  readonly field: string;
+  readonly value: bigint;
+}
+
+/** Features that Cortex-A76 has and the emulator has not. */
+const withheldA76: readonly Withheld[] = [
+  { feature: 'RAS', field: 'ID_AA64PFR0_EL1.RAS', value: 0n },
+  { feature: 'FP16', field: 'ID_AA64PFR0_EL1.FP', value: 0n },
+  { feature: 'FP16', field: 'ID_AA64PFR0_EL1.AdvSIMD', value: 0n },
+  { feature: 'SSBS', field: 'ID_AA64PFR1_EL1.SSBS', value: 0n },
+  { feature: 'RDM', field: 'ID_AA64ISAR0_EL1.RDM', value: 0n },
+  { feature: 'DotProd', field: 'ID_AA64ISAR0_EL1.DP', value: 0n },
+  { feature: 'DPB', field: 'ID_AA64ISAR1_EL1.DPB', value: 0n },
+  { feature: 'HAFDBS', field: 'ID_AA64MMFR1_EL1.HAFDBS', value: 0n },
+  { feature: 'HPDS', field: 'ID_AA64MMFR1_EL1.HPDS', value: 0n },
+  // PAN without AT S1E1RP.
+  { feature: 'PAN2', field: 'ID_AA64MMFR1_EL1.PAN', value: 1n },
+  { feature: 'XNX', field: 'ID_AA64MMFR1_EL1.XNX', value: 0n },
+];
+
+/** ID registers with less in the withheld fields. */
+function promise(
+  id: Readonly<Record<string, bigint>>,
+  withheld: readonly Withheld[],
+): Readonly<Record<string, bigint>> {
+  const out: Record<string, bigint> = { ...id };
+  for (const { field, value } of withheld) {
+    const [register = '', name = ''] = field.split('.');
+    const { lsb, width } = fieldRange(register, name);
+    const mask = ((1n << BigInt(width)) - 1n) << BigInt(lsb);
+    out[register] = ((out[register] ?? 0n) & ~mask) | (value << BigInt(lsb));
+  }
+  return out;
+}
 
 const models: readonly CpuModel[] = [
   {
@@ -135,9 +161,9 @@ const models: readonly CpuModel[] = [
   },
   {
     name: 'cortex-a76',
-    features: new Set([...features, 'VHE', 'PAN', 'UAO']),
+    features: new Set([...features, 'VHE', 'PAN', 'UAO', 'LSE', 'LRCPC', 'LOR']),
     paBits: 40,
-    id: { ...cortexA76, ...withheld },
+    id: promise(cortexA76, withheldA76),
     ccsidr: [0x701fe01an, 0x201fe01an, 0x707fe03an],
   },
 ];

@@ -91,10 +91,36 @@ function register(cls: Class): OperandFactory {
   };
 }
 
+/** The register after that of a field, which stands before it: CASP writes both, encodes one. */
+function nextRegister(cls: 'w' | 'x'): OperandFactory {
+  return (fields): OperandHandler => {
+    const { name } = fieldAt(fields, 0);
+    const no = mismatch(what[cls]);
+    return {
+      expects: what[cls],
+      parse(from, f) {
+        const n = takeRegister(from, cls);
+        if (n === undefined) return no;
+        const first = f[name] ?? 0;
+        if (first % 2 === 1)
+          return wrong(`a pair of registers begins with an even one, not ${registerName(cls, first)}`);
+        return n === first + 1
+          ? undefined
+          : wrong(
+              `the register after ${registerName(cls, first)} must follow it: ${registerName(cls, first + 1)}`,
+            );
+      },
+      print: (f) => names[cls][(f[name] ?? 0) + 1],
+    };
+  };
+}
+
 /** The kinds that are registers. */
-export const registerKinds: Readonly<Record<string, OperandFactory>> = Object.fromEntries(
-  (Object.keys(what) as Class[]).map((cls) => [cls, register(cls)]),
-);
+export const registerKinds: Readonly<Record<string, OperandFactory>> = {
+  ...Object.fromEntries((Object.keys(what) as Class[]).map((cls) => [cls, register(cls)])),
+  wnext: nextRegister('w'),
+  xnext: nextRegister('x'),
+};
 
 /** A general-purpose register by the names of its width: 'x3', 'wzr'. */
 export const registerName = (cls: Class, n: number): string => names[cls][n] ?? `${cls}?`;

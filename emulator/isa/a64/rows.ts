@@ -3,6 +3,7 @@
  * (MOVZ before MOVN before ORR, shifted before extended register).
  */
 import type { Row } from '../dsl/row';
+import { atomicRows } from './atomic';
 import { bitfieldRows } from './bitfield';
 import { branchRows } from './branch';
 import { conditionalRows } from './conditional';
@@ -29,5 +30,6 @@ export const a64Rows: readonly Row<A64>[] = [
   ...loadStoreRows,
   ...loadStorePairRows,
   ...exclusiveRows,
+  ...atomicRows,
   ...simdRows,
 ];

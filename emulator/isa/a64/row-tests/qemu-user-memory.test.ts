@@ -7,6 +7,7 @@ import { requireTool } from '../../../../test/support/oracles';
 import type { Access } from '../../../ir/nodes';
 import { insert } from '../../dsl/pattern';
 import { rawFields, type Row } from '../../dsl/row';
+import { atomicRows } from '../atomic';
 import { exclusiveRows } from '../exclusive';
 import { loadStoreRows } from '../load-store';
 import { loadStorePairRows } from '../load-store-pair';
@@ -27,7 +28,7 @@ import {
 import { Random, seed } from '../../../../test/support/random';
 
 const plainRows = [...loadStoreRows, ...loadStorePairRows, ...simdLoadStoreRows, ...simdMoveRows];
-const all = [...plainRows, ...exclusiveRows];
+const all = [...plainRows, ...exclusiveRows, ...atomicRows];
 
 /** Where the buffer lies in the evaluator's linear memory. */
 const scratchHost = Math.ceil(layout.end / 16) * 16;
@@ -180,6 +181,31 @@ class Generator {
     }
   }
 
+  /** An atomic; a compare and swap finds what it looks for in half of the cases. */
+  atomic(row: Row<A64>): void {
+    for (;;) {
+      this.reset();
+      const word = this.aim(row, this.word(row));
+      if (word === undefined) continue;
+      const found = this.cpu.accessOf(word);
+      const { rs = 0, rn } = rawFields(row.pattern, word);
+      if (found && row.name.startsWith('CAS') && this.r.below(2) === 0) {
+        const { elem, bytes } = found.access;
+        for (let n = 0; n < bytes / elem; n++) {
+          // X30 is where the sequence comes back to.
+          if (rs + n === rn || rs + n >= 30) continue;
+          let v = this.r.bits64();
+          for (let i = 0; i < elem; i++) {
+            const byte = BigInt(this.cpu.scratch[Number(found.va) - scratchAt + n * elem + i]!);
+            v = (v & ~(0xffn << BigInt(8 * i))) | (byte << BigInt(8 * i));
+          }
+          this.cpu.setX(rs + n, v);
+        }
+      }
+      return this.add(row.name, [word]);
+    }
+  }
+
   /** A load-exclusive and a store-exclusive of its size, mostly to the same address. */
   exclusivePair(load: Row<A64>, store: Row<A64>): void {
     for (;;) {
@@ -242,6 +268,13 @@ describe(`Loads, stores and moves against QEMU's user mode (SEED=${seed})`, func
       for (const row of [...loadStoreRows, ...loadStorePairRows, ...simdLoadStoreRows, ...ordered])
         g.single(row);
     }
+    compare(g);
+  });
+
+  it('agrees on atomics', function () {
+    requireTool(this, ...tools);
+    const g = new Generator(new Random(seed + 3n));
+    for (let n = 0; n < 60; n++) for (const row of atomicRows) g.atomic(row);
     compare(g);
   });
 
