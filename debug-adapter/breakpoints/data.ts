@@ -203,8 +203,9 @@ export class DataBreakpoints {
     return ids.length === 0 ? undefined : { ids, what: whats.join(', and '), text: texts.join(' ') };
   }
 
-  private who({ cpu, pc }: WatchedAccess): string {
-    return this.target?.formatter.at(cpu, pc) ?? hex(pc);
+  private who({ cpu, pc, walk }: WatchedAccess): string {
+    const place = this.target?.formatter.at(cpu, pc) ?? hex(pc);
+    return walk ? `the table walk for ${place}` : place;
   }
 
   private what(b: DataBreakpoint, { access }: Seen): string {

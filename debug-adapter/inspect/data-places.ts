@@ -6,7 +6,7 @@ import { formatAddress, parseAddress, symbolPlace, type AddressSpace } from './a
 import { ItemContainer } from './containers';
 import { FrameEvaluator } from './evaluate';
 import type { Frame } from './frames';
-import { hasParts, partNamed, type Item } from './items';
+import { partNamed, type Item } from './items';
 import { FrameNames, splitPath, structRoots } from './names';
 import { viewOf, type StopView } from './stop-view';
 
@@ -45,11 +45,9 @@ export function dataOfVariable(ctx: Session, reference: number, name: string, by
 function ofItem(item: Item, bytes?: number): FoundData {
   const { memory } = item;
   const name = item.evaluateName ?? item.name;
-  if (!memory && hasParts(item))
-    throw new UserError(`${name} is no one piece of memory: open it and choose one of its parts.`);
   if (!memory)
     throw new UserError(
-      `${name} is not in memory: a data breakpoint watches memory. Where a register points to is *(u64*)REGISTER.`,
+      `${name} is no piece of memory: choose a variable or a field that is in memory, or an address such as *(u64*)x0.`,
     );
   const { space, address, show } = memory;
   const place: DataPlace = { space, address, bytes: bytes ?? memory.bytes, name };

@@ -307,6 +307,19 @@ describe('watched memory', () => {
     assert.deepEqual(stops(g), []);
   });
 
+  it('what a table walk writes is reported as that, and written', () => {
+    const g = guest('nop\n');
+    const { machine } = g.computer;
+    watchBuffer(g, 8, 8, 'write');
+    machine.writeByWalk(0, g.buffer + 8n, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+    machine.writeByWalk(0, g.buffer + 16n, Uint8Array.of(9));
+    assert.deepEqual(
+      machine.watch.take().map((a) => [a.walk, a.write, a.pa - g.buffer, [...a.after]]),
+      [[true, true, 8n, [1, 2, 3, 4, 5, 6, 7, 8]]],
+    );
+    assert.deepEqual([...machine.physical.peek(g.buffer + 15n, 2)], [8, 9]);
+  });
+
   it('a range that is removed is forgotten; what shares its page is not', () => {
     const g = guest('a:\nstr x2, [x1]\nb:\nstr x2, [x1, #8]\nc:\nstr x3, [x1]\nd:\nstr x3, [x1, #8]\n');
     const { machine } = g.computer;

@@ -214,10 +214,21 @@ export class Machine {
     return { kind: 'watch', cpu, held: false };
   }
 
+  /** A table walk for the instruction at the PC, or for fetching it, writes a descriptor (access flag, dirty state). */
+  writeByWalk(cpu: number, pa: bigint, bytes: Uint8Array): void {
+    if (!this.watch.isEmpty && this.watch.walkWrite(cpu, pa, bytes)) this.stopBehind(cpu);
+    this.physical.poke(pa, bytes);
+  }
+
   /** Looks at an access that the slow path makes; where it is to be reported, the next instruction waits. */
   private watched(cpu: number, write: boolean): void {
-    if (this.watch.isEmpty || !this.watch.access(cpu, write) || this.disarm || !this.running) return;
-    // The access's instruction ends either by going on to the next record or by a look at stopRequest.
+    if (!this.watch.isEmpty && this.watch.access(cpu, write)) this.stopBehind(cpu);
+  }
+
+  /** Makes generated code return when the instruction at the PC has executed. */
+  private stopBehind(cpu: number): void {
+    if (this.disarm || !this.running) return;
+    // An instruction ends either by going on to the next record or by a look at stopRequest.
     const inPage = Number(this.pc(cpu) & BigInt(PAGE - 1));
     const undo = this.predecode.stopBehind(this.state.num(cpu, common.pageRec), inPage);
     if (this.state.num(cpu, common.stopRequest) === StopReason.none)

@@ -122,9 +122,9 @@ export class Predecode {
    */
   stopBehind(rec: number, pageOffset: number): () => void {
     const next = rec + pageOffset * (Rec.bytes / 4) + Rec.bytes;
-    const before = this.view.getUint16(next, true);
+    const isEnd = this.view.getUint16(next, true) === Special.pageEnd;
     this.view.setUint16(next, Special.breakpoint, true);
-    return () => this.view.setUint16(next, before, true);
+    return () => this.view.setUint16(next, isEnd ? Special.pageEnd : Special.decode, true);
   }
 
   /** Sets a flag of a page, and the tag bit that makes existing write entries for it take the slow path. */

@@ -29,6 +29,8 @@ export interface WatchedAccess {
   readonly pa: bigint;
   readonly bytes: number;
   readonly write: boolean;
+  /** Made by the translation of an address for the instruction, not by itself; `va` is `pa` then. */
+  readonly walk: boolean;
   /** All bytes of the access, in the order of memory; `after` is `before` for a read. */
   readonly before: Uint8Array;
   readonly after: Uint8Array;
@@ -152,25 +154,41 @@ export class WatchService {
   /** Host call `watched`, and device accesses: what the slow path remembers describes the access. @returns whether to stop */
   access(cpu: number, write: boolean): boolean {
     const segments = this.segments(cpu);
-    const touched = [...this.ranges].filter(
-      (r) => counts(r.kind, write) && segments.some((s) => overlaps(s, r)),
-    );
-    if (touched.length === 0) return false;
+    const ranges = this.touched(segments, write);
+    if (ranges.length === 0) return false;
     const bytes = segments.reduce((sum, s) => sum + s.bytes, 0);
     // What a device has given is in scratch: asking it again may give something else.
     const isRam = this.physical.ramOffset(segments[0]!.pa) !== undefined;
     const before = write || isRam ? this.read(segments, bytes) : this.scratch(cpu, bytes);
     const after = write ? this.scratch(cpu, bytes) : before;
+    const va = this.state.get(cpu, common.slowVa);
+    return this.report({ cpu, va, write, walk: false, before, after }, segments, ranges);
+  }
+
+  /** A table walk is about to write a descriptor. @returns whether to stop */
+  walkWrite(cpu: number, pa: bigint, after: Uint8Array): boolean {
+    const segments = [{ pa, at: 0, bytes: after.length }];
+    const ranges = this.touched(segments, true);
+    if (ranges.length === 0) return false;
+    const before = this.read(segments, after.length);
+    return this.report({ cpu, va: pa, write: true, walk: true, before, after }, segments, ranges);
+  }
+
+  private touched(segments: readonly Segment[], write: boolean): WatchRange[] {
+    return [...this.ranges].filter((r) => counts(r.kind, write) && segments.some((s) => overlaps(s, r)));
+  }
+
+  private report(
+    what: Pick<WatchedAccess, 'cpu' | 'va' | 'write' | 'walk' | 'before' | 'after'>,
+    segments: readonly Segment[],
+    ranges: readonly WatchRange[],
+  ): boolean {
     const access: WatchedAccess = {
-      cpu,
-      pc: this.state.get(cpu, common.pc),
-      va: this.state.get(cpu, common.slowVa),
+      ...what,
+      pc: this.state.get(what.cpu, common.pc),
       pa: segments[0]!.pa,
-      bytes,
-      write,
-      before,
-      after,
-      hits: touched.flatMap((range) => this.hit(range, segments, after)),
+      bytes: what.before.length,
+      hits: ranges.flatMap((range) => this.hit(range, segments, what.after)),
     };
     if (!this.onAccess(access)) return false;
     this.made.push(access);

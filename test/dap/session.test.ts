@@ -245,6 +245,8 @@ describe('capabilities', () => {
       supportsConfigurationDoneRequest: 'configurationDone',
       supportsFunctionBreakpoints: 'setFunctionBreakpoints',
       supportsInstructionBreakpoints: 'setInstructionBreakpoints',
+      supportsDataBreakpoints: 'setDataBreakpoints',
+      supportsDataBreakpointBytes: 'dataBreakpointInfo',
       supportsBreakpointLocationsRequest: 'breakpointLocations',
       supportsExceptionFilterOptions: 'setExceptionBreakpoints',
       supportsExceptionInfoRequest: 'exceptionInfo',
