@@ -5,7 +5,8 @@ import { hex, isError, join, show, takeNumber, type Joined } from './operands-im
 import { fieldAt, mismatch, wrong } from './operands-registers';
 
 const arrangements = ['8b', '16b', '2h', '4h', '8h', '2s', '4s', '1d', '2d', '1q'] as const;
-const elementSizes = { b: 0, h: 1, s: 2, d: 3 } as const;
+/** `4b` is four bytes that count as one word (SDOT by element). */
+const elementSizes = { b: 0, h: 1, s: 2, d: 3, '4b': 2 } as const;
 type Element = keyof typeof elementSizes;
 
 /** `v3.8b`: its number if the suffix is right. */

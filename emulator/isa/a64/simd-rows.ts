@@ -7,10 +7,20 @@ import { fpVectorUnaryRows } from './fp-vector-unary';
 import type { A64 } from './sem';
 import { simdLoadStoreRows } from './simd-load-store';
 import { simdMoveRows } from './simd-move';
+import { simdPermuteRows } from './simd-permute';
+import { simdShiftRows } from './simd-shift';
+import { simdThreeDifferentRows } from './simd-three-different';
+import { simdThreeSameRows } from './simd-three-same';
+import { simdUnaryRows } from './simd-unary';
 
 export const simdRows: readonly Row<A64>[] = [
   ...simdLoadStoreRows,
   ...simdMoveRows,
+  ...simdThreeSameRows,
+  ...simdThreeDifferentRows,
+  ...simdShiftRows,
+  ...simdUnaryRows,
+  ...simdPermuteRows,
   ...fpScalarRows,
   ...fpConversionRows,
   ...fpVectorRows,
