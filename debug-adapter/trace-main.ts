@@ -6,11 +6,13 @@ import * as fs from 'node:fs';
 import path from 'node:path';
 import { Control } from './control';
 import type { EndReport, StopReport } from './control/types';
+import type { DataBreakpoint } from './breakpoints/data';
 import { UserError } from './errors';
 import { cpuNames, parseLaunch } from './launch/config';
 import { useBuiltInterpreter } from './launch/interpreter';
 import { AssemblyError } from './launch/program';
 import { Target } from './target';
+import { watchSpec } from './trace/watch-option';
 
 const USAGE = `Usage: trace [FILE] [options]
 FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, the sample hypervisor.
@@ -18,6 +20,9 @@ FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, t
   --smp N                 number of CPUs (1)
   --memory SIZE           RAM, such as 512M
   --max-instructions N    stop with an error after so many instructions
+  --watch WHERE[:N][:r|w|rw]
+                          print each read or write of N bytes (8): WHERE is a symbol or an address such as PA:0x40080000,
+                          EL2:0x..., EL1,vmid=1:0x... or IPA(1):0x...; may be given several times
   --events on|off         print the trace lines (on); the console's text is printed always
   --help                  print this and do nothing`;
 
@@ -25,6 +30,7 @@ interface Options {
   readonly launch: Record<string, unknown>;
   readonly maxInstructions: bigint | undefined;
   readonly events: boolean;
+  readonly watch: readonly string[];
 }
 
 /** The sample of this package: beside dist/, or beside debug-adapter/ when run from the sources. */
@@ -47,6 +53,7 @@ const flags: Readonly<Record<string, Setter>> = {
     if (!/^[1-9]\d*$/.test(v)) throw new UserError(`--max-instructions needs a number, not "${v}".`);
     o.maxInstructions = BigInt(v);
   },
+  '--watch': (o, v) => (o.watch = [...o.watch, v]),
   '--events': (o, v) => {
     if (v !== 'on' && v !== 'off') throw new UserError(`--events is on or off, not "${v}".`);
     o.events = v === 'on';
@@ -55,7 +62,12 @@ const flags: Readonly<Record<string, Setter>> = {
 
 /** Reads the command line. @throws UserError */
 export function parseArguments(args: readonly string[]): Options {
-  const options = { launch: {} as Record<string, unknown>, maxInstructions: undefined, events: true };
+  const options = {
+    launch: {} as Record<string, unknown>,
+    maxInstructions: undefined,
+    events: true,
+    watch: [],
+  };
   const list = [...args];
   for (let arg = list.shift(); arg !== undefined; arg = list.shift()) {
     const [name = '', inline] = arg.split(/=(.*)/s);
@@ -101,6 +113,7 @@ export async function run(args: readonly string[], print: (text: string) => void
   for (const d of target.program.diagnostics) print(`${d.file}:${d.line}: ${d.severity}: ${d.message}\n`);
   const console = new ConsolePrinter(print);
   const limit = options.maxInstructions;
+  let watched: readonly DataBreakpoint[] = [];
   const finish = await new Promise<Finish>((resolve) => {
     const control: Control = new Control(target, {
       resumed: () => undefined,
@@ -114,10 +127,13 @@ export async function run(args: readonly string[], print: (text: string) => void
       breakpointChanged: () => undefined,
     });
     control.maxInstructions = limit;
+    control.data.onTraced = (line) => print(`${line}\n`);
+    watched = control.data.replace(options.watch.map((w) => watchSpec(target, w)));
     control.stopWhenIdle = true;
     control.resume();
   });
   console.flush();
+  for (const { ranges, reason } of watched) if (ranges.length === 0) print(`${reason ?? ''}\n`);
   if ('kind' in finish) {
     print(`The guest ended: ${finish.reason}.\n`);
     return finish.kind === 'poweroff' ? 0 : 2;

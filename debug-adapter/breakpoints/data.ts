@@ -3,6 +3,7 @@
  * whatever address. A place is watched at the physical address that it has by the translation of the moment; it follows
  * when the translation changes, and waits while there is none.
  */
+import { common } from '../../emulator/ir/state';
 import type { WatchedAccess, WatchHit, WatchKind, WatchRange } from '../../emulator/core/watch';
 import { formatAddress, hex } from '../inspect/address-space';
 import { littleEndian } from '../symbols/dwarf/expression';
@@ -59,8 +60,8 @@ export class DataBreakpoints {
   private readonly shows = new Map<string, Show>();
   /** A breakpoint has become verified, or its address has moved. */
   onChanged: (b: DataBreakpoint) => void = () => undefined;
-  /** Set for a headless run: accesses are told of and nothing stops. */
-  onTraced: ((text: string) => void) | undefined;
+  /** Set for a headless run: each access is a line of the trace, and nothing stops. */
+  onTraced: ((line: string) => void) | undefined;
 
   /** @param takeId gives the number of a new breakpoint */
   constructor(
@@ -179,7 +180,7 @@ export class DataBreakpoints {
     if (!this.onTraced) return true;
     for (const b of this.list) {
       const hit = access.hits.find((h) => b.ranges.includes(h.range));
-      if (hit) this.onTraced(this.sentence(b, { access, hit }));
+      if (hit) this.onTraced(this.traceLine(b, { access, hit }));
     }
     return false;
   }
@@ -220,6 +221,16 @@ export class DataBreakpoints {
     const level = this.target?.arch.levelText(cpu) ?? '';
     const past = write ? 'written' : 'read';
     return `${b.place?.name ?? ''} ${values}: ${past} by ${this.who(access)} in ${level} on CPU ${cpu}, ${bytes} byte${bytes === 1 ? '' : 's'} at ${hex(va)} (PA ${hex(pa)}).`;
+  }
+
+  /** As the lines of other events: count, CPU, level, what happened, where. */
+  private traceLine(b: DataBreakpoint, { access, hit }: Seen): string {
+    const { cpu, va, bytes, write } = access;
+    const { machine, arch } = this.target!;
+    const count = machine.state.get(cpu, common.retired) + machine.now() - machine.schedule.vtime;
+    const what = `${write ? 'write' : 'read'} ${b.place?.name ?? ''} ${this.values(b, hit, write)}`;
+    const size = `${bytes} byte${bytes === 1 ? '' : 's'} at ${hex(va)}`;
+    return `${String(count).padStart(10)}  CPU ${cpu}  EL${arch.context(cpu).el}  ${what}  ${size}  ${this.who(access)}`;
   }
 
   private values(b: DataBreakpoint, hit: WatchHit, write: boolean): string {
