@@ -127,6 +127,12 @@ export class Computer {
         for (let i = 0; i < this.machine.cpus; i++)
           if (broadcast || i === cpu) this.machine.tlb.invalidate(i, what);
       },
+      writeDescriptor: (block) => {
+        const cpu = cpuOf(block!);
+        const bytes = new Uint8Array(8);
+        new DataView(bytes.buffer).setBigUint64(0, this.machine.state.get(cpu, state.descriptor), true);
+        this.machine.physical.poke(this.machine.state.get(cpu, state.descriptorPa), bytes);
+      },
       sendEvent: () => {
         for (let i = 0; i < this.machine.cpus; i++) this.machine.state.set(i, state.eventRegister, 1);
       },

@@ -87,6 +87,12 @@ const cortexA76: Readonly<Record<string, bigint>> = {
   PMCR_EL0: 0x410b3000n,
 };
 
+const featuresA76 = (
+  'PAN PAN2 VHE LSE LOR HPDS HAFDBS PMUv3p1 ' + // Armv8.1
+  'UAO RAS DPB XNX LRCPC SSBS'
+) // Armv8.2 and later
+  .split(' ');
+
 /** A field of an identification register that promises less than on the real CPU, until the feature is there. */
 interface Withheld {
   readonly feature: string;
@@ -96,18 +102,10 @@ interface Withheld {
 
 /** Features that Cortex-A76 has and the emulator has not. */
 const withheldA76: readonly Withheld[] = [
-  { feature: 'RAS', field: 'ID_AA64PFR0_EL1.RAS', value: 0n },
   { feature: 'FP16', field: 'ID_AA64PFR0_EL1.FP', value: 0n },
   { feature: 'FP16', field: 'ID_AA64PFR0_EL1.AdvSIMD', value: 0n },
-  { feature: 'SSBS', field: 'ID_AA64PFR1_EL1.SSBS', value: 0n },
   { feature: 'RDM', field: 'ID_AA64ISAR0_EL1.RDM', value: 0n },
   { feature: 'DotProd', field: 'ID_AA64ISAR0_EL1.DP', value: 0n },
-  { feature: 'DPB', field: 'ID_AA64ISAR1_EL1.DPB', value: 0n },
-  { feature: 'HAFDBS', field: 'ID_AA64MMFR1_EL1.HAFDBS', value: 0n },
-  { feature: 'HPDS', field: 'ID_AA64MMFR1_EL1.HPDS', value: 0n },
-  // PAN without AT S1E1RP.
-  { feature: 'PAN2', field: 'ID_AA64MMFR1_EL1.PAN', value: 1n },
-  { feature: 'XNX', field: 'ID_AA64MMFR1_EL1.XNX', value: 0n },
 ];
 
 /** ID registers with less in the withheld fields. */
@@ -161,7 +159,7 @@ const models: readonly CpuModel[] = [
   },
   {
     name: 'cortex-a76',
-    features: new Set([...features, 'VHE', 'PAN', 'UAO', 'LSE', 'LRCPC', 'LOR']),
+    features: new Set([...features, ...featuresA76]),
     paBits: 40,
     id: promise(cortexA76, withheldA76),
     ccsidr: [0x701fe01an, 0x201fe01an, 0x707fe03an],
@@ -232,6 +230,7 @@ export function resetCpu(to: CpuWriter, cpuIndex: number, model: CpuModel, hasEL
     [state.ss, 0n],
     [state.pan, 0n],
     [state.uao, 0n],
+    [state.ssbs, 0n],
     [state.exBytes, 0n],
     [state.exAddr, 0n],
     [state.eventRegister, 0n],

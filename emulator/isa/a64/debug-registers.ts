@@ -53,6 +53,7 @@ const general: readonly DebugRegister[] = [
 const pstateBits: readonly (readonly [StateField, number])[] = [
   [state.nzcv, 0],
   [state.daif, 0],
+  [state.ssbs, 12],
   [state.il, 20],
   [state.ss, 21],
   [state.pan, 22],
@@ -70,6 +71,7 @@ function writePstate(cpu: DebugCpu, v: bigint): void {
   put(state.il, (v >> 20n) & 1n);
   put(state.ss, (v >> 21n) & 1n);
   if (cpu.features.has('PAN')) put(state.pan, (v >> 22n) & 1n);
+  if (cpu.features.has('SSBS')) put(state.ssbs, (v >> 12n) & 1n);
   if (cpu.features.has('UAO')) put(state.uao, (v >> 23n) & 1n);
   // The exception level changes by exceptions only; SPSel moves the stack pointer in use.
   if ((v & 1n) !== cpu.get(state.spsel) && cpu.get(state.el) !== 0n)

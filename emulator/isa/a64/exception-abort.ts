@@ -67,11 +67,11 @@ function accessSyndrome(s: Builder, desc: Val, info: Val): Val {
   return s.select(s.nei(s.andi(flags, Flag.isv), 0), bits, s.i32(0));
 }
 
-/** CM and WnR: cache maintenance counts as a write. */
-function directionBits(s: Builder, desc: Val): Val {
+/** CM and WnR: cache maintenance counts as a write, an atomic as a read if a read would have met the fault too. */
+function directionBits(s: Builder, desc: Val, reads: Val): Val {
   const kind = part(s, desc, 'kind');
   const maintenance = s.nei(s.andi(part(s, desc, 'flags'), Flag.cacheMaintenance), 0);
-  const write = s.or(maintenance, s.or(s.eqi(kind, 1), s.eqi(kind, 2)));
+  const write = s.or(maintenance, s.or(s.eqi(kind, 1), s.and(s.eqi(kind, 2), s.eqz(reads))));
   return s.or(s.shli(maintenance, 8), s.shli(write, 6));
 }
 
@@ -97,7 +97,7 @@ export const raiseAbort: Routine = {
           () => take(s, 'instructionAbort', va, base, 0),
         ),
       () => {
-        const iss = s.or(base, directionBits(s, desc));
+        const iss = s.or(base, directionBits(s, desc, s.get(state.faultReads)));
         s.if(
           stage2,
           () => {
@@ -117,7 +117,7 @@ export const raiseAlignment: Routine = {
   name: 'raiseAlignment',
   params: ['i64', 'i32', 'i32'],
   build: (s: Builder, va: Val, desc: Val, _info: Val) =>
-    take(s, 'dataAbort', va, s.or(s.i32(Fsc.alignment), directionBits(s, desc)), 0),
+    take(s, 'dataAbort', va, s.or(s.i32(Fsc.alignment), directionBits(s, desc, s.i32(1))), 0),
 };
 
 /** (va, desc, info): an access that nothing on the bus answers. */
@@ -129,7 +129,7 @@ export const raiseExternal: Routine = {
     s.if(
       isFetch(s, desc),
       () => take(s, 'instructionAbort', va, s.i32(Fsc.external), 0),
-      () => take(s, 'dataAbort', va, s.or(s.i32(Fsc.external), directionBits(s, desc)), 0),
+      () => take(s, 'dataAbort', va, s.or(s.i32(Fsc.external), directionBits(s, desc, s.i32(1))), 0),
     );
   },
 };

@@ -5,8 +5,9 @@ import { common } from '../../ir/state';
 import { branchAddress } from './branch-address';
 import { eventBit, recordEvent, stopAfter } from './events';
 import { switchLevel } from './exception';
+import { hasFeature } from './features';
 import { isHost } from './regimes';
-import { CpuFeature, state } from './state';
+import { state } from './state';
 import { getField, getReg } from './sysregs';
 import { INTERNAL_LINE } from './sysregs/el2';
 import { makeUnknown } from './unknown';
@@ -75,14 +76,13 @@ export const exceptionReturn: Routine = {
         switchLevel(s, target, s.andi(mode, 1));
         s.set(state.il, s.bit(spsr, 20));
         s.set(common.irqLines, s.or(s.get(common.irqLines), s.shli(s.bit(spsr, 20), 7)));
-        const hasUao = s.nei(s.andi(s.get(state.features), CpuFeature.UAO), 0);
-        s.set(state.uao, s.and(s.bit(spsr, 23), hasUao));
+        s.set(state.uao, s.and(s.bit(spsr, 23), hasFeature(s, 'UAO')));
       },
     );
     s.set(state.nzcv, s.andi(spsr, 0xf0000000n));
     s.set(state.daif, s.andi(spsr, 0x3c0));
-    const hasPan = s.nei(s.andi(s.get(state.features), CpuFeature.PAN), 0);
-    s.set(state.pan, s.and(s.bit(spsr, 22), hasPan));
+    s.set(state.pan, s.and(s.bit(spsr, 22), hasFeature(s, 'PAN')));
+    s.set(state.ssbs, s.and(s.bit(spsr, 12), hasFeature(s, 'SSBS')));
     s.set(common.pc, s.call(branchAddress, elr, target));
     // A return makes ELR, SPSR and ESR of its level UNKNOWN, execution below a level FAR and HPFAR of that (D24.2).
     s.if(

@@ -7,8 +7,9 @@ import type { Routine, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { eventBit, recordEvent, stopAfter, type EventName } from './events';
 import { route, type ExceptionName } from './exception-routes';
+import { bitsWith, hasFeature } from './features';
 import { isHost } from './regimes';
-import { CpuFeature, state } from './state';
+import { state } from './state';
 import { getField, getReg, setReg } from './sysregs';
 import { INTERNAL_LINE } from './sysregs/el2';
 import { makeUnknown } from './unknown';
@@ -23,6 +24,7 @@ const IL = 1 << 25;
 export function packPstate(s: Builder): Val {
   const parts = [
     s.get(state.daif),
+    s.shli(s.get(state.ssbs), 12),
     s.shli(s.get(state.il), 20),
     s.shli(s.get(state.ss), 21),
     s.shli(s.get(state.pan), 22),
@@ -78,8 +80,10 @@ export const enterException: Routine = {
       getField(s, 'SCTLR_EL1.SPAN'),
       s.or(s.eqz(isHost(s)), getField(s, 'SCTLR_EL2.SPAN')),
     );
-    const pan = s.and(s.eqz(span), s.nei(s.andi(s.get(state.features), CpuFeature.PAN), 0));
+    const pan = s.and(s.eqz(span), hasFeature(s, 'PAN'));
     s.set(state.pan, s.or(s.get(state.pan), pan));
+    const dssbs = s.select(s.eqi(target, 1), getField(s, 'SCTLR_EL1.DSSBS'), getField(s, 'SCTLR_EL2.DSSBS'));
+    s.set(state.ssbs, s.and(dssbs, hasFeature(s, 'SSBS')));
     s.set(state.holdSkip, s.i32(0));
     atLevel(s, target, (el) => {
       setReg(s, `SPSR_EL${el}`, s.zext(spsr));
@@ -247,7 +251,9 @@ export const takeInterrupt: Routine = {
     interrupt(s, 'vserror', s.bit(hcr, 8), 8, Vector.serror, () => {
       // Taking it clears HCR_EL2.VSE (D1.14.5).
       setReg(s, 'HCR_EL2', s.andi(getReg(s, 'HCR_EL2'), ~0x100n));
-      setReg(s, 'ESR_EL1', s.i64((BigInt(0x2f) << 26n) | BigInt(IL)));
+      // With FEAT_RAS the hypervisor gives the syndrome (D17.2.138, VSESR_EL2).
+      const iss = s.and(getReg(s, 'VSESR_EL2'), bitsWith(s, 'RAS', 0x1ffffffn));
+      setReg(s, 'ESR_EL1', s.ori(iss, (BigInt(0x2f) << 26n) | BigInt(IL)));
     });
     interrupt(s, 'vfiq', s.or(s.bit(lines, 3), s.bit(hcr, 6)), 6, Vector.fiq);
     interrupt(s, 'virq', s.or(s.bit(lines, 2), s.bit(hcr, 7)), 7, Vector.irq);

@@ -15,6 +15,8 @@ export const hostCalls = {
   sysregWrite: host('sysregWrite', 2, false),
   /** (cpu, op, broadcast): invalidates TLB entries: tlbiOps[op], operand in state.mail[0]; on all CPUs if broadcast. */
   tlbi: host('tlbi', 3, false),
+  /** (cpu): a walk sets the access flag or the dirty state: state.descriptor goes to state.descriptorPa. */
+  writeDescriptor: host('writeDescriptor', 1, false),
   /** (cpu): SEV: sets the event register of all CPUs. */
   sendEvent: host('sendEvent', 1, false),
   /** (cpu, what): the guest did what this emulator cannot do, see unsupportedTexts. */

@@ -59,6 +59,7 @@ const touched: readonly StateField[] = [
   common.trSize,
   common.trAttr,
   state.fault,
+  state.faultReads,
   state.faultIpa,
   state.trMem,
   state.trSh,

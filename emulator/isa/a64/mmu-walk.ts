@@ -36,7 +36,7 @@ export const lowMask = (s: Builder, n: Val): Val => s.addi(s.shl(s.i64(1), s.zex
 /** Is the address too large for `bits` output bits? */
 export const tooLarge = (s: Builder, address: Val, bits: Val): Val => s.nei(s.shru(address, s.zext(bits)), 0);
 
-function swap64(s: Builder, v: Val): Val {
+export function swap64(s: Builder, v: Val): Val {
   const half = (x: Val, n: number, mask: bigint): Val =>
     s.or(s.andi(s.shri(x, n), mask), s.shli(s.andi(x, mask), n));
   return s.ror(half(half(v, 8, 0x00ff00ff00ff00ffn), 16, 0x0000ffff0000ffffn), s.i64(32));
@@ -68,14 +68,17 @@ export interface Leaf {
   /** log2 of the size mapped. */
   readonly size: Val;
   readonly output: Val;
+  /** Where the descriptor is, before `physical`. */
+  readonly address: Val;
 }
 
-/** Emits the walk. After it the leaf is valid: type, address size and access flag are checked, permissions are not. */
+/** Emits the walk. After it the leaf's type and address size are checked; access flag and permissions are not. */
 export function emitWalk(s: Builder, w: Walk): Leaf {
   const stride = s.addi(w.granule, -3);
   const level = s.local('level', w.start);
   const table = s.local('table', w.base);
   const leaf = s.local('leaf', s.i64(0));
+  const at = s.local('at', s.i64(0));
   const shiftAt = (l: Val): Val => s.add(w.granule, s.mul(s.sub(s.i32(3), l), stride));
   s.loop((loop) => {
     const l = s.read(level);
@@ -83,6 +86,7 @@ export function emitWalk(s: Builder, w: Walk): Leaf {
     // The first table may be larger or smaller than a granule: its index has no upper bound but the input's size.
     const mask = s.select(s.eq(l, w.start), s.i64(-1n), lowMask(s, stride));
     const address = s.add(s.read(table), s.shli(s.and(index, mask), 3));
+    s.assign(at, address);
     const offset = s.sub(w.physical(address), s.get(common.ramBase));
     s.if(s.geu(offset, s.get(common.ramSize)), () => w.fail(Fsc.externalOnWalk, l));
     s.assign(leaf, s.ld(8, s.add(s.get(common.ramHost), s.wrap(offset))));
@@ -111,6 +115,5 @@ export function emitWalk(s: Builder, w: Walk): Leaf {
   const within = lowMask(s, size);
   const page = s.and(s.andi(d, oaMask), s.not(within));
   s.if(tooLarge(s, page, w.outBits), () => w.fail(Fsc.addressSize, l));
-  s.if(s.eqz(s.bit(d, 10)), () => w.fail(Fsc.accessFlag, l));
-  return { descriptor: d, level: l, size, output: s.or(page, s.and(w.input, within)) };
+  return { descriptor: d, level: l, size, output: s.or(page, s.and(w.input, within)), address: s.read(at) };
 }

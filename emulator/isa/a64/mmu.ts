@@ -7,22 +7,32 @@ import type { Routine, Val } from '../../ir/nodes';
 import { common, MemAttr } from '../../ir/state';
 import { Acc } from '../dsl/isa';
 import { Fault, Fsc } from './exception-abort';
+import { hasFeature } from './features';
 import { emitWalk, granuleTg0, granuleTg1, lowMask, outputBits, tooLarge } from './mmu-walk';
 import { combineMemory, stage2Memory } from './mmu-memory';
+import { keepState } from './mmu-update';
 import { state } from './state';
 import { isHost, regimeRegister, regimes, sctlr, tcr, usesEl20, type Regime } from './regimes';
 import { getField, getReg } from './sysregs';
 import { controlHolds } from './sysregs/controls';
 
-/** Bit of `acc` beside those of Acc: the access is a stage 1 walk's, to be checked as a read. */
-const WALK = 0x100;
+/** Bits of `acc` beside those of Acc. */
+export const AccMore = {
+  /** The access is a stage 1 walk's: a read, or with Acc.write an update of a descriptor. */
+  walk: 0x100,
+  /** PSTATE.PAN does not count: AT, but for S1E1RP and S1E1WP. */
+  anyPan: 0x200,
+  /** Stage 2 of an access of EL0. */
+  user: 0x400,
+} as const;
 
 const has = (s: Builder, acc: Val, bit: number): Val => s.nei(s.andi(acc, bit), 0);
 
-/** Leaves the routine with a fault. */
-function fail(s: Builder, fsc: number, level: Val, more: Val): void {
+/** Leaves the routine with a fault. `reads`: a read would have met it too. */
+function fail(s: Builder, fsc: number, level: Val, more: Val, reads: Val = s.i32(1)): void {
   const fault = s.or(s.or(s.i32(fsc | Fault.any), level), more);
   s.set(state.fault, fault);
+  s.set(state.faultReads, reads);
   s.ret(fault);
 }
 
@@ -36,12 +46,13 @@ export const stage2Walk: Routine = {
   result: 'i32',
   build: (s: Builder, ipa: Val, acc: Val) => {
     const vtcr = (field: string): Val => getField(s, `VTCR_EL2.${field}`);
-    const walk = has(s, acc, WALK);
+    const walk = has(s, acc, AccMore.walk);
     const more = s.or(s.i32(Fault.stage2), s.select(walk, s.i32(Fault.s1ptw), s.i32(0)));
-    const refuse = (fsc: number, level: Val): void => {
+    const refuse = (fsc: number, level: Val, reads?: Val): void => {
       s.set(state.faultIpa, ipa);
-      fail(s, fsc, level, more);
+      fail(s, fsc, level, more, reads);
     };
+    const big = getField(s, 'SCTLR_EL2.EE');
     const granule = granuleTg0(s, vtcr('TG0'));
     const stride = s.addi(granule, -3);
     const is4k = s.eqi(granule, 12);
@@ -73,18 +84,20 @@ export const stage2Walk: Routine = {
       start,
       base: s.and(vttbr, s.not(lowMask(s, s.addi(firstBits, 3)))),
       outBits,
-      big: getField(s, 'SCTLR_EL2.EE'),
+      big,
       physical: (address) => address,
       fail: refuse,
     });
-    const d = leaf.descriptor;
-    const [readable, writable, xn] = [s.bit(d, 6), s.bit(d, 7), s.bit(d, 54)];
-    const exec = has(s, acc, Acc.exec);
-    const write = s.and(has(s, acc, Acc.write), s.eqz(walk));
+    const kept = keepState(s, 2, leaf, vtcr('HA'), vtcr('HD'));
+    s.if(kept.accessFault, () => refuse(Fsc.accessFlag, leaf.level));
+    const d = kept.effective;
+    const [readable, writable] = [s.bit(d, 6), s.bit(d, 7)];
+    const write = has(s, acc, Acc.write);
     const both = s.and(has(s, acc, Acc.atomic), write);
     const dataOk = s.select(write, s.and(writable, s.or(readable, s.eqz(both))), readable);
-    const ok = s.select(s.and(exec, s.eqz(walk)), s.eqz(xn), dataOk);
-    s.if(s.eqz(ok), () => refuse(Fsc.permission, leaf.level));
+    const ok = s.select(has(s, acc, Acc.exec), s.eqz(executeNever(s, d, acc)), dataOk);
+    s.if(s.eqz(ok), () => refuse(Fsc.permission, leaf.level, s.eqz(readable)));
+    kept.update(acc, big, (address) => address);
     s.set(state.s2Pa, leaf.output);
     s.set(state.s2Size, leaf.size);
     s.set(state.s2Mem, s.wrap(s.bits(d, 2, 4)));
@@ -93,6 +106,14 @@ export const stage2Walk: Routine = {
     s.ret(s.i32(0));
   },
 };
+
+/** XN of a stage 2 leaf: one bit, or with FEAT_XNX two that tell EL0 from EL1 (D8.4.2). */
+function executeNever(s: Builder, d: Val, acc: Val): Val {
+  const both = s.wrap(s.bits(d, 53, 2));
+  const user = has(s, acc, AccMore.user);
+  const byLevel = s.or(s.eqi(both, 2), s.eq(both, s.select(user, s.i32(3), s.i32(1))));
+  return s.select(hasFeature(s, 'XNX'), byLevel, s.bit(d, 54));
+}
 
 // --- stage 1 ------------------------------------------------------------------------------------------------------
 
@@ -134,7 +155,8 @@ function permitted(s: Builder, r: Regime, d: Val, tables: Val, acc: Val, user: V
   const userNoExec = s.or(xn, s.and(wxn, el0Write));
   const privNoExec = s.or(s.or(pxn, el0Write), s.and(wxn, s.eqz(readOnly)));
   const userData = s.select(write, el0Write, el0);
-  const pan = s.and(s.get(state.pan), el0);
+  const minds = s.eqz(s.andi(acc, AccMore.anyPan | Acc.cacheMaintenance));
+  const pan = s.and(s.and(s.get(state.pan), el0), minds);
   const privData = s.and(s.eqz(pan), s.or(s.eqz(write), s.eqz(readOnly)));
   return s.select(exec, s.eqz(s.select(user, userNoExec, privNoExec)), s.select(user, userData, privData));
 }
@@ -160,7 +182,7 @@ function stage1(r: Regime): Routine {
       const address = s.select(tbi, s.andi(va, (1n << 56n) - 1n), va);
       s.if(s.eqz(stage1On(s, r)), () => flat(s, r, address, acc));
 
-      const refuse = (fsc: number, level: Val): void => fail(s, fsc, level, s.i32(0));
+      const refuse = (fsc: number, level: Val, reads?: Val): void => fail(s, fsc, level, s.i32(0), reads);
       const tsz = either(
         () => tcr(s, r, 'T1SZ'),
         () => tcr(s, r, 'T0SZ'),
@@ -199,6 +221,13 @@ function stage1(r: Regime): Routine {
       const base = s.andi(ttbr, 0xfffffffffffen);
       s.if(tooLarge(s, base, outBits), () => refuse(Fsc.addressSize, s.i32(0)));
 
+      // HPD: what tables say of permissions is ignored (FEAT_HPDS).
+      const hpd = either(
+        () => tcr(s, r, 'HPD1'),
+        () => tcr(s, r, r.twoRanges ? 'HPD0' : 'HPD'),
+      );
+      const limits = s.select(s.and(hasFeature(s, 'HPDS'), hpd), s.i64(0), s.i64(-1n));
+      const big = sctlr(s, r, 'EE');
       const tables = s.local('tables', s.i64(0));
       const leaf = emitWalk(s, {
         input: s.and(va, lowMask(s, inputBits)),
@@ -207,13 +236,19 @@ function stage1(r: Regime): Routine {
         start,
         base: s.and(base, s.not(lowMask(s, s.addi(firstBits, 3)))),
         outBits,
-        big: sctlr(s, r, 'EE'),
-        physical: (ipa) => (r.stage2 ? throughStage2(s, ipa, nested) : ipa),
+        big,
+        physical: (ipa) => (r.stage2 ? throughStage2(s, ipa, nested, s.andi(acc, Acc.peek)) : ipa),
         fail: refuse,
-        onTable: (d) => s.assign(tables, s.or(s.read(tables), d)),
+        onTable: (t) => s.assign(tables, s.or(s.read(tables), s.and(t, limits))),
       });
-      const d = leaf.descriptor;
-      s.if(s.eqz(permitted(s, r, d, s.read(tables), acc, user)), () => refuse(Fsc.permission, leaf.level));
+      const kept = keepState(s, 1, leaf, tcr(s, r, 'HA'), tcr(s, r, 'HD'));
+      s.if(kept.accessFault, () => refuse(Fsc.accessFlag, leaf.level));
+      const d = kept.effective;
+      const allowed = (how: Val): Val => permitted(s, r, d, s.read(tables), how, user);
+      s.if(s.eqz(allowed(acc)), () =>
+        refuse(Fsc.permission, leaf.level, s.eqz(allowed(s.andi(acc, ~(Acc.write | Acc.atomic))))),
+      );
+      kept.update(acc, big, (ipa) => (r.stage2 ? throughStage2(s, ipa, nested, s.i32(Acc.write)) : ipa));
       const attr = s.shru(regimeRegister(s, r, 'MAIR'), s.shli(s.bits(d, 2, 3), 3));
       s.set(common.trPa, leaf.output);
       s.set(common.trSize, leaf.size);
@@ -224,11 +259,14 @@ function stage1(r: Regime): Routine {
   };
 }
 
-/** The physical address of a stage 1 descriptor; leaves the routine where stage 2 does not give one. */
-function throughStage2(s: Builder, ipa: Val, nested: Val): Val {
+/**
+ * The physical address of a stage 1 descriptor; leaves the routine where stage 2 does not give one. `acc`: Acc.write to
+ * change it, Acc.peek.
+ */
+function throughStage2(s: Builder, ipa: Val, nested: Val, acc: Val): Val {
   const pa = s.local('descriptorPa', ipa);
   s.if(nested, () => {
-    const fault = s.call(stage2Walk, ipa, s.i32(WALK));
+    const fault = s.call(stage2Walk, ipa, s.ori(acc, AccMore.walk));
     s.if(fault, () => s.ret(fault));
     // HCR_EL2.PTW: a walk that lands in Device memory is a permission fault (D8.2.11).
     const device = s.eqz(s.andi(s.get(state.s2Mem), 0xc));
@@ -300,7 +338,8 @@ export const translateIn: Routine = {
     );
     s.if(s.read(fault), () => s.ret(s.read(fault)));
     s.if(s.read(stage2), () => {
-      const bad = s.call(stage2Walk, s.get(common.trPa), acc);
+      const asUser = s.select(user, s.i32(AccMore.user), s.i32(0));
+      const bad = s.call(stage2Walk, s.get(common.trPa), s.or(acc, asUser));
       s.if(bad, () => s.ret(bad));
       s.set(common.trPa, s.get(state.s2Pa));
       const [a, b] = [s.get(common.trSize), s.get(state.s2Size)];

@@ -12,10 +12,9 @@ const groups: readonly (readonly [op0: number, op1: number, text: string])[] = [
     0,
     `scxtnum_el1 13 0 7, zcr_el1 1 2 0, trfcr_el1 1 2 1, smpri_el1 1 2 4, smcr_el1 1 2 6, rgsr_el1 1 0 5, gcr_el1 1 0 6,
      apiakeylo_el1 2 1 0, apiakeyhi_el1 2 1 1, apibkeylo_el1 2 1 2, apibkeyhi_el1 2 1 3, apdakeylo_el1 2 2 0,
-     apdakeyhi_el1 2 2 1, apdbkeylo_el1 2 2 2, apdbkeyhi_el1 2 2 3, apgakeylo_el1 2 3 0, apgakeyhi_el1 2 3 1, allint 4 3 0, erridr_el1 5 3 0, errselr_el1 5 3 1, erxfr_el1 5 4 0, erxctlr_el1 5 4 1,
+     apdakeyhi_el1 2 2 1, apdbkeylo_el1 2 2 2, apdbkeyhi_el1 2 2 3, apgakeylo_el1 2 3 0, apgakeyhi_el1 2 3 1, allint 4 3 0, errselr_el1 5 3 1, erxfr_el1 5 4 0, erxctlr_el1 5 4 1,
      erxstatus_el1 5 4 2, erxaddr_el1 5 4 3, erxmisc0_el1 5 5 0, erxmisc1_el1 5 5 1, tfsr_el1 5 6 0, tfsre0_el1 5 6 1,
-     pmmir_el1 9 14 6, lorsa_el1 10 4 0, lorea_el1 10 4 1, lorn_el1 10 4 2, lorc_el1 10 4 3, mpamidr_el1 10 4 4,
-     lorid_el1 10 4 7, mpam1_el1 10 5 0, mpam0_el1 10 5 1, disr_el1 12 1 1`,
+     pmmir_el1 9 14 6, mpamidr_el1 10 4 4, mpam1_el1 10 5 0, mpam0_el1 10 5 1`,
   ],
   [3, 1, 'ccsidr2_el1 0 0 2, gmid_el1 0 0 4'],
   [
@@ -28,8 +27,7 @@ const groups: readonly (readonly [op0: number, op1: number, text: string])[] = [
     4,
     `hcrx_el2 1 2 2, zcr_el2 1 2 0, trfcr_el2 1 2 1, smcr_el2 1 2 6, hfgrtr_el2 1 1 4, hfgwtr_el2 1 1 5, hfgitr_el2 1 1 6,
      sder32_el2 1 3 1, vncr_el2 2 2 0, vsttbr_el2 2 6 0, vstcr_el2 2 6 2, hdfgrtr_el2 3 1 4,
-     hdfgwtr_el2 3 1 5, hafgrtr_el2 3 1 6, vsesr_el2 5 2 3, tfsr_el2 5 6 0, mpamhcr_el2 10 4 0, mpam2_el2 10 5 0,
-     vdisr_el2 12 1 1, scxtnum_el2 13 0 7, cntpoff_el2 14 0 6`,
+     hdfgwtr_el2 3 1 5, hafgrtr_el2 3 1 6, tfsr_el2 5 6 0, mpamhcr_el2 10 4 0, mpam2_el2 10 5 0, scxtnum_el2 13 0 7, cntpoff_el2 14 0 6`,
   ],
   [3, 5, `zcr_el12 1 2 0`],
   [

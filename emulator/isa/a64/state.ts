@@ -13,6 +13,13 @@ export const CpuFeature = {
   PAN: 1,
   UAO: 2,
   VHE: 4,
+  RAS: 8,
+  SSBS: 16,
+  HPDS: 32,
+  XNX: 64,
+  HAFDBS: 128,
+  LOR: 256,
+  PMUv3p1: 512,
 } as const;
 
 export const state = {
@@ -33,6 +40,8 @@ export const state = {
   ss: layout.field('ss', 4),
   pan: layout.field('pan', 4),
   uao: layout.field('uao', 4),
+  /** PSTATE.SSBS as 0 or 1. */
+  ssbs: layout.field('ssbs', 4),
   /** SP_EL0-SP_EL3; the one in use lives in x[31] and is written back by a change of EL or SPSel. */
   spEl: layout.field('spEl', 8, 4),
   /** Exclusive monitor: bytes marked (0: open), their physical address. */
@@ -70,6 +79,11 @@ export const state = {
   // --- results of the page walker beside common.trPa ... (see mmu.ts) ---
   /** The fault of the last translation: a Fault word, 0 when it succeeded. */
   fault: layout.field('fault', 4),
+  /** Beside a fault: 1 when a read of the address would have met it too, which is what atomics report. */
+  faultReads: layout.field('faultReads', 4),
+  /** Arguments of the host call writeDescriptor: physical address, and the descriptor as it stands in memory. */
+  descriptorPa: layout.field('descriptorPa', 8),
+  descriptor: layout.field('descriptor', 8),
   /** The intermediate physical address that stage 2 could not translate. */
   faultIpa: layout.field('faultIpa', 8),
   /** Memory attributes of the last translation as in PAR_EL1.ATTR, and its shareability as in PAR_EL1.SH. */

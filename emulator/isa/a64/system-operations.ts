@@ -6,7 +6,7 @@ import type { RawFields, Row } from '../dsl/row';
 import { encodingKey, type Encoding, type TrapRule } from '../dsl/sysreg';
 import { raiseAbort } from './exception-abort';
 import { hostCalls } from './host-calls';
-import { RegimeCode, translate } from './mmu';
+import { AccMore, RegimeCode, translate } from './mmu';
 import { addressTranslate } from './mmu-at';
 import { systemOperations } from './operands-sysops';
 import { row } from './row';
@@ -22,6 +22,8 @@ interface Operation {
   readonly min: 0 | 1 | 2 | 3;
   readonly trap: readonly TrapRule[];
   readonly doc: string;
+  /** The feature that the CPU must have. */
+  readonly feature?: string;
   readonly exec: (s: A64, rt: Operand) => void;
 }
 
@@ -106,6 +108,14 @@ const cacheOps: readonly Operation[] = [
     exec: (s, rt) => maintain(s, rt, false),
   },
   {
+    name: 'dc cvap',
+    min: 0,
+    trap: [uci, hyp('TPCP')],
+    doc: 'Cleans a data cache line to the point of persistence',
+    feature: 'DPB',
+    exec: (s, rt) => maintain(s, rt, false),
+  },
+  {
     name: 'dc civac',
     min: 0,
     trap: [uci, hyp('TPCP')],
@@ -138,15 +148,18 @@ function at(
   regime: keyof typeof RegimeCode,
   user: boolean,
   write: boolean,
+  feature?: 'PAN2',
 ): Operation {
   return {
     name: `at ${name}`,
     min,
     trap: [],
+    ...(feature ? { feature } : {}),
     doc: `Translates an address for a ${write ? 'write' : 'read'}; the result is in PAR_EL1`,
     exec: (s, rt) => {
       s.syncPc();
-      const acc = s.i32(write ? Acc.write : 0);
+      // AT changes no descriptor, and minds PSTATE.PAN only where its name says so.
+      const acc = s.i32((write ? Acc.write : 0) | Acc.peek | (feature ? 0 : AccMore.anyPan));
       const hosts = regime === 'el2' ? isE2h(s) : regime === 'el10Stage1' ? isHost(s) : s.i32(0);
       const code = s.select(hosts, s.i32(RegimeCode.el20), s.i32(RegimeCode[regime]));
       const taken = s.call(addressTranslate, s.x(rt), acc, code, s.i32(user ? 1 : 0));
@@ -161,6 +174,7 @@ const atOps: readonly Operation[] = [false, true].flatMap((write) => {
     at(`s1e1${suffix}`, 1, 'el10Stage1', false, write),
     at(`s1e0${suffix}`, 1, 'el10Stage1', true, write),
     at(`s1e2${suffix}`, 2, 'el2', false, write),
+    at(`s1e1${suffix}p`, 1, 'el10Stage1', false, write, 'PAN2'),
     at(`s12e1${suffix}`, 2, 'el10', false, write),
     at(`s12e0${suffix}`, 2, 'el10', true, write),
   ];
@@ -206,30 +220,39 @@ const find = (f: RawFields<Shape>): Placed | undefined =>
   byKey.get(encodingKey([1, f.op1, f.CRn, f.CRm, f.op2]));
 
 /** One row an instruction name: the assembler's AT, DC, IC and TLBI. */
-function operationRow(instruction: 'at' | 'dc' | 'ic' | 'tlbi', doc: string): Row<A64> {
-  const mine = placed.filter((p) => p.operation.name.startsWith(`${instruction} `));
+function operationRow(instruction: 'at' | 'dc' | 'ic' | 'tlbi', doc: string, feature?: string): Row<A64> {
+  const mine = placed.filter(
+    ({ operation: o }) => o.name.startsWith(`${instruction} `) && o.feature === feature,
+  );
   const keys = new Set(mine.map((p) => encodingKey(p.enc)));
-  return row(instruction.toUpperCase(), '1101010100 0 01 op1:3 CRn:4 CRm:4 op2:3 rt:5', {
-    asm: [
-      `${instruction} <sysopx:op1,CRn,CRm,op2> ; rt=31`,
-      `${instruction} <sysop:op1,CRn,CRm,op2>, <x:rt>`,
-      'sys #<u:op1>, <c:CRn>, <c:CRm>, #<u:op2>, <x:rt>',
-    ],
-    shape: ['op1', 'CRn', 'CRm', 'op2'],
-    shapes: () => mine.map(({ enc: [, op1, CRn, CRm, op2] }) => ({ op1, CRn, CRm, op2 })),
-    when: (f) => keys.has(encodingKey([1, f.op1, f.CRn, f.CRm, f.op2])),
-    doc,
-    exec: (s, f) => {
-      const { operation, enc } = find(f)!;
-      requireLevel(s, operation.min);
-      checkTraps(s, operation.trap, enc, false, f.rt, operation.min);
-      operation.exec(s, f.rt);
+  return row(
+    `${instruction.toUpperCase()}${feature ? ` (${feature})` : ''}`,
+    '1101010100 0 01 op1:3 CRn:4 CRm:4 op2:3 rt:5',
+    {
+      asm: [
+        `${instruction} <sysopx:op1,CRn,CRm,op2> ; rt=31`,
+        `${instruction} <sysop:op1,CRn,CRm,op2>, <x:rt>`,
+        'sys #<u:op1>, <c:CRn>, <c:CRm>, #<u:op2>, <x:rt>',
+      ],
+      shape: ['op1', 'CRn', 'CRm', 'op2'],
+      shapes: () => mine.map(({ enc: [, op1, CRn, CRm, op2] }) => ({ op1, CRn, CRm, op2 })),
+      when: (f) => keys.has(encodingKey([1, f.op1, f.CRn, f.CRm, f.op2])),
+      ...(feature ? { feature } : {}),
+      doc,
+      exec: (s, f) => {
+        const { operation, enc } = find(f)!;
+        requireLevel(s, operation.min);
+        checkTraps(s, operation.trap, enc, false, f.rt, operation.min);
+        operation.exec(s, f.rt);
+      },
     },
-  });
+  );
 }
 
 export const systemOperationRows: readonly Row<A64>[] = [
   operationRow('at', 'Translates an address by the rules of another exception level.'),
+  operationRow('at', 'Translates an address as a privileged access that minds PSTATE.PAN.', 'PAN2'),
+  operationRow('dc', 'Data cache maintenance by address to the point of persistence.', 'DPB'),
   operationRow('dc', 'Data cache maintenance by address or set and way; DC ZVA zeroes memory.'),
   operationRow('ic', 'Instruction cache maintenance.'),
   operationRow('tlbi', 'Invalidates TLB entries.'),

@@ -9,13 +9,14 @@ import type { Flow, Row } from '../dsl/row';
 import { eventBit } from './events';
 import { raiseSync, raiseTrap } from './exception';
 import { exceptionReturn } from './exception-return';
+import { hasFeature } from './features';
 import { route, RouteCode, type ExceptionName } from './exception-routes';
 import { hostCalls } from './host-calls';
 import { row } from './row';
 import type { A64 } from './sem';
 import { CpuFeature, state } from './state';
-import { sysregNamed } from './sysregs';
-import { controlHolds } from './sysregs/controls';
+import { getReg, setReg, sysregNamed } from './sysregs';
+import { allHold, controlHolds } from './sysregs/controls';
 import { systemOperationRows } from './system-operations';
 import { systemRegisterRows } from './system-registers';
 
@@ -161,9 +162,23 @@ function trapWait(s: A64, name: 'wfi' | 'wfe', ti: 0 | 1): void {
   s.if(s.nei(to, 0), () => take(s, name, s.i32(0x1e00000 | ti), s.pc()));
 }
 
+/** ESB at EL1 or EL0 while HCR_EL2.VSE is set (J1.1.3, "AArch64.vESBOperation"). */
+function deferVirtualError(s: A64): void {
+  const pending = allHold(s, ['HCR_EL2.AMO', '!HCR_EL2.TGE', 'HCR_EL2.VSE']);
+  const below = s.ltu(s.get(state.el), s.i32(2));
+  const masked = s.bit(s.get(state.daif), 8);
+  s.if(s.and(s.and(pending, below), s.and(masked, hasFeature(s, 'RAS'))), () => {
+    const vsesr = getReg(s, 'VSESR_EL2');
+    // Without IDS only AET, EA and DFSC are architected.
+    const mask = s.select(s.bit(vsesr, 24), s.i64(0x1ffffffn), s.i64(0x1e3fn));
+    setReg(s, 'VDISR_EL2', s.ori(s.and(vsesr, mask), 1n << 31n));
+    setReg(s, 'HCR_EL2', s.andi(getReg(s, 'HCR_EL2'), ~0x100n));
+  });
+}
+
 /** Names of hints that this machine has no use for; they are NOPs on CPUs without the feature, too. */
 const hintNames = (
-  'dgh=6 xpaclri=7 pacia1716=8 pacib1716=10 autia1716=12 autib1716=14 esb=16 psb\u00a0csync=17 tsb\u00a0csync=18 ' +
+  'dgh=6 xpaclri=7 pacia1716=8 pacib1716=10 autia1716=12 autib1716=14 psb\u00a0csync=17 tsb\u00a0csync=18 ' +
   'csdb=20 paciaz=24 paciasp=25 pacibz=26 pacibsp=27 autiaz=28 autiasp=29 autibz=30 autibsp=31 bti=32 ' +
   'bti\u00a0c=34 bti\u00a0j=36 bti\u00a0jc=38'
 )
@@ -211,9 +226,15 @@ const hintRows: readonly Row<A64>[] = [
     s.call(hostCalls.sendEvent, s.cpu());
   }),
   hint('SEVL', '101', { doc: 'Sends an event to this CPU.' }, (s) => s.set(state.eventRegister, s.i32(1))),
+  // A NOP without FEAT_RAS. No physical SError is ever pending here, so that only a virtual one can be deferred.
+  row('ESB', '11010101000000110010 0010 000 11111', {
+    asm: 'esb',
+    doc: 'Error synchronization barrier: a pending virtual SError that is masked goes to VDISR_EL2.',
+    exec: (s) => s.if(s.bit(getReg(s, 'HCR_EL2'), 8), () => deferVirtualError(s)),
+  }),
   row('HINT', '11010101000000110010 imm7:7 11111', {
     asm: [...hintNames.map(([name, n]) => `${name} ; imm7=${n}`), 'hint #<hex:imm7>'],
-    when: (f) => f.imm7 > 5,
+    when: (f) => f.imm7 > 5 && f.imm7 !== 16,
     doc: 'A hint of a feature that the CPU does not have: does nothing.',
     exec: () => undefined,
   }),

@@ -34,6 +34,7 @@ export const sctlrUserFields: Readonly<Record<string, Bits>> = {
   SPAN: 23,
   E0E: 24,
   UCI: 26,
+  DSSBS: 44,
 };
 
 /** TCR of a regime with two ranges: EL1&0, EL2&0. */
@@ -73,6 +74,7 @@ export const spsrFields: Readonly<Record<string, Bits>> = {
   PAN: 22,
   SS: 21,
   IL: 20,
+  SSBS: 12,
   D: 9,
   A: 8,
   I: 7,

@@ -3,15 +3,12 @@ import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { sysreg, type RegisterAccess, type SysregRow } from '../../dsl/sysreg';
-import { CpuFeature, state } from '../state';
+import { bitsWith } from '../features';
+import { state } from '../state';
 import { esrFields, sctlrFields, sctlrUserFields, spsrFields, tcrFields, ttbrFields } from './el1';
 
 /** Bit of state.irqLines that makes the machine loop look at interrupts which come from registers of the CPU itself. */
 export const INTERNAL_LINE = 0x80;
-
-/** Bits that exist on CPUs with a feature. */
-export const bitsWith = (s: Builder, feature: keyof typeof CpuFeature, bits: bigint): Val =>
-  s.select(s.andi(s.get(state.features), CpuFeature[feature]), s.i64(bits), s.i64(0));
 
 const E2H = 34;
 
@@ -23,8 +20,12 @@ export const byLayout =
     return s.select(s.bit(r.get('HCR_EL2'), E2H), s.andi(v, e2h), s.ori(s.andi(v, plain), ones));
   };
 
-/** Writable bits of HCR_EL2 in Armv8.0. */
-const HCR = 0x3ffffffffn;
+/** Writable bits of HCR_EL2: those of Armv8.0, and E2H, TLOR, TERR and TEA with their features. */
+const hcrMask = (s: Builder): Val =>
+  [bitsWith(s, 'VHE', 1n << 34n), bitsWith(s, 'LOR', 1n << 35n), bitsWith(s, 'RAS', 3n << 36n)].reduce(
+    (a, b) => s.or(a, b),
+    s.i64(0x3ffffffffn),
+  );
 
 export const el2Registers: readonly SysregRow[] = [
   sysreg('VPIDR_EL2', [3, 4, 0, 0, 0], { min: 2, doc: 'MIDR_EL1 as EL1 reads it', mask: 0xffffffffn }),
@@ -77,11 +78,14 @@ export const el2Registers: readonly SysregRow[] = [
       CD: 32,
       ID: 33,
       E2H,
+      TLOR: 35,
+      TERR: 36,
+      TEA: 37,
     },
     context: true,
     irq: true,
     write: (s, v, r) => {
-      r.set('HCR_EL2', s.and(v, s.or(s.i64(HCR), bitsWith(s, 'VHE', 1n << 34n))));
+      r.set('HCR_EL2', s.and(v, hcrMask(s)));
       // VF, VI and VSE are interrupt lines of their own.
       const lines = s.andi(s.get(common.irqLines), ~INTERNAL_LINE);
       const virtual = s.nei(s.bits(v, 6, 3), 0);
@@ -92,8 +96,8 @@ export const el2Registers: readonly SysregRow[] = [
     min: 2,
     doc: 'Debug control of EL2: traps of debug and PMU registers',
     reset: 6n,
-    mask: 0xfffn,
-    fields: { HPMN: [4, 0], TPMCR: 5, TPM: 6, HPME: 7, TDE: 8, TDA: 9, TDOSA: 10, TDRA: 11 },
+    fields: { HPMN: [4, 0], TPMCR: 5, TPM: 6, HPME: 7, TDE: 8, TDA: 9, TDOSA: 10, TDRA: 11, HPMD: 17 },
+    write: (s, v, r) => r.set('MDCR_EL2', s.and(v, s.ori(bitsWith(s, 'PMUv3p1', 1n << 17n), 0xfffn))),
   }),
   sysreg('CPTR_EL2', [3, 4, 1, 1, 2], {
     min: 2,
@@ -162,6 +166,8 @@ export const el2Registers: readonly SysregRow[] = [
       TG0: [15, 14],
       PS: [18, 16],
       VS: 19,
+      HA: 21,
+      HD: 22,
     },
     context: true,
   }),

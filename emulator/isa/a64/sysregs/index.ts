@@ -3,6 +3,7 @@ import type { Builder } from '../../../ir/builder';
 import type { StateField, Val } from '../../../ir/nodes';
 import { bitRange, encodingKey, type Encoding, type RegisterAccess, type SysregRow } from '../../dsl/sysreg';
 import { layout } from '../state';
+import { armv82Registers } from './armv82';
 import { debugRegisters } from './debug';
 import { el1Registers } from './el1';
 import { el2Registers } from './el2';
@@ -23,7 +24,7 @@ export interface Sysreg extends SysregRow {
 
 const groups: readonly (readonly [SysregGroup, readonly SysregRow[]])[] = [
   ['id', idRegisters],
-  ['el1', el1Registers],
+  ['el1', [...el1Registers, ...armv82Registers]],
   ['el2', el2Registers],
   ['el3', el3Registers],
   ['timer', timerRegisters],

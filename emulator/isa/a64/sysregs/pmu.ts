@@ -4,6 +4,7 @@
  */
 import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
+import { bitsWith } from '../features';
 import {
   sysreg,
   type RegisterAccess,
@@ -51,7 +52,13 @@ const bitmap = { P: [30, 0], C: 31 } as const;
 interface Selectable {
   readonly name: string;
   readonly mask: bigint;
+  /** With FEAT_PMUv3p1 too. */
+  readonly more?: bigint;
 }
+
+/** The bits of a selectable register that a write can change. */
+const writableBits = (s: Builder, { mask, more }: Selectable): Val =>
+  more === undefined ? s.i64(mask) : s.ori(bitsWith(s, 'PMUv3p1', more), mask);
 
 /** What PMSELR_EL0 selects: `of` gives the register of each counter, `cycle` is the one that number 31 stands for. */
 function selected(
@@ -68,17 +75,27 @@ function selected(
     },
     write: (s, v, r) => {
       const n = sel(s, r);
-      for (const [i, { name, mask }] of targets)
-        r.set(name, s.select(s.eqi(n, i), s.andi(v, mask), r.get(name)));
+      for (const [i, target] of targets) {
+        const written = s.and(v, writableBits(s, target));
+        r.set(target.name, s.select(s.eqi(n, i), written, r.get(target.name)));
+      }
     },
   };
 }
 
 /** Writable bits of PMEVTYPER<n>_EL0 and PMCCFILTR_EL0. */
 const EVENT_TYPE = 0xfe0003ffn;
+/** Bits 15-10 of the event with FEAT_PMUv3p1. */
+const EVENT_MORE = 0xfc00n;
 const CYCLE_FILTER = 0xf8000000n;
 
-const eventType = { P: 31, U: 30, NSK: 29, NSU: 28, NSH: 27, M: 26, evtCount: [9, 0] } as const;
+const eventTypeOf = (n: number): Selectable => ({
+  name: `PMEVTYPER${n}_EL0`,
+  mask: EVENT_TYPE,
+  more: EVENT_MORE,
+});
+
+const eventType = { P: 31, U: 30, NSK: 29, NSU: 28, NSH: 27, M: 26, evtCount: [15, 0] } as const;
 
 export const pmuRegisters: readonly SysregRow[] = [
   sysreg('PMCR_EL0', [3, 3, 9, 12, 0], {
@@ -174,7 +191,7 @@ export const pmuRegisters: readonly SysregRow[] = [
     fields: eventType,
     trap: user(),
     computed: true,
-    ...selected((n) => ({ name: `PMEVTYPER${n}_EL0`, mask: EVENT_TYPE }), {
+    ...selected(eventTypeOf, {
       name: 'PMCCFILTR_EL0',
       mask: CYCLE_FILTER,
     }),
@@ -207,7 +224,7 @@ export const pmuRegisters: readonly SysregRow[] = [
       min: 0,
       doc: `Event type of counter ${n}`,
       fields: eventType,
-      mask: EVENT_TYPE,
+      write: (s, v, r) => r.set(`PMEVTYPER${n}_EL0`, s.and(v, writableBits(s, eventTypeOf(n)))),
       trap: user(),
     }),
   ),

@@ -122,6 +122,8 @@ export class SystemCpu extends TestCpu {
   private hostCall(call: HostCall, args: readonly number[]): number {
     const mail = Array.from({ length: 5 }, (_, i) => this.get(common.mail, i));
     this.calls.push({ name: call.name, args: args.slice(1), mail });
+    if (call.name === 'writeDescriptor')
+      this.memory.setBigUint64(this.ramAt(this.get(state.descriptorPa)), this.get(state.descriptor), true);
     this.onHost(call.name, args.slice(1));
     return this.answers[call.name] ?? 0;
   }

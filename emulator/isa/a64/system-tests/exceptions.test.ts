@@ -397,10 +397,13 @@ describe('aborts', () => {
   };
 
   it('alignment faults and external aborts tell reads from writes', () => {
-    const write = accessDesc({ kind: 'atomic', bytes: 8, elem: 8, flags: Flag.isv });
+    const write = accessDesc({ kind: 'write', bytes: 8, elem: 8, flags: Flag.isv });
+    const atomic = accessDesc({ kind: 'atomic', bytes: 8, elem: 8, flags: 0 });
     const read = accessDesc({ kind: 'read', bytes: 8, elem: 8, flags: Flag.isv });
     assert.equal(take(raiseAlignment, 1, write).reg('ESR_EL1'), 0x96000061n);
     assert.equal(take(raiseAlignment, 0, read).reg('ESR_EL1'), 0x92000021n);
+    // A read would have met it too: WnR = 0 (D17.2.37).
+    assert.equal(take(raiseAlignment, 1, atomic).reg('ESR_EL1'), 0x96000021n);
     assert.equal(take(raiseExternal, 2, write).reg('ESR_EL2'), 0x96000050n);
     assert.equal(take(raiseExternal, 1, fetchDesc).reg('ESR_EL1'), 0x86000010n);
   });

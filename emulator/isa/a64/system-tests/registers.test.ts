@@ -18,8 +18,8 @@ const msr = (name: string, rt = 0): number =>
 const sys = (op1: number, crn: number, crm: number, op2: number, rt = 0): number =>
   (0xd5000000 | (encodingKey([1, op1, crn, crm, op2]) << 5) | rt) >>> 0;
 
-function cpuAt(el: number, hasEL2 = true): SystemCpu {
-  const c = new SystemCpu('cortex-a57', hasEL2).at(el);
+function cpuAt(el: number, hasEL2 = true, model = 'cortex-a57'): SystemCpu {
+  const c = new SystemCpu(model, hasEL2).at(el);
   c.pc = PC;
   return c;
 }
@@ -59,12 +59,13 @@ describe('system register access', () => {
   it('every register: UNDEFINED below its level, trapped by each of its rules alone', () => {
     let rules = 0;
     for (const r of sysregs) {
+      const model = r.feature === undefined ? 'cortex-a57' : 'cortex-a76';
       for (const dir of directions(r)) {
         const word = dir === 'r' ? mrs(r.name, 3) : msr(r.name, 3);
         const min = dir === 'r' ? r.min : r.minWrite === 'highest' ? 2 : (r.minWrite ?? r.min);
         for (const el of [0, 1, 2]) {
           if (el >= min) continue;
-          const c = cpuAt(el);
+          const c = cpuAt(el, true, model);
           assert.equal(
             outcome(c, word),
             el === 2 ? `EL2 ${undef}` : `EL1 ${undef}`,
@@ -75,7 +76,7 @@ describe('system register access', () => {
         for (const t of mine) {
           for (const el of t.from ?? [0, 1].slice(0, t.to)) {
             if (el < min) continue;
-            const c = cpuAt(el);
+            const c = cpuAt(el, true, model);
             // Nothing traps but this rule: walk the controls to a state in which only it holds.
             const read = (name: string): bigint => c.reg(name);
             const set = (text: string, holds: boolean): void => {
