@@ -6,6 +6,8 @@
 // to save anything in: EL2's data access still bypasses the caches, and would see stale memory. So the code lives
 // in x0-x3.
 
+	.if	VHE == 0
+
 	.section .hyp.idmap
 
 	.balign	2048
@@ -30,7 +32,7 @@ hyp_init_vectors:
 	// uses TPIDR_EL2.
 	msr	tpidr_el2, x2
 
-	mov	w2, #HYP_FN_INIT
+	mov_32	w2, HYP_FN_INIT
 	cmp	w0, w2				// SMCCC: the function id is W0
 	b.eq	1f
 	mov	x0, #SMCCC_NOT_SUPPORTED
@@ -67,3 +69,4 @@ hyp_init_vectors:
 	// 6. Leave the identity map.
 	br	x3
 	endfunc	hyp_init
+	.endif

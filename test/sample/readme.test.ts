@@ -31,7 +31,7 @@ describe('The texts about the reference hypervisor', () => {
     const rows = tour.slice(tour.indexOf('| File |'), tour.indexOf('## Addresses'));
     const files = [...rows.matchAll(/`([\w/-]+\.(?:S|inc))`/g)].map((match) => match[1] ?? '');
     for (const file of files) assert.ok(existsSync(join(SAMPLE, file)), file);
-    const main = readFileSync(join(SAMPLE, 'main.S'), 'utf8');
-    for (const [, file] of main.matchAll(/\.include "([^"]+)"/g)) assert.ok(files.includes(file ?? ''), file);
+    const sources = ['main.S', 'story.inc', 'hypervisor.S'].map((f) => readFileSync(join(SAMPLE, f), 'utf8'));
+    for (const [, file] of sources.join('\n').matchAll(/\.include "([^"]+)"/g)) assert.ok(files.includes(file ?? ''), file);
   });
 });

@@ -8,7 +8,7 @@
 
 // host_mmu_on: the host's MMU and caches, with VA = PA. No stack; clobbers x0-x2.
 	func	host_mmu_on
-	mov	x0, #MAIR_VALUE
+	mov	x0, #MAIR_VALUE			// (With VHE, the names that end in _EL1 are EL2's own registers here.)
 	msr	mair_el1, x0
 	mov_32	x0, TCR_EL1_VALUE
 	pa_range x1, x2
@@ -99,6 +99,28 @@
 	ret
 	endfunc	alloc_table
 
+// find_page: x0 level 1 table, x1 address. Returns x5, the address of the level 3 descriptor, and x6, its value; x5 = 0
+// if there is no level 3 table: a block (x6 is its descriptor), or nothing (x6 = 0).
+	func	find_page
+	ubfx	x5, x1, #30, #9
+	ldr	x6, [x0, x5, lsl #3]
+	tbz	x6, #0, 1f
+	and	x5, x6, #0x0000fffffffff000
+	ubfx	x6, x1, #21, #9
+	ldr	x6, [x5, x6, lsl #3]
+	tbz	x6, #0, 1f
+	mov	x5, #0
+	tbz	x6, #1, 2f			// a block
+	and	x5, x6, #0x0000fffffffff000
+	ubfx	x6, x1, #12, #9
+	add	x5, x5, x6, lsl #3
+	ldr	x6, [x5]
+	ret
+1:	mov	x5, #0
+	mov	x6, #0
+2:	ret
+	endfunc	find_page
+
 	.section .rodata
 msg_no_tables:
 	.asciz	"host: no page left for page tables; ESR_EL1 "
@@ -113,7 +135,7 @@ host_l1:
 
 	.bss
 	.balign	PAGE_SIZE
-	.equ	TABLE_POOL_PAGES, 24
+	.equ	TABLE_POOL_PAGES, 24 + 12 * NR_VMS
 table_pool:
 	.space	TABLE_POOL_PAGES * PAGE_SIZE
 table_pool_used:

@@ -1,24 +1,47 @@
-// vm.S: the host makes a virtual machine: memory with an image in it, a stage 2 that leads there, and a vcpu.
+// vm.S: the host makes the virtual machines of the story: memory with an image in it, a stage 2 that leads there, and
+// vcpus.
 
 	.text
 
-// host_create_vm: clobbers everything but x29, x30.
+// host_create_vms: all that the `vm` lines ask for. Clobbers everything but x28-x30.
+	func	host_create_vms
+	stp	x29, x30, [sp, #-16]!
+	mov	x29, sp
+	adr_l	x24, story_vms
+	adr_l	x22, vms
+	adr_l	x19, vcpus
+	mov	x25, #0				// number of the VM, less one
+1:	bl	host_create_vm
+	add	x24, x24, #STORY_VM_SIZE
+	add	x22, x22, #vm.size
+	add	x25, x25, #1
+	cmp	x25, #NR_VMS
+	b.lo	1b
+	ldp	x29, x30, [sp], #16
+	ret
+	endfunc	host_create_vms
+
+// host_create_vm: x22 vm, x24 its line in story_vms, x25 its index, x19 its first vcpu. Returns x19, the vcpu behind its
+// last one. Clobbers everything but x22, x24, x25, x28-x30.
 	func	host_create_vm
 	stp	x29, x30, [sp, #-16]!
 	mov	x29, sp
 
-	// The image goes to guest memory, GUEST_PA_OFFSET above the place where it was loaded and linked. Its IPA
-	// is the link address again: stage 2 takes the offset out.
-	adr_l	x19, guest_image_start
-	adr_l	x20, guest_image_end
-	mov	x0, x19
-	mov	x1, x20
-	mov	x2, #GUEST_PA_OFFSET
+	// The image goes to guest memory, pa_offset above the place where it was loaded and linked. Its IPA is the
+	// link address again: stage 2 takes the offset out.
+	mov_32	x26, GUEST_STRIDE
+	mul	x26, x26, x25
+	mov_32	x0, GUEST_PA_OFFSET
+	add	x26, x26, x0
+	str	x26, [x22, #vm.pa_offset]
+	adr_l	x20, guest_image_start
+	adr_l	x21, guest_image_end
+	mov	x0, x20
 1:	ldp	x3, x4, [x0]
-	add	x5, x0, x2
+	add	x5, x0, x26
 	stp	x3, x4, [x5]
 	add	x0, x0, #16
-	cmp	x0, x1
+	cmp	x0, x21
 	b.lo	1b
 
 	// The guest begins with its MMU off: it fetches and reads past the caches. So clean what we wrote to memory.
@@ -26,8 +49,8 @@
 	ubfx	x3, x3, #16, #4			// DminLine: log2 of the number of words
 	mov	x4, #4
 	lsl	x3, x4, x3
-	add	x0, x19, x2
-	add	x1, x20, x2
+	add	x0, x20, x26
+	add	x1, x21, x26
 2:	dc	civac, x0
 	add	x0, x0, x3
 	cmp	x0, x1
@@ -37,58 +60,119 @@
 	dsb	ish
 	isb
 
-	// Stage 2: the image in 4 KiB pages, one 2 MiB block to share, and the rest when it is touched.
+	// Stage 2: the image in 4 KiB pages, read-only until the guest writes to one; a 2 MiB block to share; and the
+	// rest when it is touched.
 	bl	alloc_table
-	adr_l	x21, guest_stage2
-	str	x0, [x21]
-	mov	x1, x19
-	mov	x2, #GUEST_PA_OFFSET
-	add	x2, x19, x2
-	sub	x3, x20, x19
-	mov	x4, #STAGE2_RAM
+	str	x0, [x22, #vm.stage2]
+	mov	x1, x20
+	add	x2, x20, x26
+	sub	x3, x21, x20
+	mov	x4, #STAGE2_RAM_RO
 	bl	map_range
 	mov_32	x1, GUEST_SHARED
-	mov_32	x2, (GUEST_SHARED+GUEST_PA_OFFSET)
+	add	x2, x1, x26
 	mov	x3, #BLOCK_SIZE
+	mov	x4, #STAGE2_RAM
 	bl	map_range
-	mov_32	x0, (GUEST_SHARED+GUEST_PA_OFFSET)
+	mov_32	x0, GUEST_SHARED
+	add	x0, x0, x26
 	mov	x1, #BLOCK_SIZE
 	bl	zero_memory			// a guest must not find what others have left
 
-	// The vm.
-	adr_l	x22, vms
-	mov	x1, #1
-	str	x1, [x22, #vm.vmid]
-	ldr	x0, [x21]
-	orr	x0, x0, x1, lsl #VTTBR_VMID_BIT
-	str	x0, [x22, #vm.vttbr_el2]
+	// The vm. Its VMID comes at the first entry (host/vmid.S).
+	add	x0, x25, #1
+	str	x0, [x22, #vm.vm_id]
 	mov_32	x0, VTCR_VALUE
 	pa_range x1, x2
 	bfi	x0, x1, #VTCR_PS_BIT, #3
 	str	x0, [x22, #vm.vtcr_el2]
 	mrs	x0, cntpct_el0
 	str	x0, [x22, #vm.cntvoff_el2]	// the guest's time starts at 0
+	ldr	x20, [x24, #8]			// how many vcpus
+	str	x20, [x22, #vm.nr_vcpus]
+	mov	x0, x19
+	to_hyp	x0
+	str	x0, [x22, #vm.vcpus]
+	mov	x0, #1
+	str	x0, [x22, #vm.vcpus_on]
 
-	// The vcpu. What is not set here is zero.
-	adr_l	x23, vcpus
-	orr	x0, x22, #HYP_VA_OFFSET		// a pointer for EL2
-	str	x0, [x23, #vcpu.vm]
-	mov_32	x0, HCR_GUEST
-	str	x0, [x23, #vcpu.hcr_el2]
-	mov	x0, #1 << 31			// MPIDR_EL1: RES1, affinity 0.0.0.0
-	str	x0, [x23, #vcpu.vmpidr_el2]
-	mov_32	x0, SCTLR_EL1_OFF
-	str	x0, [x23, #vcpu.ctxt + ctxt.sctlr_el1]
-	mov	x0, #PSR_DAIF | PSR_EL1H
-	str	x0, [x23, #vcpu.ctxt + ctxt.pstate]
-	adr_l	x0, guest_start
-	str	x0, [x23, #vcpu.ctxt + ctxt.pc]
+	// The vcpus. What is not set here is zero.
+	mov	x21, #0
+3:	mov	x0, x22
+	to_hyp	x0				// pointers are for EL2
+	str	x0, [x19, #vcpu.vm]
+	str	x21, [x19, #vcpu.vcpu_id]
+	mov_48	x0, HCR_GUEST
+	str	x0, [x19, #vcpu.hcr_el2]
+	mov	x0, #1 << 31			// MPIDR_EL1: RES1; Aff0 is the number of the vcpu
+	orr	x0, x0, x21
+	str	x0, [x19, #vcpu.vmpidr_el2]
+	mov	x0, #-1
+	str	x0, [x19, #vcpu.cpu]
+	ldr	x0, [x24, #16]
+	str	x0, [x19, #vcpu.cpu_mask]
+	str	x0, [x19, #vcpu.cpu_allowed]
+	mov	x0, #ICH_HCR_EN
+	str	x0, [x19, #vcpu.ich_hcr_el2]
+	mov_48	x0, 0xa0a0a0a0a0a0		// the priority of all interrupts
+	orr	x0, x0, x0, lsl #16
+	mov	x1, #0
+	add	x2, x19, #vcpu.priority
+4:	str	x0, [x2, x1]
+	add	x1, x1, #8
+	cmp	x1, #64
+	b.lo	4b
+	cbnz	x21, 5f
+	ldp	x0, x1, [x24]			// the first one starts at the entry
+	ldr	x1, [x24, #24]
+	bl	vcpu_reset
+	mov	x0, #VCPU_READY
+	str	x0, [x19, #vcpu.state]
+5:	add	x19, x19, #vcpu.size
+	add	x21, x21, #1
+	cmp	x21, x20
+	b.lo	3b
 
 	adr_l	x0, msg_vm
+	bl	host_puts
+	ldr	x0, [x22, #vm.vm_id]
+	bl	host_putdec
+	adr_l	x0, msg_vm_memory
+	bl	host_puts
+	mov	x0, x26
+	bl	host_putaddress
+	adr_l	x0, msg_newline
 	bl	host_puts
 	ldp	x29, x30, [sp], #16
 	ret
 	endfunc	host_create_vm
+
+// vcpu_reset: x19 vcpu, x0 entry, x1 argument. EL1, MMU off, everything masked, the argument in x0 and zero in all other
+// registers. Clobbers x2, x3.
+	func	vcpu_reset
+	add	x2, x19, #vcpu.ctxt
+	add	x3, x2, #ctxt.size
+1:	stp	xzr, xzr, [x2], #16
+	cmp	x2, x3
+	b.lo	1b
+	add	x2, x19, #vcpu.fp
+	add	x3, x2, #fp.size
+2:	stp	xzr, xzr, [x2], #16
+	cmp	x2, x3
+	b.lo	2b
+	str	x1, [x19, #vcpu.ctxt + ctxt.x]
+	str	x0, [x19, #vcpu.ctxt + ctxt.pc]
+	mov	x2, #PSR_DAIF | PSR_EL1H
+	str	x2, [x19, #vcpu.ctxt + ctxt.pstate]
+	mov_32	x2, SCTLR_EL1_OFF
+	str	x2, [x19, #vcpu.ctxt + ctxt.sctlr_el1]
+	str	xzr, [x19, #vcpu.cntv_ctl_el0]
+	str	xzr, [x19, #vcpu.pending]
+	str	xzr, [x19, #vcpu.active]
+	str	xzr, [x19, #vcpu.ich_vmcr_el2]
+	str	xzr, [x19, #vcpu.ich_ap1r0_el2]
+	ret
+	endfunc	vcpu_reset
 
 // zero_memory: x0 address, x1 size, multiples of 4 KiB, in RAM. Clobbers x0-x3.
 	func	zero_memory
@@ -106,9 +190,6 @@
 
 	.section .rodata
 msg_vm:
-	.asciz	"host: vm 1: guest memory is at IPA + 0x10000000\n"
-
-	.bss
-	.balign	8
-guest_stage2:
-	.space	8				// level 1 table of the guest's stage 2
+	.asciz	"host: vm "
+msg_vm_memory:
+	.asciz	": guest memory is at IPA + "

@@ -4,18 +4,20 @@
 
 	.section .hyp.data
 
-	.balign	16
+	.equ	HYP_STACK_SIZE, 2048
+
+	.balign	64
 	.type	percpu_areas, %object
 percpu_areas:
 	.space	percpu.size * NR_CPUS
 	.size	percpu_areas, . - percpu_areas
 
-	.balign	16
+	.balign	64
 	.type	vms, %object
 vms:	.space	vm.size * NR_VMS
 	.size	vms, . - vms
 
-	.balign	16
+	.balign	64
 	.type	vcpus, %object
 vcpus:	.space	vcpu.size * NR_VCPUS
 	.size	vcpus, . - vcpus
@@ -23,6 +25,6 @@ vcpus:	.space	vcpu.size * NR_VCPUS
 	.balign	16
 	.type	hyp_stack, %object
 hyp_stack:
-	.space	2048 * NR_CPUS
+	.space	HYP_STACK_SIZE * NR_CPUS
 	.size	hyp_stack, . - hyp_stack
 hyp_stack_end:

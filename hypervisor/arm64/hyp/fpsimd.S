@@ -1,81 +1,94 @@
-// fpsimd.S: FP and SIMD registers are 528 bytes a world. They are exchanged only for a guest that uses them:
-// CPTR_EL2.TFP traps its first use after an entry.
+// fpsimd.S: EL2's part in the FP and SIMD registers. They are exchanged only for a guest that uses them: CPTR_EL2 traps
+// its first use, and from then on they stay the guest's, across all exits, until the host needs them. Whose they are is
+// percpu.host.fp_owner; the host's part, and the whole story, is in host/fpsimd.S.
 
 	.section .hyp.text
 
-	.macro	save_fp base, scratch
-	stp	q0, q1, [\base, #fp.v + 16 * 0]
-	stp	q2, q3, [\base, #fp.v + 16 * 2]
-	stp	q4, q5, [\base, #fp.v + 16 * 4]
-	stp	q6, q7, [\base, #fp.v + 16 * 6]
-	stp	q8, q9, [\base, #fp.v + 16 * 8]
-	stp	q10, q11, [\base, #fp.v + 16 * 10]
-	stp	q12, q13, [\base, #fp.v + 16 * 12]
-	stp	q14, q15, [\base, #fp.v + 16 * 14]
-	stp	q16, q17, [\base, #fp.v + 16 * 16]
-	stp	q18, q19, [\base, #fp.v + 16 * 18]
-	stp	q20, q21, [\base, #fp.v + 16 * 20]
-	stp	q22, q23, [\base, #fp.v + 16 * 22]
-	stp	q24, q25, [\base, #fp.v + 16 * 24]
-	stp	q26, q27, [\base, #fp.v + 16 * 26]
-	stp	q28, q29, [\base, #fp.v + 16 * 28]
-	stp	q30, q31, [\base, #fp.v + 16 * 30]
-	mrs	\scratch, fpsr
-	str	\scratch, [\base, #fp.fpsr]
-	mrs	\scratch, fpcr
-	str	\scratch, [\base, #fp.fpcr]
-	.endm
+	.if	ALWAYS_SWITCH_FPSIMD == 0
 
-	.macro	load_fp base, scratch
-	ldp	q0, q1, [\base, #fp.v + 16 * 0]
-	ldp	q2, q3, [\base, #fp.v + 16 * 2]
-	ldp	q4, q5, [\base, #fp.v + 16 * 4]
-	ldp	q6, q7, [\base, #fp.v + 16 * 6]
-	ldp	q8, q9, [\base, #fp.v + 16 * 8]
-	ldp	q10, q11, [\base, #fp.v + 16 * 10]
-	ldp	q12, q13, [\base, #fp.v + 16 * 12]
-	ldp	q14, q15, [\base, #fp.v + 16 * 14]
-	ldp	q16, q17, [\base, #fp.v + 16 * 16]
-	ldp	q18, q19, [\base, #fp.v + 16 * 18]
-	ldp	q20, q21, [\base, #fp.v + 16 * 20]
-	ldp	q22, q23, [\base, #fp.v + 16 * 22]
-	ldp	q24, q25, [\base, #fp.v + 16 * 24]
-	ldp	q26, q27, [\base, #fp.v + 16 * 26]
-	ldp	q28, q29, [\base, #fp.v + 16 * 28]
-	ldp	q30, q31, [\base, #fp.v + 16 * 30]
-	ldr	\scratch, [\base, #fp.fpsr]
-	msr	fpsr, \scratch
-	ldr	\scratch, [\base, #fp.fpcr]
-	msr	fpcr, \scratch
-	.endm
+// fpsimd_enter: x0 per-CPU data, x1 vcpu that is about to be entered. Its use of FP traps unless it owns the registers.
+// Clobbers x2, x3.
+	func	fpsimd_enter
+	ldr	x2, [x0, #FP_VCPU]		// null, unless the owner is a guest
+	cmp	x2, x1
+	mov_32	x2, CPTR_GUEST_FP
+	mov_32	x3, CPTR_GUEST_TRAP
+	csel	x2, x2, x3, eq
+	msr	cptr_el2, x2
+	ret
+	endfunc	fpsimd_enter
 
-// fpsimd_trap: x0 vcpu. The guest wants the registers: the host's out, the guest's in, and the same instruction again.
+// fpsimd_leave: nothing is saved. The host may use FP, after it has asked who the owner is. Clobbers x2.
+	func	fpsimd_leave
+	mov_32	x2, CPTR_HOST
+	msr	cptr_el2, x2
+	ret
+	endfunc	fpsimd_leave
+
+// fpsimd_trap: x0 vcpu. The guest wants the registers: the host's out, if they are the host's, the guest's in, and the
+// same instruction again.
 	func	fpsimd_trap
-	mov	x1, #CPTR_RES1
-	msr	cptr_el2, x1			// TFP would trap us, too ...
+	mov_32	x1, CPTR_GUEST_FP
+	msr	cptr_el2, x1			// the trap would be ours, too ...
 	isb					// ... until this
 	mrs	x1, tpidr_el2
-	add	x2, x1, #HOST_FP
+	ldr	x2, [x1, #FP_OWNER]
+	cmp	x2, #FP_GUEST
+	b.eq	hyp_panic			// a vcpu that was not put: its registers would be lost
+	cmp	x2, #FP_HOST
+	b.ne	1f				// FP_NONE: what is in there is in memory, too
+	ldr	x2, [x0, #vcpu.host_fp]
+hyp_save_host_fp:
 	save_fp	x2, x3
-	add	x2, x0, #vcpu.fp
+1:	add	x2, x0, #vcpu.fp
+hyp_load_guest_fp:
 	load_fp	x2, x3
 	mov	x2, #FP_GUEST
 	str	x2, [x1, #FP_OWNER]
+	str	x0, [x1, #FP_VCPU]
+	ldr	x2, [x0, #vcpu.fp_traps]
+	add	x2, x2, #1
+	str	x2, [x0, #vcpu.fp_traps]
 	b	handled_at_el2
 	endfunc	fpsimd_trap
 
-// fpsimd_give_back: x0 per-CPU data. If the registers hold the guest's values: the guest's out, the host's in.
-// Clobbers x1-x3. CPTR_EL2 does not trap when the guest owns them.
-	func	fpsimd_give_back
-	ldr	x1, [x0, #FP_OWNER]
-	cmp	x1, #FP_GUEST
-	b.ne	1f
-	ldr	x1, [x0, #RUNNING_VCPU]
-	add	x2, x1, #vcpu.fp
+	.else
+
+// The build to compare with: the host's out and the guest's in at every entry, and back at every exit.
+// fpsimd_enter: x0 per-CPU data, x1 vcpu. Clobbers x2, x3.
+	func	fpsimd_enter
+	ldr	x2, [x1, #vcpu.host_fp]
+hyp_save_host_fp:
 	save_fp	x2, x3
-	add	x2, x0, #HOST_FP
+	add	x2, x1, #vcpu.fp
+hyp_load_guest_fp:
 	load_fp	x2, x3
-	mov	x1, #FP_HOST
-	str	x1, [x0, #FP_OWNER]
-1:	ret
-	endfunc	fpsimd_give_back
+	mov_32	x2, CPTR_GUEST_FP
+	msr	cptr_el2, x2
+	mov	x2, #FP_GUEST
+	str	x2, [x0, #FP_OWNER]
+	str	x1, [x0, #FP_VCPU]
+	ret
+	endfunc	fpsimd_enter
+
+// fpsimd_leave: x0 vcpu. Clobbers x1-x3.
+	func	fpsimd_leave
+	mov_32	x2, CPTR_HOST
+	msr	cptr_el2, x2
+	isb
+	add	x2, x0, #vcpu.fp
+hyp_save_guest_fp:
+	save_fp	x2, x3
+	ldr	x2, [x0, #vcpu.host_fp]
+hyp_load_host_fp:
+	load_fp	x2, x3
+	mrs	x1, tpidr_el2
+	str	xzr, [x1, #FP_OWNER]		// FP_HOST
+	str	xzr, [x1, #FP_VCPU]
+	ret
+	endfunc	fpsimd_leave
+
+	func	fpsimd_trap
+	b	hyp_panic			// nothing traps
+	endfunc	fpsimd_trap
+	.endif

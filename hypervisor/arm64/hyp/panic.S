@@ -12,6 +12,8 @@
 	bl	hyp_puthex
 	.endm
 
+// hyp_panic: from any exception of EL2, with any registers. SP_EL2 may be anything: what is needed comes from
+// TPIDR_EL2. Does not return.
 	func	hyp_panic
 	mrs	x19, tpidr_el2
 	ldr	x0, [x19, #percpu.stack_top]
@@ -19,10 +21,17 @@
 	adr_l	x0, panic_message
 	bl	hyp_puts
 	panic_line panic_elr, elr_el2
-	panic_line panic_esr, esr_el2
+	adr_l	x0, panic_esr
+	bl	hyp_puts
+	read_esr x0
+	bl	hyp_puthex
 	panic_line panic_far, far_el2
 	panic_line panic_hpfar, hpfar_el2
 	panic_line panic_par, par_el1
+	adr_l	x0, panic_cpu
+	bl	hyp_puts
+	ldr	x0, [x19, #percpu.cpu]
+	bl	hyp_puthex
 	adr_l	x0, panic_vcpu
 	bl	hyp_puts
 	ldr	x0, [x19, #RUNNING_VCPU]
@@ -48,6 +57,8 @@ panic_hpfar:
 	.asciz	"\nhyp:   hpfar_el2  "
 panic_par:
 	.asciz	"\nhyp:   par_el1    "
+panic_cpu:
+	.asciz	"\nhyp:   cpu        "
 panic_vcpu:
 	.asciz	"\nhyp:   vcpu       "
 panic_end:

@@ -3,59 +3,62 @@
 
 	.section .hyp.text
 
-	.macro	save_register reg		// into the ctxt at x3, by x4
-	mrs	x4, \reg
-	str	x4, [x3, #ctxt.\reg]
-	.endm
-
-	.macro	load_register reg
-	ldr	x4, [x3, #ctxt.\reg]
-	msr	\reg, x4
-	.endm
-
-// vcpu_run: x0 per-CPU data, x3 the host's address of the vcpu. The host's x0-x30 are saved already.
+// vcpu_run: x1 the host's address of the vcpu. By HVC: x0 per-CPU data, the host's x0-x30 are saved already. With VHE it
+// is a function: returns x1, the exit reason; clobbers x0-x18; SP is the host's stack, and the host's x19-x30 are saved
+// here. Interrupts are masked.
 	func	vcpu_run
-	orr	x1, x3, #HYP_VA_OFFSET		// our address of the same struct
+	to_hyp	x1				// our address of the same struct
+	.if	VHE
+	mrs	x0, tpidr_el2
+	save_preserved_registers x2
+	.endif
 
 	// The host's EL1 registers out, the guest's in. EL2 itself uses none of them.
 	add	x3, x0, #HOST_CTXT
-	for_each_el1_register save_register
+	save_host_registers
 	add	x3, x1, #vcpu.ctxt
-	for_each_el1_register load_register
+	load_guest_registers
 
-	// The virtual machine: stage 2 tables and VMID, how to walk them, and its idea of time.
-	ldr	x2, [x1, #vcpu.vm]
-	ldr	x3, [x2, #vm.vtcr_el2]
-	msr	vtcr_el2, x3
-	ldr	x3, [x2, #vm.vttbr_el2]
-	msr	vttbr_el2, x3
-	ldr	x3, [x2, #vm.cntvoff_el2]
-	msr	cntvoff_el2, x3
+	// Who has the FP and SIMD registers, and does the first use trap?
+	bl	fpsimd_enter
 
-	// The virtual CPU: what traps, who it believes to be, its virtual timer.
-	ldr	x3, [x1, #vcpu.hcr_el2]
-	msr	hcr_el2, x3
-	ldr	x3, [x1, #vcpu.vmpidr_el2]
-	msr	vmpidr_el2, x3
-	ldr	x3, [x1, #vcpu.cntv_cval_el0]
-	msr	cntv_cval_el0, x3
-	ldr	x3, [x1, #vcpu.cntv_ctl_el0]
-	msr	cntv_ctl_el0, x3
-	msr	cnthctl_el2, xzr		// the physical counter and timer are the host's
-	mov	x3, #CPTR_RES1 | CPTR_TFP
-	msr	cptr_el2, x3			// the guest's first use of FP or SIMD traps
-
-	// From here on an exception from EL1 is one of the guest.
-	str	x1, [x0, #RUNNING_VCPU]
-	adr_l	x3, hyp_guest_vectors
-	msr	vbar_el2, x3
+	// From here on x0 is the vcpu, x1 its virtual machine.
+	mrs	x19, tpidr_el2
+	str	x1, [x19, #RUNNING_VCPU]
 	mov	x0, x1
+	ldr	x1, [x0, #vcpu.vm]
+
+	// The virtual machine: stage 2 tables and VMID, how to walk them.
+	ldr	x2, [x1, #vm.vtcr_el2]
+	msr	vtcr_el2, x2
+	ldr	x2, [x1, #vm.vttbr_el2]
+	msr	vttbr_el2, x2
+
+	// The virtual CPU: who it believes to be, what traps. Debug and PMU registers trap, too.
+	ldr	x2, [x0, #vcpu.vmpidr_el2]
+	msr	vmpidr_el2, x2
+	mrs	x2, mdcr_el2
+	mov	x3, #MDCR_GUEST
+	orr	x2, x2, x3
+	msr	mdcr_el2, x2
+	load_timer
+	bl	vgic_enter
+	ldr	x2, [x0, #vcpu.hcr_el2]
+	msr	hcr_el2, x2
+
+	// An exception from EL1 is one of the guest now.
+	adr_l	x2, hyp_guest_vectors
+	msr	vbar_el2, x2
 	b	enter_guest
 	endfunc	vcpu_run
 
 // enter_guest: x0 vcpu. Loads x0-x30, SP_EL0, pc and PSTATE and leaves EL2. An exit that the hypervisor handled by
 // itself comes straight back here.
 	func	enter_guest
+	.if	WRECK_STACK
+	mov_48	x1, 0xdead00000007		// no such address, and not even aligned
+	mov	sp, x1
+	.endif
 	load_all_and_eret
 	endfunc	enter_guest
 
@@ -67,36 +70,39 @@
 	mrs	x21, tpidr_el2
 	str	x20, [x19, #vcpu.exit_reason]
 
-	mov	x0, x21
-	bl	fpsimd_give_back
+	save_timer
+	bl	vgic_leave
+	bl	debug_leave
+	bl	fpsimd_leave
 
 	add	x3, x19, #vcpu.ctxt
-	for_each_el1_register save_register
-	mrs	x2, cntv_ctl_el0
-	str	x2, [x19, #vcpu.cntv_ctl_el0]
-	mrs	x2, cntv_cval_el0
-	str	x2, [x19, #vcpu.cntv_cval_el0]
-	msr	cntv_ctl_el0, xzr		// a virtual timer of the guest must not disturb the host
+	save_guest_registers
 
-	mov	x2, #CNTHCTL_EL1PCTEN | CNTHCTL_EL1PCEN
-	msr	cnthctl_el2, x2
-	msr	cntvoff_el2, xzr
-	mov	x2, #HCR_HOST
+	// What the host may do.
+	mov_48	x2, HCR_HOST
 	msr	hcr_el2, x2
 	msr	vttbr_el2, xzr
 	mrs	x2, mpidr_el1			// at EL2 this is the real one
 	msr	vmpidr_el2, x2
-	mov	x2, #CPTR_RES1
-	msr	cptr_el2, x2
+	mrs	x2, mdcr_el2
+	and	x2, x2, #MDCR_HPMN
+	msr	mdcr_el2, x2
 
 	add	x3, x21, #HOST_CTXT
-	for_each_el1_register load_register
+	load_host_registers
 
-	adr_l	x2, hyp_host_vectors
-	msr	vbar_el2, x2
 	str	xzr, [x21, #RUNNING_VCPU]
-
 	mov	x0, x21
 	mov	x1, x20
+	.if	VHE
+	adr_l	x2, host_vectors
+	msr	vbar_el2, x2
+	isb					// nobody else synchronizes here: there is no exception return
+	load_preserved_registers x2
+	ret
+	.else
+	adr_l	x2, hyp_host_vectors
+	msr	vbar_el2, x2
 	b	host_call_done
+	.endif
 	endfunc	leave_guest

@@ -1,4 +1,4 @@
-// vectors.S: the two vector tables of the hypervisor, one for the time when the host runs, one for the guest.
+// vectors.S: the two vector tables of the hypervisor, one for the time when the host runs, one for a guest.
 //
 // An exception to EL2 arrives with x0-x30 of EL1 and no free register. The first scratch register comes from SP:
 // the old value of SP_EL2 is worth nothing (it is reloaded from the per-CPU data), so x0 waits in it. No stack is
@@ -6,7 +6,8 @@
 
 	.section .hyp.text
 
-// While the host runs: only its HVC is expected.
+	.if	VHE == 0
+// While the host runs: only its HVC is expected. SMCCC lets us change x0-x3, but x1-x3 are arguments still.
 	.balign	2048
 	.type	hyp_host_vectors, %function
 hyp_host_vectors:
@@ -15,12 +16,20 @@ hyp_host_vectors:
 	.endr
 	.balign	128
 	mov	sp, x0				// the host's HVC
+	read_esr x0
+	lsr	x0, x0, #ESR_EC_BIT
+	cmp	x0, #EC_HVC64
+	b.ne	hyp_panic			// nothing else of the host traps
+	mov	x0, sp
+	cmp	x0, #STUB_LIMIT
+	b.lo	host_stub_call
 	mrs	x0, tpidr_el2
 	b	host_hvc
 	.rept	7
 	vector	hyp_panic
 	.endr
 	.size	hyp_host_vectors, . - hyp_host_vectors
+	.endif
 
 // A way out of the guest: x0 waits in SP; x1, x2 are saved; x0 = vcpu, w1 = the kind of exit.
 	.macro	exit_vector kind
