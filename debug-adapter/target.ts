@@ -46,7 +46,7 @@ export class Target {
   }
 
   /** Builds the guest that a configuration describes. @throws UserError, AssemblyError, SymbolError */
-  static launch(config: LaunchConfig, program = loadProgram(config.program)): Target {
+  static launch(config: LaunchConfig, program = loadProgram(config.program, config.assembler)): Target {
     const target = new Target(config, program, boot(config, program));
     target.addSymbols();
     target.inspected = new Guest({

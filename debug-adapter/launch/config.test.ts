@@ -11,6 +11,7 @@ describe('launch configuration', () => {
     assert.equal(c.stopOnEntry, true);
     assert.equal(c.hypervisor, 'auto');
     assert.deepEqual(c.symbols, []);
+    assert.deepEqual(c.assembler, { defines: {}, includeDirs: [] });
   });
 
   it('reads symbol files with their place', () => {
@@ -45,6 +46,13 @@ describe('launch configuration', () => {
     [{ program: 'p', symbols: [{ file: 'f', regime: 'EL7' }] }, /EL7/],
     [{ program: 'p', sourceMap: [] }, /"sourceMap"/],
     [{ program: 'p', sourceMap: { '/a': 1 } }, /"sourceMap\["\/a"\]"/],
+    [{ program: 'p', assembler: [] }, /"assembler".*"defines" and "includeDirs"/],
+    [{ program: 'p', assembler: { define: {} } }, /"assembler\.define".*"assembler\.defines"/],
+    [{ program: 'p', assembler: { defines: 'N=1' } }, /"assembler\.defines".*an object/],
+    [{ program: 'p', assembler: { defines: { N: 1 } } }, /"assembler\.defines\["N"\]".*the number 1/],
+    [{ program: 'p', assembler: { defines: { '1 N': '' } } }, /"assembler\.defines\["1 N"\]"/],
+    [{ program: 'p', assembler: { includeDirs: 'inc' } }, /"assembler\.includeDirs".*a list/],
+    [{ program: 'p', assembler: { includeDirs: [1] } }, /"assembler\.includeDirs\[0\]"/],
   ];
   for (const [args, expected] of bad) {
     it(`names what is wrong in ${JSON.stringify(args)}`, () => {
@@ -70,6 +78,7 @@ describe('launch configuration', () => {
       'hypervisor',
       'trace',
       'sourceMap',
+      'assembler',
     ];
     fc.assert(
       fc.property(fc.dictionary(fc.constantFrom(...names), fc.jsonValue()), (args) => {

@@ -27,6 +27,16 @@ export interface LaunchConfig {
   readonly trace: boolean;
   /** Path prefix in the debug information -> path prefix here. */
   readonly sourceMap: readonly { readonly from: string; readonly to: string }[];
+  /** For a program that is assembled. */
+  readonly assembler: AssemblerConfig;
+}
+
+/** What the preprocessor of the assembler is given. */
+export interface AssemblerConfig {
+  /** Macros by name; a name may have parameters: `F(x)`. */
+  readonly defines: Readonly<Record<string, string>>;
+  /** Folders for #include and .include. */
+  readonly includeDirs: readonly string[];
 }
 
 /** Names of the CPU models of the emulated machine. */
@@ -115,6 +125,28 @@ function prefixes(value: unknown): { from: string; to: string }[] {
   }));
 }
 
+const asDefine = 'a name of a macro, such as "DEBUG" or "F(x)", with a string, such as "1"';
+
+function assembler(value: unknown): AssemblerConfig {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw complain('assembler', 'an object with "defines" and "includeDirs"', value);
+  const { defines = {}, includeDirs = [], ...rest } = value as Record<string, unknown>;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined)
+    throw wrong(
+      `"assembler.${unknown}" in launch.json is unknown: there are "assembler.defines" and "assembler.includeDirs".`,
+    );
+  if (typeof defines !== 'object' || defines === null || Array.isArray(defines))
+    throw complain('assembler.defines', 'an object of names and strings', defines);
+  for (const [name, text] of Object.entries(defines))
+    if (typeof text !== 'string' || !/^[A-Za-z_]\w*(?:\([^()]*\))?$/.test(name))
+      throw complain(`assembler.defines["${name}"]`, asDefine, text);
+  if (!Array.isArray(includeDirs))
+    throw complain('assembler.includeDirs', 'a list of paths of folders', includeDirs);
+  includeDirs.forEach((dir: unknown, i) => text(`assembler.includeDirs[${i}]`, dir, 'the path of a folder'));
+  return { defines: defines as Record<string, string>, includeDirs: includeDirs as string[] };
+}
+
 type Parsers = { readonly [K in keyof LaunchConfig]: (value: unknown) => LaunchConfig[K] };
 
 /** How each attribute is read. */
@@ -129,6 +161,7 @@ const parsers: Parsers = {
   hypervisor: (v) => oneOf('hypervisor', v, ['auto', 'reference', 'none']),
   trace: (v) => flag('trace', v),
   sourceMap: prefixes,
+  assembler,
 };
 
 const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>> = {
@@ -141,6 +174,7 @@ const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>
   hypervisor: 'auto',
   trace: false,
   sourceMap: {},
+  assembler: {},
 };
 
 /** Checks the arguments of `launch`. @throws UserError that names the attribute */
@@ -162,5 +196,6 @@ export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConf
     hypervisor: read('hypervisor'),
     trace: read('trace'),
     sourceMap: read('sourceMap'),
+    assembler: read('assembler'),
   };
 }

@@ -6,6 +6,7 @@ import type { Diagnostic } from '../../emulator/asm/diagnostics';
 import { isElf } from '../../emulator/board/elf';
 import { a64Isa } from '../../emulator/isa/a64';
 import { ErrorId, UserError } from '../errors';
+import type { AssemblerConfig } from './config';
 
 /** A program that can be booted. */
 export interface Program {
@@ -75,8 +76,14 @@ function readSource(file: string): string | Uint8Array | undefined {
   }
 }
 
-function assembleFile(file: string): Program {
-  const { elf, diagnostics, sections } = assemble({ main: file, read: readSource, isa: a64Isa });
+function assembleFile(file: string, { defines, includeDirs }: AssemblerConfig): Program {
+  const { elf, diagnostics, sections } = assemble({
+    main: file,
+    read: readSource,
+    isa: a64Isa,
+    defines,
+    includeDirs: includeDirs.map((dir) => path.resolve(dir)),
+  });
   const errors = diagnostics.filter((d) => d.severity === 'error');
   const first = errors[0];
   if (elf && !first) {
@@ -105,11 +112,14 @@ function readImage(file: string, size: number): Program {
 }
 
 /** Loads `program`. @throws UserError, AssemblyError */
-export function loadProgram(program: string): Program {
+export function loadProgram(
+  program: string,
+  assembler: AssemblerConfig = { defines: {}, includeDirs: [] },
+): Program {
   const file = path.resolve(program);
   const what = stat(file);
-  if (what.isDirectory()) return assembleFile(mainOf(file));
+  if (what.isDirectory()) return assembleFile(mainOf(file), assembler);
   if (!what.isFile())
     throw wrong(`The program ${file} is no regular file: name an ELF, a flat image or a .S file.`);
-  return isSource(file) ? assembleFile(file) : readImage(file, what.size);
+  return isSource(file) ? assembleFile(file, assembler) : readImage(file, what.size);
 }

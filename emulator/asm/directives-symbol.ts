@@ -38,6 +38,8 @@ export function assign(a: Assembler, name: Token, tokens: readonly Token[], once
     return;
   }
   s.kind = 'set';
+  const at = a.input.current?.at;
+  if (at) s.definedAt ??= at;
   if (e.value.kind === 'later') {
     s.value = undefined;
     s.tokens = a.freeze(tokens);

@@ -5,6 +5,8 @@ import { findSysreg, sysregs } from '../isa/a64/sysregs';
 import { tableOf, type AsmIsa, type AssembleResult, type AssembledSymbol } from './assemble';
 import { directives } from './directives';
 import { LineSplitter, tokenize } from './lexer';
+import { directiveTable } from './preprocessor/directives';
+import { describeDefinition } from './preprocessor/macro-definition';
 
 /** Something in a line of source, with its place in it: columns from 1, endColumn behind the last character. */
 export interface Described {
@@ -87,8 +89,26 @@ export const symbolNamed = (result: AssembleResult, name: string): AssembledSymb
 
 export interface Completion {
   readonly label: string;
-  readonly kind: 'instruction' | 'directive' | 'sysreg' | 'operation' | 'symbol' | 'macro';
+  readonly kind: 'instruction' | 'directive' | 'sysreg' | 'operation' | 'symbol' | 'macro' | 'constant';
   readonly doc?: string;
+}
+
+/** The macros of the preprocessor, each once. */
+function definedNames(result: AssembleResult | undefined): Completion[] {
+  const byName = new Map(result?.preprocessed?.definitions.map((m) => [m.name, m]));
+  return [...byName.values()].map((m) => ({
+    label: m.name,
+    kind: m.parameters ? 'macro' : 'constant',
+    doc: describeDefinition(m),
+  }));
+}
+
+/** In a line that begins with `#`: directives, and behind those the names that they ask for. */
+function preprocessorCompletions(before: string, result: AssembleResult | undefined): Completion[] {
+  if (/^\s*#\s*\w*$/.test(before)) {
+    return [...directiveTable.keys()].map((label) => ({ label, kind: 'directive' }));
+  }
+  return /^\s*#\s*(?:(?:el)?if(?:n?def)?|undef|define)\b/.test(before) ? definedNames(result) : [];
 }
 
 /** What can stand at a column: at the head of a statement what begins one, behind it what operands name. */
@@ -98,7 +118,9 @@ export function completionsAt(
   column: number,
   result?: AssembleResult,
 ): Completion[] {
-  const statement = statementAt(line.slice(0, column - 1), column);
+  const before = line.slice(0, column - 1);
+  if (/^\s*#/.test(before)) return preprocessorCompletions(before, result);
+  const statement = statementAt(before, column);
   if (!statement) return [];
   const { tokens, head } = statement;
   const table = tableOf(isa);
@@ -112,6 +134,7 @@ export function completionsAt(
       }),
       ...[...directives.keys()].map((label): Completion => ({ label, kind: 'directive' })),
       ...(result?.macros ?? []).map(({ name }): Completion => ({ label: name, kind: 'macro' })),
+      ...definedNames(result),
     ];
   }
   const name = mnemonic.lower;
@@ -125,5 +148,8 @@ export function completionsAt(
         .map((label): Completion => ({ label, kind: 'sysreg' })),
     ];
   }
-  return (result?.symbols ?? []).map((s) => ({ label: s.name, kind: 'symbol' }));
+  return [
+    ...(result?.symbols ?? []).map((s): Completion => ({ label: s.name, kind: 'symbol' })),
+    ...definedNames(result),
+  ];
 }

@@ -15,7 +15,7 @@ export interface Symbol {
   type: 'none' | 'object' | 'func' | 'tls';
   /** The expression of .size. */
   size?: readonly Token[];
-  readonly definedAt?: SourceLine;
+  definedAt?: SourceLine;
   /** Where it is used first, for the error if it stays undefined. */
   usedAt?: SourceLine;
 }

@@ -8,12 +8,16 @@ async function start(context: vscode.ExtensionContext): Promise<void> {
   const server = { module: context.asAbsolutePath('dist/server.js'), transport: TransportKind.ipc };
   const client = new LanguageClient('worldswitch', 'Worldswitch Assembly', server, {
     documentSelector: [{ scheme: 'file', language: LANGUAGE_ID }],
+    synchronize: {
+      configurationSection: 'worldswitch.assembler',
+      fileEvents: vscode.workspace.createFileSystemWatcher('**/*.{S,s,inc,h}'),
+    },
   });
   context.subscriptions.push(client);
   await client.start();
 }
 
-/** Diagnostics and hover for assembly: the server runs from the first such document on. */
+/** Diagnostics, hover, names and completion for assembly: the server runs from the first such document on. */
 export function registerLanguageClient(context: vscode.ExtensionContext): void {
   let started = false;
   const look = (document: vscode.TextDocument): void => {

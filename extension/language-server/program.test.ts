@@ -22,6 +22,18 @@ describe('program of a source file', () => {
     ]);
   });
 
+  it('follows #include, in include folders, too', () => {
+    const files: Record<string, string> = {
+      '/k/main.S': '#include "a.h"\n # include <asm/b.h>\n',
+      '/k/a.h': '',
+      '/inc/asm/b.h': '#include "c.h"\n',
+      '/inc/asm/c.h': '',
+      '/k/asm/b.h': '',
+    };
+    const found = includedFiles('/k/main.S', (file) => files[file], ['/inc']);
+    assert.deepEqual(found.sort(), ['/inc/asm/b.h', '/inc/asm/c.h', '/k/a.h', '/k/main.S']);
+  });
+
   it('ends where files include each other', () => {
     assert.deepEqual(includedFiles('/loop/main.S', read).sort(), ['/loop/a.S', '/loop/main.S']);
   });

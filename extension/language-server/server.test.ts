@@ -11,27 +11,36 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from 'vscode-languageserver/node';
-import type { Language } from './language';
+import type { Diagnostic, Language, ReadText } from './language';
 import { serve } from './server';
 
 /** A language in which the word `bad` is an error, to see what the server does with any language's answers. */
 const language: Language = {
-  diagnose(main, read) {
-    const files = [
-      main,
-      ...[...(read(main) ?? '').matchAll(/"(.*)"/g)].map(([, n]) => path.join(path.dirname(main), n ?? '')),
-    ];
-    return files.flatMap((file) =>
-      (read(file) ?? '').split('\n').flatMap((text, index) => {
-        if (text.includes('crash')) throw new Error('crash');
-        const column = text.indexOf('bad') + 1;
-        const place = { file, line: index + 1, column, endColumn: column + 3 };
-        return column > 0 ? [{ ...place, message: 'bad word', severity: 'error' as const, related: [] }] : [];
-      }),
-    );
-  },
+  analyse: (main, read) => ({
+    diagnostics: diagnose(main, read),
+    inactive: [],
+    definitions: () => [],
+    references: () => undefined,
+    describe: () => undefined,
+    complete: () => [],
+  }),
   hover: (word, isMnemonic) => (isMnemonic ? `**${word}**` : undefined),
 };
+
+function diagnose(main: string, read: ReadText): Diagnostic[] {
+  const files = [
+    main,
+    ...[...(read(main) ?? '').matchAll(/"(.*)"/g)].map(([, n]) => path.join(path.dirname(main), n ?? '')),
+  ];
+  return files.flatMap((file) =>
+    (read(file) ?? '').split('\n').flatMap((text, index) => {
+      if (text.includes('crash')) throw new Error('crash');
+      const column = text.indexOf('bad') + 1;
+      const place = { file, line: index + 1, column, endColumn: column + 3 };
+      return column > 0 ? [{ ...place, message: 'bad word', severity: 'error' as const, related: [] }] : [];
+    }),
+  );
+}
 
 function client(): { stop: () => void; connection: ReturnType<typeof createProtocolConnection> } {
   const [up, down] = [new PassThrough(), new PassThrough()];

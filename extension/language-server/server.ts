@@ -1,28 +1,29 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import type {
+  CompletionItem,
   Connection,
   Diagnostic as LspDiagnostic,
   Hover,
+  Location,
   Range,
   TextDocumentPositionParams,
 } from 'vscode-languageserver';
-import { DiagnosticSeverity, TextDocuments, TextDocumentSyncKind } from 'vscode-languageserver';
+import {
+  CompletionItemKind,
+  DiagnosticSeverity,
+  DiagnosticTag,
+  TextDocuments,
+  TextDocumentSyncKind,
+} from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
-import type { Diagnostic, Language } from './language';
+import type { Analysis, Diagnostic, InactiveLines, Language, NameAt, Place, Proposal } from './language';
 import { rootOf } from './program';
-import { wordAt } from './word';
+import { wordAt, type Word } from './word';
+import { toFile, Workspace } from './workspace';
 
 /** How long typing must rest before the program is assembled. */
 const PAUSE_MS = 200;
-
-function toFile(uri: string): string | undefined {
-  try {
-    return fileURLToPath(uri);
-  } catch {
-    return undefined;
-  }
-}
 
 const SEVERITIES = {
   error: DiagnosticSeverity.Error,
@@ -52,6 +53,27 @@ function toLsp(diagnostic: Diagnostic, uriOf: (file: string) => string): LspDiag
   };
 }
 
+/** Editors show what this marks in grey. */
+function inactiveHint({ from, to }: InactiveLines): LspDiagnostic {
+  return {
+    range: { start: { line: from - 1, character: 0 }, end: { line: to, character: 0 } },
+    message: 'Left out by #if.',
+    severity: DiagnosticSeverity.Hint,
+    tags: [DiagnosticTag.Unnecessary],
+    source: 'Worldswitch',
+  };
+}
+
+const COMPLETION_KINDS: Readonly<Record<Proposal['kind'], CompletionItemKind>> = {
+  instruction: CompletionItemKind.Function,
+  directive: CompletionItemKind.Keyword,
+  sysreg: CompletionItemKind.Variable,
+  operation: CompletionItemKind.EnumMember,
+  symbol: CompletionItemKind.Reference,
+  macro: CompletionItemKind.Snippet,
+  constant: CompletionItemKind.Constant,
+};
+
 /**
  * Serves one editor. A document is checked as part of its program: the nearest `main.S` that includes it, with the
  * text of open documents in place of their files.
@@ -61,6 +83,9 @@ export function serve(connection: Connection, language: Language): void {
   /** Document with diagnostics -> the program that it was checked in. */
   const published = new Map<string, string>();
   const waiting = new Map<string, NodeJS.Timeout>();
+  const workspace = new Workspace(connection);
+  /** What was found out about programs; forgotten when a document changes. */
+  const analyses = new Map<string, Analysis>();
 
   const uriOf = (file: string): string =>
     documents.all().find(({ uri }) => toFile(uri) === file)?.uri ?? pathToFileURL(file).href;
@@ -77,7 +102,7 @@ export function serve(connection: Connection, language: Language): void {
 
   const programOf = (uri: string): string | undefined => {
     const file = toFile(uri);
-    return file === undefined ? undefined : rootOf(file, read);
+    return file === undefined ? undefined : rootOf(file, read, workspace.settingsOf(file).includeDirs);
   };
 
   const withdraw = (uri: string): void => {
@@ -85,18 +110,30 @@ export function serve(connection: Connection, language: Language): void {
     void connection.sendDiagnostics({ uri, diagnostics: [] });
   };
 
-  const check = (program: string): void => {
-    const byUri = new Map<string, LspDiagnostic[]>();
+  const analyse = (program: string): Analysis | undefined => {
+    const known = analyses.get(program);
+    if (known) return known;
     try {
-      for (const diagnostic of language.diagnose(program, read)) {
-        const uri = uriOf(diagnostic.file);
-        byUri.set(uri, [...(byUri.get(uri) ?? []), toLsp(diagnostic, uriOf)]);
-      }
+      const made = language.analyse(program, read, workspace.settingsOf(program));
+      analyses.set(program, made);
+      return made;
     } catch (error) {
       connection.console.error(
         `Assembling ${program} failed: ${error instanceof Error ? error.stack : String(error)}`,
       );
+      return undefined;
     }
+  };
+
+  const check = (program: string): void => {
+    const byUri = new Map<string, LspDiagnostic[]>();
+    const add = (file: string, diagnostic: LspDiagnostic): void => {
+      const uri = uriOf(file);
+      byUri.set(uri, [...(byUri.get(uri) ?? []), diagnostic]);
+    };
+    const analysis = analyse(program);
+    for (const diagnostic of analysis?.diagnostics ?? []) add(diagnostic.file, toLsp(diagnostic, uriOf));
+    for (const lines of analysis?.inactive ?? []) add(lines.file, inactiveHint(lines));
     // A document may have belonged to another program before, when nothing included it.
     for (const [uri, former] of published) {
       if (!byUri.has(uri) && (former === program || programOf(uri) === program)) withdraw(uri);
@@ -108,6 +145,9 @@ export function serve(connection: Connection, language: Language): void {
   };
 
   const checkSoon = (uri: string): void => {
+    // The settings decide what belongs to a program, and what it says.
+    if (!ready) return;
+    analyses.clear();
     const program = programOf(uri);
     if (program === undefined) return;
     clearTimeout(waiting.get(program));
@@ -120,22 +160,90 @@ export function serve(connection: Connection, language: Language): void {
     );
   };
 
-  const hover = ({ textDocument, position }: TextDocumentPositionParams): Hover | null => {
-    const document = documents.get(textDocument.uri);
-    if (!document) return null;
-    const { line } = position;
-    const text = document.getText({ start: { line, character: 0 }, end: { line: line + 1, character: 0 } });
-    const word = wordAt(text, position.character);
-    const value = word && language.hover(word.text, word.isMnemonic);
-    if (!word || value === undefined) return null;
-    const range = { start: { line, character: word.start }, end: { line, character: word.end } };
-    return { contents: { kind: 'markdown', value }, range };
+  const lineAt = ({ textDocument, position: { line } }: TextDocumentPositionParams): string | undefined =>
+    documents
+      .get(textDocument.uri)
+      ?.getText({ start: { line, character: 0 }, end: { line: line + 1, character: 0 } })
+      .replace(/\r?\n$/, '');
+
+  /** The word under the cursor, as a name in its program. */
+  const nameAt = (
+    params: TextDocumentPositionParams,
+  ): { word: Word; name: NameAt; analysis: Analysis | undefined } | undefined => {
+    const { textDocument, position } = params;
+    const file = toFile(textDocument.uri);
+    const program = programOf(textDocument.uri);
+    const word = wordAt(lineAt(params) ?? '', position.character);
+    if (!word || file === undefined || program === undefined) return undefined;
+    const { text, start, end } = word;
+    const name = { text, file, line: position.line + 1, column: start + 1, endColumn: end + 1 };
+    return { word, name, analysis: analyse(program) };
   };
 
-  connection.onInitialize(() => ({
-    capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental, hoverProvider: true },
-  }));
+  const toLocation = ({ file, line, column, endColumn }: Place): Location => ({
+    uri: uriOf(file),
+    range: lineRange(line, column, endColumn),
+  });
+
+  const hover = (params: TextDocumentPositionParams): Hover | null => {
+    const at = nameAt(params);
+    if (!at) return null;
+    const { word, name, analysis } = at;
+    // A macro may have the name of an instruction: it comes first, as in the assembler.
+    const value = analysis?.describe(name) ?? language.hover(word.text, word.isMnemonic);
+    if (value === undefined) return null;
+    return {
+      contents: { kind: 'markdown', value },
+      range: lineRange(name.line, name.column, name.endColumn),
+    };
+  };
+
+  const complete = (params: TextDocumentPositionParams): CompletionItem[] => {
+    const program = programOf(params.textDocument.uri);
+    const analysis = program === undefined ? undefined : analyse(program);
+    const found = analysis?.complete(lineAt(params) ?? '', params.position.character + 1) ?? [];
+    return found.map(({ label, kind, doc }) => ({
+      label,
+      kind: COMPLETION_KINDS[kind],
+      ...(doc === undefined ? {} : { documentation: doc }),
+    }));
+  };
+
+  let ready = false;
+  const loadSettings = async (): Promise<void> => {
+    try {
+      await workspace.load();
+    } catch (error) {
+      connection.console.error(`The settings were not read: ${String(error)}`);
+    }
+    ready = true;
+    documents.all().forEach(({ uri }) => checkSoon(uri));
+  };
+
+  connection.onInitialize((params) => {
+    workspace.initialize(params);
+    return {
+      capabilities: {
+        textDocumentSync: TextDocumentSyncKind.Incremental,
+        hoverProvider: true,
+        definitionProvider: true,
+        referencesProvider: true,
+        completionProvider: { triggerCharacters: ['.', '#'] },
+      },
+    };
+  });
+  connection.onInitialized(() => void loadSettings());
+  connection.onDidChangeConfiguration(() => void loadSettings());
   connection.onHover(hover);
+  connection.onDefinition((params) => {
+    const at = nameAt(params);
+    return at?.analysis?.definitions(at.name).map(toLocation) ?? null;
+  });
+  connection.onReferences((params) => {
+    const at = nameAt(params);
+    return at?.analysis?.references(at.name)?.map(toLocation) ?? null;
+  });
+  connection.onCompletion(complete);
   // A file that changes on disk may be included by any open document.
   connection.onDidChangeWatchedFiles(() => documents.all().forEach(({ uri }) => checkSoon(uri)));
   documents.onDidChangeContent(({ document }) => checkSoon(document.uri));

@@ -26,5 +26,7 @@ describe('word at a column', () => {
     assert.equal(wordAt(line, line.indexOf(',')), undefined);
     assert.equal(wordAt(line, 999), undefined);
     assert.equal(wordAt('# mov x0, x1', 3), undefined);
+    assert.equal(wordAt(' # ifdef NAME // N', 10)?.text, 'NAME');
+    assert.equal(wordAt(' # ifdef NAME // N', 17), undefined);
   });
 });

@@ -1,3 +1,5 @@
+import { directiveTable } from '../../emulator/asm/preprocessor/directives';
+
 export interface Word {
   readonly text: string;
   /** 0-based columns, the end exclusive. */
@@ -12,10 +14,14 @@ const WORD = /[A-Za-z_][\w.]*/g;
 /** Nothing but labels, closed comments and the previous statement's separator may stand before a mnemonic. */
 const BEFORE_MNEMONIC = /(^|;)\s*(?:(?:[\w.$]+:|\/\*.*?\*\/)\s*)*$/;
 
-/** Where the comment of a line begins: `//`, or `#` as the first character of a line (GNU as for AArch64). */
+/**
+ * Where the comment of a line begins: `//`, or `#` as the first character of a line (GNU as for AArch64) that is no
+ * directive of the preprocessor.
+ */
 function commentStart(line: string): number {
   const slashes = line.indexOf('//');
-  if (/^\s*#/.test(line)) return 0;
+  const hash = /^\s*#\s*(\w*)/.exec(line);
+  if (hash && !directiveTable.has(hash[1] ?? '')) return 0;
   return slashes < 0 ? line.length : slashes;
 }
 

@@ -69,10 +69,8 @@ function tooMuch(p: Preprocessor, name: PpToken, extra: PpToken): void {
 
 /** What a condition says; undefined, with an error, when it cannot be decided. */
 function test(p: Preprocessor, { name, tokens }: Arguments): boolean | undefined {
-  p.inCondition = true;
-  const expanded = p.expander.line(tokens, false);
-  p.inCondition = false;
-  const holds = expanded instanceof PpError ? expanded : evaluateCondition(expanded.tokens, name);
+  const expanded = p.expandDirective(tokens, true);
+  const holds = expanded instanceof PpError ? expanded : evaluateCondition(expanded, name);
   if (!(holds instanceof PpError)) return holds;
   p.error(holds.message, holds.at);
   return undefined;
@@ -160,12 +158,12 @@ function headerName(
     if (behind && extra) tooMuch(p, name, extra);
     return { text: known, angled: written?.[1] === undefined };
   }
-  const expanded = p.expander.line(tokens, false);
+  const expanded = p.expandDirective(tokens);
   if (expanded instanceof PpError) {
     p.error(expanded.message, expanded.at);
     return undefined;
   }
-  const m = /^(?:"([^"]+)"|<([^>]+)>)/.exec(spell(expanded.tokens));
+  const m = /^(?:"([^"]+)"|<([^>]+)>)/.exec(spell(expanded));
   const text = m?.[1] ?? m?.[2];
   if (text === undefined) {
     p.error(`#${name.text} needs "file" or <file>`, (tokens[0] ?? name).origin);
@@ -206,9 +204,9 @@ const include =
   };
 
 const line: Run = (p, { file, line: at, name, tokens }) => {
-  const expanded = p.expander.line(tokens, false);
+  const expanded = p.expandDirective(tokens);
   if (expanded instanceof PpError) return p.error(expanded.message, expanded.at);
-  const [number, path, extra] = expanded.tokens;
+  const [number, path, extra] = expanded;
   if (!number || !/^\d{1,9}$/.test(number.text)) {
     return p.error(`#line needs the number of a line`, (number ?? name).origin);
   }

@@ -22,8 +22,8 @@ export interface ExpanderHost {
   readonly macros: ReadonlyMap<string, MacroDefinition>;
   /** The tokens of the next line, for arguments that go on there; undefined at the end of the file. */
   moreTokens(): readonly PpToken[] | undefined;
-  /** A macro is used. */
-  used?(macro: MacroDefinition, name: PpToken): void;
+  /** A macro is used; `end`: the last token of its call. */
+  used(macro: MacroDefinition, name: PpToken, end: Origin): void;
   /** `defined` and `__has_include` of a condition: takes what follows by `read`. */
   operator?(name: PpToken, read: () => PpToken | undefined): PpToken | PpError | undefined;
 }
@@ -115,7 +115,7 @@ export class Expander {
     const { origin } = name;
     if (macro.value) {
       const made = [{ ...name, ...macro.value(origin), painted: true, after: undefined }];
-      this.host.used?.(macro, name);
+      this.host.used(macro, name, origin);
       this.#stack.push({ tokens: made, index: 0, macro: undefined });
       return made;
     }
@@ -129,7 +129,7 @@ export class Expander {
       args = collected.args;
       end = collected.end;
     }
-    this.host.used?.(macro, name);
+    this.host.used(macro, name, end);
     // Where it came from within a line: the whole call.
     const use: Origin = {
       line: origin.line,

@@ -45,9 +45,9 @@ export class Preprocessor {
   readonly files: SourceFile[] = [];
   /** Files that are read only once. */
   readonly once = new Set<string>();
-  readonly expander: Expander;
+  readonly #expander: Expander;
   /** A condition is being expanded: names such as `defined` have a meaning. */
-  inCondition = false;
+  #inCondition = false;
   readonly #out: InputLine[] = [];
   #counter = 0;
   #count = 0;
@@ -60,11 +60,11 @@ export class Preprocessor {
       includeLevel: () => this.files.length - 1,
       counter: () => this.#counter++,
     });
-    this.expander = new Expander({
+    this.#expander = new Expander({
       macros: this.macros,
       moreTokens: () => this.#moreTokens(),
-      used: (macro, name) => this.record.use(this.file, macro, name),
-      operator: (name, read) => (this.inCondition ? this.#operator(name, read) : undefined),
+      used: (macro, name, end) => this.record.use(this.file, macro, name, end),
+      operator: (name, read) => (this.#inCondition ? this.#operator(name, read) : undefined),
     });
     for (const [name, value] of Object.entries(options.defines)) {
       const m = outsideDefinition(name, value);
@@ -165,7 +165,8 @@ export class Preprocessor {
       return;
     }
     const tokens = lex(line.text, file.places(line));
-    const r = this.expander.line(tokens, true);
+    const r = this.#expander.line(tokens, true);
+    this.record.lineDone(r instanceof PpError ? [] : r.tokens);
     if (r instanceof PpError) {
       this.error(r.message, r.at);
       return;
@@ -174,6 +175,16 @@ export class Preprocessor {
     const pieces: Placed[] = [];
     const text = spell(r.tokens, pieces);
     if (text !== '') this.#emit(file, line, text, (from, to) => originOf(pieces, from, to));
+  }
+
+  /** What follows a directive, with its macros replaced. */
+  expandDirective(tokens: readonly PpToken[], condition = false): readonly PpToken[] | PpError {
+    this.#inCondition = condition;
+    const r = this.#expander.line(tokens, false);
+    this.#inCondition = false;
+    const made = r instanceof PpError ? r : r.tokens;
+    this.record.lineDone(made instanceof PpError ? [] : made);
+    return made;
   }
 
   #hasMacro(text: string): boolean {

@@ -1,7 +1,7 @@
 /** What editors want to know of a preprocessed program. */
 import type { MacroDefinition } from './macro-definition';
 import type { SourceFile } from './source-file';
-import type { PpToken } from './tokens';
+import { spell, type Origin, type PpToken } from './tokens';
 
 /** A range of a line: line and columns from 1, endColumn behind the last character. */
 export interface Range {
@@ -15,6 +15,8 @@ export interface Range {
 export interface MacroUse extends Range {
   readonly name: string;
   readonly macro: MacroDefinition | undefined;
+  /** What it becomes there; undefined where it is only named, in `#ifdef` and the like. */
+  readonly expansion?: () => string;
 }
 
 /** Lines that `#if` leaves out, both ends included. */
@@ -28,6 +30,12 @@ export interface IncludedFile extends Range {
   readonly path: string;
 }
 
+/** Whether a token came from between the first and the last token of a call. */
+function within(o: Origin, first: Origin, last: Origin): boolean {
+  const after = o.line > first.line || (o.line === first.line && o.column >= first.column);
+  return after && (o.line < last.line || (o.line === last.line && o.column < last.endColumn));
+}
+
 export class Recorder {
   /** Every `#define`, in the order of the source. */
   readonly definitions: MacroDefinition[] = [];
@@ -36,11 +44,30 @@ export class Recorder {
   readonly inactive: InactiveLines[] = [];
   readonly includes: IncludedFile[] = [];
 
-  use(file: SourceFile | undefined, macro: MacroDefinition, name: PpToken): void {
-    if (!name.origin.via) this.mention(file, macro, name);
+  /** The line whose macros are being replaced. */
+  #line: { tokens: readonly PpToken[] } = { tokens: [] };
+
+  use(file: SourceFile | undefined, macro: MacroDefinition, name: PpToken, end: Origin): void {
+    if (name.origin.via) return;
+    const line = this.#line;
+    const from = name.origin;
+    this.mention(file, macro, name, () =>
+      spell(line.tokens.filter(({ origin }) => within(origin, from, end))),
+    );
   }
 
-  mention(file: SourceFile | undefined, macro: MacroDefinition | undefined, name: PpToken): void {
+  /** All macros of a line are replaced. */
+  lineDone(tokens: readonly PpToken[]): void {
+    this.#line.tokens = tokens;
+    this.#line = { tokens: [] };
+  }
+
+  mention(
+    file: SourceFile | undefined,
+    macro: MacroDefinition | undefined,
+    name: PpToken,
+    expansion?: () => string,
+  ): void {
     if (!file) return;
     const { line, column, endColumn } = name.origin;
     this.uses.push({
@@ -50,6 +77,7 @@ export class Recorder {
       endColumn: endColumn + 1,
       name: name.text,
       macro,
+      ...(expansion ? { expansion } : {}),
     });
   }
 
