@@ -403,7 +403,7 @@ export class A64 implements Architecture {
       target,
       syndrome: mail(1),
       fault: kind === 'entry' ? mail(3) : 0n,
-      ipa: stage2 ? faultIpa(mail(4), mail(3)) : undefined,
+      ipa: stage2 && hasIntermediateAddress(mail(1)) ? faultIpa(mail(4), mail(3)) : undefined,
       interrupt: isInterrupt ? (interruptNames[(vector >> 7) & 3] ?? 'IRQ') : undefined,
       undefinedInstruction: (kinds & eventBit('undefined')) !== 0,
       x0: this.x(cpu, 0),

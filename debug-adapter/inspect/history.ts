@@ -19,7 +19,14 @@ export function exceptionHistory(trace: TraceRing, arch: Pick<Architecture, 'eve
   };
 }
 
-/** `HVC #0 x0=0x5` -> `HVC #0`: arguments and addresses stand in other places. */
+/**
+ * `HVC #0 x0=0x5` -> `HVC #0`: arguments and virtual addresses stand in other places. An intermediate address stays: it
+ * says which page or device the guest wanted.
+ */
 function shortText(text: string): string {
-  return text.replace(/ (x0=|at 0x).*$/, '').replace(/,.*$/, '');
+  return text
+    .replace(/ x0=.*$/, '')
+    .replace(/ at 0x[0-9a-f]+(?:, IPA (0x[0-9a-f]+))?$/, (_all, ipa?: string) =>
+      ipa === undefined ? '' : ` at IPA ${ipa}`,
+    );
 }
