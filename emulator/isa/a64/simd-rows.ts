@@ -1,5 +1,8 @@
-/** All rows of floating point and Advanced SIMD. */
+/** All rows of floating point, Advanced SIMD and cryptography. */
 import type { Row } from '../dsl/row';
+import { aesRows } from './crypto-aes';
+import { shaRows } from './crypto-sha';
+import { fpComplexRows } from './fp-complex';
 import { fpConversionRows } from './fp-conversions';
 import { fpScalarRows } from './fp-scalar';
 import { fpVectorRows } from './fp-vector';
@@ -25,4 +28,7 @@ export const simdRows: readonly Row<A64>[] = [
   ...fpConversionRows,
   ...fpVectorRows,
   ...fpVectorUnaryRows,
+  ...fpComplexRows,
+  ...aesRows,
+  ...shaRows,
 ];
