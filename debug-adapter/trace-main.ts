@@ -20,6 +20,8 @@ FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, t
   --smp N                 number of CPUs (1)
   --memory SIZE           RAM, such as 512M
   --max-instructions N    stop with an error after so many instructions
+  --define NAME[=VALUE]   a macro of the preprocessor (1); also -D NAME=VALUE, -DNAME=VALUE
+  --include-dir FOLDER    where #include looks, too; also -I FOLDER, -IFOLDER
   --watch WHERE[:N][:r|w|rw]
                           print each read or write of N bytes (8): WHERE is a symbol or an address such as PA:0x40080000,
                           EL2:0x..., EL1,vmid=1:0x... or IPA(1):0x...; may be given several times
@@ -45,6 +47,12 @@ function sample(): string {
 
 type Setter = (options: { -readonly [K in keyof Options]: Options[K] }, value: string) => void;
 
+/** What `--define` and `--include-dir` collect. */
+function assemblerOf(o: Pick<Options, 'launch'>): { defines: Record<string, string>; includeDirs: string[] } {
+  const assembler = { defines: {}, includeDirs: [] };
+  return (o.launch['assembler'] ??= assembler) as ReturnType<typeof assemblerOf>;
+}
+
 const flags: Readonly<Record<string, Setter>> = {
   '--cpu': (o, v) => (o.launch['cpu'] = v),
   '--smp': (o, v) => (o.launch['smp'] = /^\d+$/.test(v) ? Number(v) : v),
@@ -53,6 +61,11 @@ const flags: Readonly<Record<string, Setter>> = {
     if (!/^[1-9]\d*$/.test(v)) throw new UserError(`--max-instructions needs a number, not "${v}".`);
     o.maxInstructions = BigInt(v);
   },
+  '--define': (o, v) => {
+    const [, name = v, value = '1'] = /^([^=]*)=(.*)$/s.exec(v) ?? [];
+    assemblerOf(o).defines[name] = value;
+  },
+  '--include-dir': (o, v) => assemblerOf(o).includeDirs.push(v),
   '--watch': (o, v) => (o.watch = [...o.watch, v]),
   '--events': (o, v) => {
     if (v !== 'on' && v !== 'off') throw new UserError(`--events is on or off, not "${v}".`);
@@ -70,7 +83,10 @@ export function parseArguments(args: readonly string[]): Options {
   };
   const list = [...args];
   for (let arg = list.shift(); arg !== undefined; arg = list.shift()) {
-    const [name = '', inline] = arg.split(/=(.*)/s);
+    // As compilers take them: -D NAME=VALUE and -DNAME=VALUE.
+    const [, letter = '', joined] = /^-([DI])(.+)?$/s.exec(arg) ?? [];
+    const long = letter === 'D' ? '--define' : '--include-dir';
+    const [name = '', inline] = letter ? [long, joined] : arg.split(/=(.*)/s);
     const set = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (set) {
       const value = inline ?? list.shift();

@@ -188,7 +188,10 @@ const include =
       const where = header.angled
         ? 'in the include folders'
         : 'in the folder of this file and in the include folders';
-      return p.fatal(`file '${header.text}' is not found ${where}`, place);
+      return p.fatal(
+        `file '${header.text}' is not found ${where}: correct its name, or name its folder in "assembler.includeDirs"`,
+        place,
+      );
     }
     if (typeof found.content !== 'string') return p.fatal(`file '${header.text}' is not text`, place);
     p.record.includes.push({

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { parseArguments } from './trace-main';
+
+describe('command line of the headless trace', () => {
+  const assembler = (...args: string[]): unknown => parseArguments(['a.S', ...args]).launch['assembler'];
+
+  it('takes macros and include folders as compilers take them', () => {
+    assert.deepEqual(
+      assembler('--define', 'A=1', '-D', 'B', '-DC=x=y', '--define=D=', '-D=', '-I', 'i', '-Ij'),
+      {
+        defines: { A: '1', B: '1', C: 'x=y', D: '', '': '' },
+        includeDirs: ['i', 'j'],
+      },
+    );
+    assert.equal(assembler(), undefined);
+  });
+
+  it('refuses an option without its value', () => {
+    assert.throws(() => parseArguments(['a.S', '-D']), /--define needs a value/);
+    assert.throws(() => parseArguments(['a.S', '--include-dir']), /--include-dir needs a value/);
+  });
+});
