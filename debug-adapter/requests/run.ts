@@ -75,6 +75,13 @@ export const handlers: Partial<HandlerTable> = {
   exceptionInfo(ctx, args) {
     const cpu = ctx.cpuOf(args?.threadId);
     const report = ctx.requireControl().lastStop;
+    if (report?.reason === 'data breakpoint' && report.cpu === cpu && report.filters.length === 0)
+      return {
+        exceptionId: report.description.replace(/^Paused on /, ''),
+        description: report.text ?? report.description,
+        breakMode: 'always',
+        details: { message: report.description },
+      };
     if (!report || report.cpu !== cpu || (report.reason !== 'trap' && report.reason !== 'exception'))
       throw new UserError(`CPU ${cpu} has not stopped on an exception.`);
     const { sentences, details } = explainException(ctx, cpu, report.filters);
