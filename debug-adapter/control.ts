@@ -16,6 +16,8 @@ import { Stepper } from './control/stepper';
 import type { ControlListener, Granularity, Outcome, StepKind, StopReport } from './control/types';
 import { ErrorId, UserError } from './errors';
 import type { Target } from './target';
+import { MarkWatch } from './trace/marks';
+import { INTERRUPT, type RawRecord } from './trace/ring';
 
 /** A breakpoint of run control's own: a place, and whether this arrival counts. */
 export interface Temporary {
@@ -55,6 +57,7 @@ export class Control {
   private current: Target;
   private runner: Runner;
   private loops = new LoopDetector();
+  private marks: MarkWatch | undefined;
   private readonly stepper = new Stepper(this);
   private pauseWanted: number | undefined;
   private halting = false;
@@ -96,20 +99,25 @@ export class Control {
       if (e.kind === 'uart') this.listener.console(e.bytes);
       else if (e.kind === 'message') this.listener.message(e.text);
     };
-    target.arch.onTrace = (e) => {
-      target.trace.push(e);
-      if (e.interrupt) this.interrupted = { cpu: e.cpu, pc: e.pc };
-      if (e.kind === 'return') this.data.moved(e.cpu);
-      if (this.loops.see(e)) {
-        this.looping = e.cpu;
-        target.machine.requestStop(StopReason.event);
-      }
-      this.listener.trace(e);
-    };
+    target.trace.onRecord = (r) => this.recorded(r);
+    this.marks = new MarkWatch(target);
     this.fetches.attach(target.machine);
     this.breakpoints.attach(target);
     this.data.attach(target);
     this.arm(false);
+  }
+
+  /** Something of the trace has happened. This runs at every world switch. */
+  private recorded(record: RawRecord): void {
+    const { trace, machine } = this.target;
+    if (record.flags & INTERRUPT) this.interrupted = { cpu: record.cpu, pc: record.pc };
+    if (record.kind === 'return') this.data.moved(record.cpu);
+    if (this.loops.see(record)) {
+      this.looping = record.cpu;
+      machine.requestStop(StopReason.event);
+    }
+    if (this.listener.followsTrace?.() === false) return;
+    for (const event of trace.last(1)) this.listener.trace(event);
   }
 
   /** Somebody types at the guest's console: an idle guest then waits for wall time. */
@@ -268,6 +276,7 @@ export class Control {
     const { pc, el } = arch.context(cpu);
     const count = machine.state.get(cpu, common.retired) + 1n;
     const offset = this.breakpoints.offsetAtPc(cpu);
+    this.marks?.arrived(cpu, offset);
     this.interrupted = undefined;
     this.owed = undefined;
     let stop: Stop | undefined;
@@ -317,6 +326,7 @@ export class Control {
         return reached ? { kind: 'done' } : undefined;
       }
       case 'breakpoint': {
+        if (this.marks?.isEmpty === false) this.marks.arrived(cpu, this.breakpoints.offsetAtPc(cpu));
         if (this.wasReported(cpu)) return undefined;
         const found = this.arrival(cpu);
         if (found) return found;

@@ -71,8 +71,10 @@ export class SessionListener implements ControlListener {
     this.session.send('output', { category: 'console', output: `${text}\n` });
   }
 
+  readonly followsTrace = (): boolean =>
+    this.session.wantsTrace || this.session.target?.config.trace === true;
+
   trace(event: TraceEvent): void {
-    if (!this.session.wantsTrace && !this.session.target?.config.trace) return;
     this.events.push(event);
     if (this.events.length >= MAX_LINES) this.flushTrace();
     else this.schedule();

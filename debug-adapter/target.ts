@@ -11,13 +11,13 @@ import { loadProgram, type Program } from './launch/program';
 import { SymbolIndex } from './symbols';
 import { memorySource } from './symbols/byte-source';
 import { fileSource } from './symbols/file-source';
-import { TraceFormatter, TraceRing } from './trace/trace';
+import type { TraceRing } from './trace/ring';
+import { TraceFormatter } from './trace/trace';
 
 /** Everything that one launched guest consists of. A restart makes a new one. */
 export class Target {
   readonly symbols: SymbolIndex;
   readonly arch: A64;
-  readonly trace = new TraceRing();
   readonly formatter: TraceFormatter;
   private inspected: Guest | undefined;
 
@@ -32,9 +32,13 @@ export class Target {
       inflate: (data, size) => zlib.inflateSync(data, { maxOutputLength: Math.max(1, size) }),
     });
     this.formatter = new TraceFormatter(this.arch, this.symbols, path.dirname(program.path));
-    computer.onGuestEvent = (e) => this.arch.event(e.cpu, e.kind);
-    this.arch.onTrace = (e) => this.trace.push(e);
+    computer.onEventCall = (block, kind) => this.arch.trace.event(block, kind);
     this.arch.arm(new Set(), false);
+  }
+
+  /** The last events. */
+  get trace(): TraceRing {
+    return this.arch.trace.ring;
   }
 
   get machine(): Computer['machine'] {

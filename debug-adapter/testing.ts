@@ -56,6 +56,7 @@ export function testGuest(source: string, launch: Record<string, unknown> = {}):
     console: (bytes) => (text += new TextDecoder().decode(bytes)),
     message: (m) => messages.push(m),
     trace: () => undefined,
+    followsTrace: () => false,
     breakpointChanged: (id) => verified.push(id),
   });
   const next = (): Promise<Report> => {

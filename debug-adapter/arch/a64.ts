@@ -1,22 +1,20 @@
 /** AArch64, as run control, breakpoints and trace see it. */
 import type { Board } from '../../emulator/core/device';
 import type { Machine } from '../../emulator/core/machine';
-import { firmwareFunctionName } from '../../emulator/board/psci';
-import { common } from '../../emulator/ir/state';
 import {
   briefSyndrome,
   faultIpa,
-  hasFaultAddress,
   hasIntermediateAddress,
   splitSyndrome,
 } from '../../emulator/isa/a64/debug-syndrome';
 import { translateForDebugger } from '../../emulator/isa/a64/debug-translate';
-import { eventBit, EventKind, type EventName } from '../../emulator/isa/a64/events';
+import { eventBit, type EventName } from '../../emulator/isa/a64/events';
 import { exceptions } from '../../emulator/isa/a64/exception-routes';
 import { SP, state } from '../../emulator/isa/a64/state';
 import { findSysreg, sysregNamed } from '../../emulator/isa/a64/sysregs';
 import type { DebugCpu } from '../../emulator/isa/dsl/debug';
 import { bitRange } from '../../emulator/isa/dsl/sysreg';
+import { A64Trace, eventText, traced } from './a64-trace';
 import { debugCpus } from './debug-cpu';
 import type {
   Architecture,
@@ -123,35 +121,27 @@ const translationRegisters = [
   'TTBR1_EL2',
 ] as const;
 const interruptNames = [undefined, 'IRQ', 'FIQ', 'SError'] as const;
-const traced: readonly EventName[] = ['entry', 'eret', 'irq', 'stage2Fault', 'undefined', 'smc'];
 /** The exception classes of the instructions that call a higher level. */
 const calls: Readonly<Partial<Record<InstructionKind, number>>> = {
   svc: exceptions.svc.ec,
   hvc: exceptions.hvc.ec,
   smc: exceptions.smc.ec,
 };
-/** Calls whose preferred return address is behind them: an SMC that traps returns to itself (D1.13.4). */
-const isCall = (esr: bigint): boolean => {
-  const { ec } = splitSyndrome(esr);
-  return ec === calls.svc || ec === calls.hvc;
-};
 /** M[3:2] of an SPSR or PSTATE is the exception level. */
 const elText = (el: number | bigint): string => `EL${el}`;
 
 export class A64 implements Architecture {
   readonly filters = exceptionFilters;
-  onTrace: (event: TraceEvent) => void = () => undefined;
   private armed: ReadonlySet<FilterId> = new Set();
-  /** Kinds that were reported for the exception that is being taken: they come before its `entry`. */
-  private pendingKinds = 0;
-
   private readonly cpus: readonly DebugCpu[];
+  readonly trace: A64Trace;
 
   constructor(
     private readonly machine: Machine,
     board: Board,
   ) {
     this.cpus = debugCpus(machine, board);
+    this.trace = new A64Trace(machine);
   }
 
   private debugCpu(cpu: number): DebugCpu {
@@ -361,68 +351,7 @@ export class A64 implements Architecture {
     };
   }
 
-  // --- trace ----------------------------------------------------------------------------------------------------
-
-  /** Host call `event`: something happened; details are in the mail (see emulator/isa/a64/events.ts). */
-  event(cpu: number, kind: number): void {
-    const bit = 1 << kind;
-    if (kind === EventKind.entry || kind === EventKind.eret) {
-      this.onTrace(this.traceEvent(cpu, kind === EventKind.entry ? 'entry' : 'return', this.pendingKinds));
-      this.pendingKinds = 0;
-    } else if (kind === EventKind.smc) {
-      // One that traps to EL2 is traced as the exception that it becomes.
-      const traps = this.el(cpu) === 1 && this.field(cpu, 'HCR_EL2', 'TSC') === 1n;
-      if (!traps) this.onTrace(this.traceEvent(cpu, 'call', 0));
-    } else if (bit & (eventBit('irq') | eventBit('stage2Fault') | eventBit('undefined'))) {
-      this.pendingKinds |= bit;
-    }
-  }
-
-  private traceEvent(cpu: number, kind: TraceEvent['kind'], kinds: number): TraceEvent {
-    const s = this.machine.state;
-    const mail = (n: number): bigint => s.get(cpu, common.mail, n);
-    const where = mail(2);
-    const vector = Number((where >> 16n) & 0xffffn);
-    const to = Number((where >> 8n) & 0xffn);
-    const isInterrupt = (kinds & eventBit('irq')) !== 0;
-    const stage2 = (kinds & eventBit('stage2Fault')) !== 0;
-    const target =
-      kind === 'entry'
-        ? (this.sysreg(cpu, `VBAR_EL${to}`) ?? 0n) + BigInt(vector)
-        : kind === 'return'
-          ? this.sysreg(cpu, `ELR_EL${Number(where & 0xffn)}`)
-          : undefined;
-    return {
-      kind,
-      count: s.get(cpu, common.retired) + this.machine.now() - this.machine.schedule.vtime,
-      cpu,
-      from: Number(where & 0xffn),
-      to: kind === 'call' ? 3 : to,
-      // HVC and SVC return behind themselves; the trace names the instruction.
-      pc: kind === 'entry' && !isInterrupt && isCall(mail(1)) ? mail(0) - 4n : mail(0),
-      target,
-      syndrome: mail(1),
-      fault: kind === 'entry' ? mail(3) : 0n,
-      ipa: stage2 && hasIntermediateAddress(mail(1)) ? faultIpa(mail(4), mail(3)) : undefined,
-      interrupt: isInterrupt ? (interruptNames[(vector >> 7) & 3] ?? 'IRQ') : undefined,
-      undefinedInstruction: (kinds & eventBit('undefined')) !== 0,
-      x0: this.x(cpu, 0),
-      vmid: this.vmid(cpu),
-    };
-  }
-
   eventText(e: TraceEvent): string {
-    if (e.kind === 'return') return 'ERET';
-    const hex = (v: bigint): string => `0x${v.toString(16)}`;
-    if (e.kind === 'call') {
-      const name = firmwareFunctionName(e.x0);
-      return `SMC #${e.syndrome & 0xffffn} firmware ${name ?? hex(e.x0)}`;
-    }
-    if (e.interrupt) return e.interrupt;
-    const { ec } = splitSyndrome(e.syndrome);
-    const address = hasFaultAddress(e.syndrome) ? ` at ${hex(e.fault)}` : '';
-    const ipa = e.ipa === undefined ? '' : `, IPA ${hex(e.ipa)}`;
-    const call = Object.values(calls).includes(ec) ? ` x0=${hex(e.x0)}` : '';
-    return `${briefSyndrome(e.syndrome)}${address}${ipa}${call}`;
+    return eventText(e);
   }
 }

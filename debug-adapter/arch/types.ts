@@ -1,4 +1,5 @@
 /** What run control, breakpoints and the trace ask of an architecture. Nothing outside arch/ and inspect/ knows one. */
+import type { ReadRegister } from '../../emulator/isa/dsl/debug';
 import type { Flow } from '../../emulator/isa/dsl/row';
 
 /** Where a CPU executes: what decides which code an address means. */
@@ -38,8 +39,8 @@ export interface FilterInfo {
 
 /** One event of the world-switch trace, as it happened. */
 export interface TraceEvent {
-  /** `call` is a firmware call; `entry` an exception; `return` an exception return. */
-  readonly kind: 'entry' | 'return' | 'call';
+  /** `call` is a firmware call; `entry` an exception; `return` an exception return; `mark` a place of the hypervisor. */
+  readonly kind: 'entry' | 'return' | 'call' | 'mark';
   /** Instructions that the CPU had retired. */
   readonly count: bigint;
   readonly cpu: number;
@@ -59,6 +60,21 @@ export interface TraceEvent {
   readonly x0: bigint;
   /** VMID of the lower level, if a virtual machine runs there. */
   readonly vmid: number | undefined;
+  /** The registers that decided about it, as they were: those of the syndrome, and those with control bits. */
+  readonly registers: ReadRegister;
+  /** The control bits that trapped an FP or SIMD instruction. */
+  readonly cause?: string | undefined;
+  /** Set for a mark. */
+  readonly mark?: MarkNote | undefined;
+}
+
+/** What is known of a mark when it is reached. */
+export interface MarkNote {
+  readonly level: number;
+  /** What happens there, and during what. */
+  readonly text: string;
+  /** The call that led there. */
+  readonly caller: bigint | undefined;
 }
 
 /** Why an instruction stopped, before or after it executed. */
@@ -78,8 +94,6 @@ export type TranslationState = string;
 /** The events of a stop and the switches that make them. */
 export interface Architecture {
   readonly filters: readonly FilterInfo[];
-  /** Called for every event of the trace. Set before the first run. */
-  onTrace: (event: TraceEvent) => void;
   /** Chooses which filters end run(), and whether every exception entry does (stepping). */
   arm(filters: ReadonlySet<FilterId>, everyEntry: boolean): void;
   /** What stopped this CPU, and forgets it; call once a stop. `entered`: an exception was taken. */

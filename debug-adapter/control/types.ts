@@ -40,8 +40,10 @@ export interface ControlListener {
   console(bytes: Uint8Array): void;
   /** A message for the user: logpoints, notes of the board. */
   message(text: string): void;
-  /** An event of the trace, while the machine runs. */
+  /** An event of the trace, while the machine runs; only if it is followed. */
   trace(event: TraceEvent): void;
+  /** Whether somebody wants the trace while the machine runs: to work out an event takes time. Absent: yes. */
+  readonly followsTrace?: () => boolean;
   /** A breakpoint was verified later than it was set. */
   breakpointChanged(id: number): void;
 }

@@ -1,7 +1,6 @@
 /** The last exceptions of each CPU and level, from the world-switch trace. */
 import type { Architecture, TraceEvent } from '../arch/types';
-import type { TraceRing } from '../trace/trace';
-import { TRACE_LENGTH } from '../trace/trace';
+import type { TraceRing } from '../trace/ring';
 import type { ExceptionHistory } from './frames';
 
 /** Looks back in the trace. Levels below the hypervisor's are each virtual machine's own. */
@@ -9,11 +8,13 @@ export function exceptionHistory(trace: TraceRing, arch: Pick<Architecture, 'eve
   return {
     last(cpu, level, vmid) {
       const mine = (e: TraceEvent): boolean => {
-        if (cpu !== undefined && e.cpu !== cpu) return false;
-        if (e.kind === 'entry' ? e.to !== level : e.kind !== 'return' || e.from !== level) return false;
+        if (e.kind === 'entry' ? e.to !== level : e.from !== level) return false;
         return level >= 2 || e.vmid === vmid;
       };
-      return trace.last(TRACE_LENGTH).findLast(mine);
+      return trace.findLast(
+        mine,
+        (kind, n) => (cpu === undefined || n === cpu) && (kind === 'entry' || kind === 'return'),
+      );
     },
     text: (event) => shortText(arch.eventText(event)),
   };
@@ -26,6 +27,7 @@ export function exceptionHistory(trace: TraceRing, arch: Pick<Architecture, 'eve
 function shortText(text: string): string {
   return text
     .replace(/ x0=.*$/, '')
+    .replace(/, FPSIMD trap.*$/, '')
     .replace(/ at 0x[0-9a-f]+(?:, IPA (0x[0-9a-f]+))?$/, (_all, ipa?: string) =>
       ipa === undefined ? '' : ` at IPA ${ipa}`,
     );

@@ -1,7 +1,7 @@
 /** The requests that DAP has no message for: the guest's console and the world-switch trace. */
 import { UserError } from '../errors';
 import type { HandlerTable } from '../protocol/table';
-import { TRACE_LENGTH } from '../trace/trace';
+import { TRACE_LENGTH } from '../trace/ring';
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 

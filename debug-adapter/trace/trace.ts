@@ -1,31 +1,8 @@
-/** The world-switch trace: the last events in a ring, and one line of text for each. */
+/** One line of text for each event of the world-switch trace. */
 import path from 'node:path';
 import type { Architecture, TraceEvent } from '../arch/types';
 import type { SymbolIndex } from '../symbols';
 import type { Place } from '../symbols/types';
-
-/** Events that are kept. */
-export const TRACE_LENGTH = 4096;
-
-/** The last events, oldest first. */
-export class TraceRing {
-  private readonly ring: TraceEvent[] = [];
-  private next = 0;
-
-  constructor(private readonly capacity: number = TRACE_LENGTH) {}
-
-  push(event: TraceEvent): void {
-    this.ring[this.next] = event;
-    this.next = (this.next + 1) % this.capacity;
-  }
-
-  /** The last `count` events. */
-  last(count: number): TraceEvent[] {
-    const full = this.ring.length === this.capacity;
-    const all = full ? [...this.ring.slice(this.next), ...this.ring.slice(0, this.next)] : [...this.ring];
-    return count >= all.length ? all : all.slice(all.length - count);
-  }
-}
 
 /** Makes the line of an event. Sources are named relative to `root` where they lie below it. */
 export class TraceFormatter {
@@ -40,6 +17,10 @@ export class TraceFormatter {
   /** One line: count, CPU, levels, what happened, where from and where to. */
   line(e: TraceEvent): string {
     const count = String(e.count).padStart(10);
+    if (e.mark) {
+      const caller = e.mark.caller === undefined ? '' : ` <- ${this.place(e.mark.caller, e.from, e.vmid)}`;
+      return `${count}  CPU ${e.cpu}  ${`EL${e.from}`.padEnd(10)}  ${this.arch.eventText(e)}  ${this.place(e.pc, e.from, e.vmid)}${caller}`;
+    }
     const to = e.kind === 'call' ? 'EL3' : `EL${e.to}`;
     const levels = `EL${e.from} -> ${to}`;
     const text = this.arch.eventText(e);

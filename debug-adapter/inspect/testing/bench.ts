@@ -34,6 +34,7 @@ export class InspectBench {
       console: () => undefined,
       message: () => undefined,
       trace: () => undefined,
+      followsTrace: () => false,
       breakpointChanged: () => undefined,
     };
     this.control = new Control(target, listener);
