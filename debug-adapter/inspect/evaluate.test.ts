@@ -77,11 +77,11 @@ describe('evaluate', () => {
     const va = (await b.evaluate('hyp_guest_vectors')).split(' ')[0] ?? '';
     const link = BigInt(va) - 0x7000000000n;
     assert.equal(await b.evaluate(`*(u64*)${va}`), await b.evaluate(`*(u64*)PA:0x${link.toString(16)}`));
-    // The guest is linked at 0x4008c000 and lies 256 MiB higher.
+    // The guest is linked at 0x400a0000 and lies 256 MiB higher.
     const guest = await b.evaluate('*(u64*)PA:0x5008c000');
-    assert.equal(await b.evaluate('*(u64*)EL1,vmid=1:0x4008c000'), guest);
-    assert.equal(await b.evaluate('*(u64*)IPA(1):0x4008c000'), guest);
-    assert.equal(await b.evaluate('*(u64*)0x4008c000', 'watch', 2), guest);
+    assert.equal(await b.evaluate('*(u64*)EL1,vmid=1:0x400a0000'), guest);
+    assert.equal(await b.evaluate('*(u64*)IPA(1):0x400a0000'), guest);
+    assert.equal(await b.evaluate('*(u64*)0x400a0000', 'watch', 2), guest);
   });
 
   it('reads the guest while the host runs, and the host while the guest runs', async () => {
@@ -90,16 +90,16 @@ describe('evaluate', () => {
     // The guest is a copy of the host's image: make one word of it different.
     await c.evaluate('*(u64*)PA:0x5008cff8 = 0x1111', 'repl');
     const guest = await c.evaluate('*(u64*)PA:0x5008cff8');
-    const host = await c.evaluate('*(u64*)PA:0x4008cff8');
+    const host = await c.evaluate('*(u64*)PA:0x400a0ff8');
     assert.notEqual(guest, host);
-    assert.equal(await c.evaluate('*(u64*)0x4008cff8'), guest);
-    assert.equal(await c.evaluate('*(u64*)EL1,vmid=0:0x4008cff8'), host);
+    assert.equal(await c.evaluate('*(u64*)0x400a0ff8'), guest);
+    assert.equal(await c.evaluate('*(u64*)EL1,vmid=0:0x400a0ff8'), host);
     // In the guest or the host, whoever makes the next call; then by the host, for sure.
     for (let i = 0; i < 50 && (await c.evaluate('vmid')) !== '0x0'; i++) await c.runTo('hvc');
     assert.equal(await c.evaluate('vmid'), '0x0');
-    assert.equal(await c.evaluate('*(u64*)EL1,vmid=1:0x4008cff8'), guest);
-    assert.equal(await c.evaluate('*(u64*)IPA(1):0x4008cff8'), guest);
-    await assert.rejects(c.evaluate('*(u64*)IPA:0x4008cff8'), /No virtual machine is loaded/);
+    assert.equal(await c.evaluate('*(u64*)EL1,vmid=1:0x400a0ff8'), guest);
+    assert.equal(await c.evaluate('*(u64*)IPA(1):0x400a0ff8'), guest);
+    await assert.rejects(c.evaluate('*(u64*)IPA:0x400a0ff8'), /No virtual machine is loaded/);
   });
 
   describe('in the console', () => {

@@ -283,7 +283,7 @@ describe('the call stack', () => {
       assert.deepEqual(await b.stack(), ['hyp_guest_vectors', '<HVC #0 from EL1>', 'guest_start']);
       const frames = await b.frames();
       assert.match(frames[0]?.instructionPointerReference ?? '', /^EL2:0x70/);
-      assert.match(frames[2]?.instructionPointerReference ?? '', /^EL1,vmid=1:0x4008c/);
+      assert.match(frames[2]?.instructionPointerReference ?? '', /^EL1,vmid=1:0x400a0/);
       assert.deepEqual([frames[1]?.line, frames[1]?.source], [0, undefined]);
       assert.equal(frames[2]?.source?.name, 'hello.S');
     });

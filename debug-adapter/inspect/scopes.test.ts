@@ -164,10 +164,10 @@ describe('scopes and variables', () => {
       await b.ask('setVariable', {
         variablesReference: registers.variablesReference,
         name: 'pc',
-        value: '0x4008c010',
+        value: '0x400a0010',
       });
-      assert.equal(await elr(), '0x4008c010');
-      assert.notEqual(await b.evaluate('pc'), '0x4008c010');
+      assert.equal(await elr(), '0x400a0010');
+      assert.notEqual(await b.evaluate('pc'), '0x400a0010');
 
       async function elr(): Promise<string> {
         return (await b.evaluate('ELR_EL2')).split(' ')[0] ?? '';

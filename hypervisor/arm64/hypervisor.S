@@ -45,6 +45,7 @@
 	.include "host/fpsimd.S"
 	.include "host/summary.S"
 	.include "host/run.S"
+	.include "host/script.S"
 	.include "host/exits.S"
 	.include "host/stage2.S"
 	.include "host/hypercalls.S"

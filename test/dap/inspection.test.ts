@@ -96,13 +96,13 @@ describe('DAP inspection of the sample', () => {
     await client.refused('setVariable', { variablesReference: registers, name: 'x10', value: 'x99' });
     await client.ok('setExpression', { expression: 'SPSR_EL1.I', value: '1', frameId });
     await client.event('invalidated');
-    await client.ok('readMemory', { memoryReference: 'EL1,vmid=1:0x4008c000', count: 16 });
+    await client.ok('readMemory', { memoryReference: 'EL1,vmid=1:0x400a0000', count: 16 });
     await client.ok('readMemory', { memoryReference: 'PA:0x3ffffff8', count: 16 });
-    await client.ok('writeMemory', { memoryReference: 'IPA(1):0x4008cff0', data: 'AQIDBA==' });
+    await client.ok('writeMemory', { memoryReference: 'IPA(1):0x400a0ff0', data: 'AQIDBA==' });
     await client.event('memory');
     await client.refused('writeMemory', { memoryReference: 'PA:0x9000000', data: 'AQ==' });
     await client.ok('disassemble', {
-      memoryReference: 'EL1,vmid=1:0x4008c000',
+      memoryReference: 'EL1,vmid=1:0x400a0000',
       instructionOffset: -1,
       instructionCount: 3,
       resolveSymbols: true,

@@ -106,7 +106,11 @@
 	mov_32	w0, HYP_FN_WRECK
 	hvc	#0
 	.endif
+	.if	SCRIPT
+	bl	host_run_script
+	.else
 	bl	host_scheduler
+	.endif
 	bl	fpsimd_restore_task
 	fmov	x0, d8
 	cmp	x0, x20
@@ -190,7 +194,7 @@ msg_newline:
 
 	.bss
 	.balign	PAGE_SIZE
-tasks:	.space	NR_CPUS << TASK_SHIFT
+tasks:	.space	(1 + SCRIPT) * NR_CPUS << TASK_SHIFT
 host_stacks:
 	.space	NR_CPUS << HOST_STACK_SHIFT
 host_go:

@@ -183,24 +183,11 @@
 
 // call_host_fp: the host is interrupted, and uses FP registers in the handler.
 	func	call_host_fp
-	stp	x29, x30, [sp, #-16]!
-	mov	x29, sp
-	ldr	x0, [x28, #percpu.cpu]
-	mov	x1, #1
-	lsl	x1, x1, x0			// the target list: ourselves
-	mov	x0, #INTID_HOST_FP
-	orr	x0, x1, x0, lsl #24
-	ldr	x6, [x28, #percpu.neon_sections]
-	msr	icc_sgi1r_el1, x0
-	isb
-1:	bl	host_take_interrupts
-	ldr	x7, [x28, #percpu.neon_sections]
-	cmp	x6, x7
-	b.eq	1b
+	mov	x15, x30
+	bl	host_interrupt_for_fp
 	mov	x0, #SMCCC_SUCCESS
 	mov	x1, #VCPU_RUNNING
-	ldp	x29, x30, [sp], #16
-	ret
+	ret	x15
 	endfunc	call_host_fp
 
 // call_migrate: x3 number of a CPU: from now on the vcpu runs there.

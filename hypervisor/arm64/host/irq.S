@@ -153,6 +153,25 @@ host_vectors:
 	ret
 	endfunc	host_take_interrupts
 
+// host_interrupt_for_fp: interrupts this CPU with INTID_HOST_FP, and waits until the handler has done its work. Clobbers
+// x0, x1, x6, x7, x14.
+	func	host_interrupt_for_fp
+	mov	x14, x30
+	ldr	x0, [x28, #percpu.cpu]
+	mov	x1, #1
+	lsl	x1, x1, x0			// the target list: ourselves
+	mov	x0, #INTID_HOST_FP
+	orr	x0, x1, x0, lsl #24
+	ldr	x6, [x28, #percpu.neon_sections]
+	msr	icc_sgi1r_el1, x0
+	isb
+1:	bl	host_take_interrupts
+	ldr	x7, [x28, #percpu.neon_sections]
+	cmp	x6, x7
+	b.eq	1b
+	ret	x14
+	endfunc	host_interrupt_for_fp
+
 	.section .rodata
 msg_unexpected:
 	.asciz	"host: unexpected exception, ESR_EL1 "

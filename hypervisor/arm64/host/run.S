@@ -11,8 +11,27 @@
 	ldr	x27, [x19, #vcpu.vm]
 	to_host	x27
 	bl	vcpu_load
+1:	bl	host_run_once
+	cmp	x0, #VCPU_RUNNING
+	b.ne	2f
+	.if	SLICE_US
+	ldr	x1, [x28, #percpu.need_resched]
+	cbz	x1, 1b
+	mov	x0, #VCPU_READY
+	.else
+	b	1b
+	.endif
+2:	bl	vcpu_leave
+	ldp	x29, x30, [sp], #16
+	ret
+	endfunc	host_run_vcpu
 
-1:	bl	host_before_entry
+// host_run_once: x19 vcpu, loaded on this CPU. Enters the guest, and handles the exit. Returns x0, the state of the vcpu
+// now. Clobbers everything but x19, x22-x30.
+	func	host_run_once
+	stp	x29, x30, [sp, #-16]!
+	mov	x29, sp
+	bl	host_before_entry
 	.if	VHE == 0
 	mov_32	w0, HYP_FN_VCPU_RUN
 	mov	x1, x19
@@ -37,32 +56,29 @@
 	ldr	x2, [x2, x20, lsl #3]
 	blr	x2				// returns x0, the state of the vcpu now
 	bl	host_record_exit
+	bl	unlock_host
 	ldr	x1, [x27, #vm.ended]
 	cmp	x1, #0
 	csel	x0, x0, xzr, eq			// another vcpu may have ended the VM: VCPU_OFF
-	cmp	x0, #VCPU_RUNNING
-	b.ne	2f
-	.if	SLICE_US
-	ldr	x1, [x28, #percpu.need_resched]
-	mov	x2, #VCPU_READY
-	cmp	x1, #0
-	csel	x0, x0, x2, eq
-	b.ne	2f
-	.endif
-	bl	unlock_host
-	b	1b
-
-	// The vcpu leaves this CPU, in the state x0.
-2:	mov	x20, x0
-	bl	vcpu_put
-	mov	x0, x20
-	bl	vcpu_set_state
-	bl	unlock_host
 	ldp	x29, x30, [sp], #16
 	ret
 3:	adr_l	x0, msg_run_failed
 	b	host_give_up
-	endfunc	host_run_vcpu
+	endfunc	host_run_once
+
+// vcpu_leave: x19 vcpu, x27 its VM: it leaves this CPU, in the state x0. Clobbers x0-x17.
+	func	vcpu_leave
+	stp	x29, x30, [sp, #-32]!
+	mov	x29, sp
+	str	x0, [sp, #16]
+	bl	lock_host
+	bl	vcpu_put
+	ldr	x0, [sp, #16]
+	bl	vcpu_set_state
+	bl	unlock_host
+	ldp	x29, x30, [sp], #32
+	ret
+	endfunc	vcpu_leave
 
 // vcpu_load: this CPU takes the vcpu at x19. Clobbers x0-x15.
 	func	vcpu_load

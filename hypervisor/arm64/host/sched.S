@@ -44,12 +44,15 @@
 	csel	x3, x3, xzr, lo
 	ldr	x10, [x9, #vcpu.state]
 	cbz	x10, 4f				// VCPU_OFF
-	add	x0, x0, #1
 	cmp	x10, #VCPU_RUNNING
-	b.eq	4f
+	b.eq	5f
+	ldr	x12, [x9, #vcpu.vm]
+	to_host	x12
+	ldr	x11, [x12, #vm.ended]
+	cbnz	x11, 6f				// its VM has ended without it
 	ldr	x11, [x9, #vcpu.cpu_mask]
 	tst	x11, x5
-	b.eq	4f
+	b.eq	5f
 	cmp	x10, #VCPU_READY
 	b.eq	3f
 
@@ -59,17 +62,15 @@
 	ldr	x10, [x9, #vcpu.cntv_ctl_el0]
 	and	x10, x10, #TIMER_ENABLE | TIMER_IMASK
 	cmp	x10, #TIMER_ENABLE
-	b.ne	4f
+	b.ne	5f
 	ldr	x10, [x9, #vcpu.cntv_cval_el0]
-	ldr	x11, [x9, #vcpu.vm]
-	to_host	x11
-	ldr	x11, [x11, #vm.cntvoff_el2]
+	ldr	x11, [x12, #vm.cntvoff_el2]
 	add	x10, x10, x11
 	cmp	x10, x7
 	b.ls	3f
 	cmp	x10, x1
 	csel	x1, x10, x1, lo
-	b	4f
+	b	5f
 
 3:	mov	x19, x9
 	mov	x10, #VCPU_RUNNING
@@ -77,6 +78,9 @@
 	str	x4, [x9, #vcpu.cpu]
 	str	x3, [x28, #percpu.next]
 	ret
+6:	str	xzr, [x9, #vcpu.state]
+	b	4f
+5:	add	x0, x0, #1
 4:	subs	x6, x6, #1
 	b.ne	1b
 	ret

@@ -1,9 +1,9 @@
-// stage2.S: stage 2 has stopped the guest: its RAM, its UART, or nothing that it has.
+// stage2.S: stage 2 has stopped the guest: its RAM, one of its devices, or nothing that it has.
 
 	.text
 
 // exit_stage2: HPFAR_EL2 has the page, FAR_EL2 the offset in it; together the IPA. (Where the architecture leaves
-// HPFAR_EL2 UNKNOWN, EL2 has put the page there: hyp/exits.S.) Only an address in RAM or the UART means something.
+// HPFAR_EL2 UNKNOWN, EL2 has put the page there: hyp/exits.S.) Only an address in RAM or in a device means something.
 	func	exit_stage2
 	ldr	w8, [x19, #vcpu.esr_el2]
 	ldr	x9, [x19, #vcpu.hpfar_el2]
@@ -21,14 +21,18 @@
 	mov_32	x0, GUEST_RAM_SIZE
 	cmp	x1, x0
 	b.lo	stage2_page
-	mov	x0, #UART_BASE
-	sub	x10, x9, x0			// x10: the offset in the UART
-	cmp	x10, #PAGE_SIZE
-	b.hs	stage2_abort
 	lsr	w0, w8, #ESR_EC_BIT
 	cmp	w0, #EC_DABT_LOW
-	b.eq	stage2_mmio
-	endfunc	exit_stage2			// it goes on: code cannot be fetched from a UART
+	b.ne	stage2_abort			// code cannot be fetched from a device
+	adr_l	x12, guest_devices
+1:	ldr	x0, [x12]
+	cbz	x0, stage2_abort
+	sub	x10, x9, x0			// x10: the offset in the device
+	cmp	x10, #PAGE_SIZE
+	b.lo	stage2_mmio
+	add	x12, x12, #24
+	b	1b
+	endfunc	exit_stage2
 
 // stage2_abort: w8 ESR_EL2. There is nothing at this address: the guest takes an external abort, as on a board.
 	handler	stage2_abort
@@ -129,31 +133,28 @@
 	ret
 	endfunc	stage2_protect
 
-// stage2_mmio: x10 offset in the UART. The syndrome (ISS) tells all that an emulation needs: which register of the CPU,
-// read or write, how many bytes.
+// stage2_mmio: x10 offset in the device, x12 its line in guest_devices. The syndrome (ISS) tells all that an emulation
+// needs: which register of the CPU, read or write, how many bytes.
 	handler	stage2_mmio
 	count	STAT_MMIO
 	ldr	w11, [x19, #vcpu.esr_el2]
 	tbz	w11, #ESR_ISV_BIT, 9f		// LDP and the like have no such syndrome
+	ubfx	w13, w11, #ESR_SAS_BIT, #2	// log2 of the bytes
 	ubfx	x1, x11, #ESR_SRT_BIT, #5
 	tbz	w11, #ESR_WNR_BIT, 2f
 
-	// A store. The data register takes a character, all others are ignored.
-	cmp	x10, #UART_DR
-	b.ne	3f
 	bl	get_guest_register
-	and	w0, w0, #0xff
-	bl	vm_write_character
+	ldr	x2, [x12, #16]
+	blr	x2
 	b	3f
 
-	// A load. The flags say that there is always room; all others read as zero. The value is as wide as the access,
-	// with its sign if the instruction asks for it, in a register of 32 or 64 bits.
-2:	cmp	x10, #UART_FR
-	mov	x2, #0x90			// transmitter empty, receiver empty
-	csel	x2, x2, xzr, eq
-	ubfx	w3, w11, #ESR_SAS_BIT, #2
+	// A load: the value is as wide as the access, with its sign if the instruction asks for it, in a register of 32
+	// or 64 bits.
+2:	ldr	x2, [x12, #8]
+	blr	x2
+	ubfx	x1, x11, #ESR_SRT_BIT, #5
 	mov	w4, #8
-	lsl	w3, w4, w3			// bits
+	lsl	w3, w4, w13			// bits
 	mov	w4, #64
 	sub	w3, w4, w3
 	lsl	x2, x2, x3
@@ -170,6 +171,53 @@
 9:	ldp	x29, x30, [sp], #16
 	b	exit_unknown
 	endfunc	stage2_mmio
+
+// A device has two functions. Read: returns x2; write: takes x0. x10 is the offset, w13 log2 of the bytes, x27 the vm.
+// They clobber x0-x5 and keep the rest.
+
+// The UART: the data register takes a character, the flags say that there is always room; all others read as zero.
+	func	uart_read
+	cmp	x10, #UART_FR
+	mov	x2, #0x90			// transmitter empty, receiver empty
+	csel	x2, x2, xzr, eq
+	ret
+	endfunc	uart_read
+
+	func	uart_write
+	cmp	x10, #UART_DR
+	and	w0, w0, #0xff
+	b.eq	vm_write_character
+	ret
+	endfunc	uart_write
+
+// The scratch device: 16 bytes that keep what is written, in any size.
+	func	scratch_read
+	mov	x2, #0
+	cmp	x10, #16
+	b.hs	1f
+	add	x4, x27, #vm.scratch
+	ldr	x2, [x4, x10]
+1:	ret
+	endfunc	scratch_read
+
+	func	scratch_write
+	cmp	x10, #16
+	b.hs	5f
+	add	x4, x27, #vm.scratch
+	add	x4, x4, x10
+	cmp	w13, #2
+	b.hi	4f
+	b.eq	3f
+	cbnz	w13, 2f
+	strb	w0, [x4]
+	ret
+2:	strh	w0, [x4]
+	ret
+3:	str	w0, [x4]
+	ret
+4:	str	x0, [x4]
+5:	ret
+	endfunc	scratch_write
 
 // vm_write_character: w0, from the guest of x27. The line is printed when it is complete, so that lines of guests do not
 // mix. Clobbers x0-x5.
@@ -208,5 +256,10 @@
 	endfunc	vm_print_line
 
 	.section .rodata
+	.balign	8
+guest_devices:	// a page each: IPA, read, write
+	.quad	GUEST_UART, uart_read, uart_write
+	.quad	GUEST_SCRATCH, scratch_read, scratch_write
+	.quad	0
 msg_page:
 	.asciz	"host: the guest touched new memory, page mapped\n"

@@ -98,7 +98,7 @@ describe('the five-minute tour', function () {
   it('5: expressions, and a changed register of the guest', async () => {
     assert.match(await workbench.evaluate('HCR_EL2.VM'), /1/);
     assert.match(await workbench.evaluate('vcpu.ctxt.pc'), /0x/);
-    assert.match(await workbench.evaluate('*(u32*)IPA(1):0x4008c000'), /0x/);
+    assert.match(await workbench.evaluate('*(u32*)IPA(1):0x400a0000'), /0x/);
     await workbench.expand('ctxt', 'x');
     await workbench.setVariable('x28', '0');
     await workbench.shows('x28', /^0x0+\b|^0\b/);

@@ -1,4 +1,4 @@
-// hyp-init.S: how EL2 comes to life, slowly: every call of the stub vectors and of the init vectors, what is refused and
+// init.S: how EL2 comes to life, slowly: every call of the stub vectors and of the init vectors, what is refused and
 // what is not, the way back and in again. Then the guest of the first world switch.
 
 	.set	TEST_STUB, 1
