@@ -136,7 +136,7 @@ export class Computer {
         const cpu = cpuOf(block!);
         const bytes = new Uint8Array(8);
         new DataView(bytes.buffer).setBigUint64(0, this.machine.state.get(cpu, state.descriptor), true);
-        this.machine.physical.poke(this.machine.state.get(cpu, state.descriptorPa), bytes);
+        this.machine.writeByWalk(cpu, this.machine.state.get(cpu, state.descriptorPa), bytes);
       },
       sendEvent: () => {
         for (let i = 0; i < this.machine.cpus; i++) this.machine.state.set(i, state.eventRegister, 1);

@@ -170,10 +170,10 @@ interface Guest {
   readonly buffer: bigint;
 }
 
-function guest(body: string): Guest {
+function guest(body: string, cpu = 'cortex-a57'): Guest {
   const made = assemble({ main: 'main.S', read: () => `${PROLOGUE}${body}${EPILOGUE}`, isa: a64Isa });
   assert.deepEqual(made.diagnostics, []);
-  const computer = new Computer({ cpus: 1, memoryBytes: 16 << 20, image: made.elf! });
+  const computer = new Computer({ cpu, cpus: 1, memoryBytes: 16 << 20, image: made.elf! });
   const at = (name: string): bigint => made.symbols.find((s) => s.name === name)!.value;
   return { computer, at, buffer: at('buffer') };
 }
@@ -230,6 +230,60 @@ describe('watched memory', () => {
     const last = seen.find((s) => s.accesses[0]?.pc === g.at(`case${alias}`))!;
     assert.equal(last.accesses[0]!.va - last.accesses[0]!.pa, 0x4000_0000n);
     assert.deepEqual(Buffer.from(g.computer.machine.physical.peek(g.buffer, 8192)), Buffer.from(memory));
+  });
+
+  it('atomics read and write (LSE)', () => {
+    const g = guest('a:\nswp x2, x0, [x1]\nb:\nldadd w3, w0, [x1]\nc:\ncas x3, x3, [x1]\n', 'cortex-a76');
+    watchBuffer(g, 0, 8);
+    const seen = stops(g);
+    assert.deepEqual(
+      seen.map((s) => s.accesses.map((a) => [a.pc, a.write, a.bytes])),
+      [
+        [
+          [g.at('a'), false, 8],
+          [g.at('a'), true, 8],
+        ],
+        [
+          [g.at('b'), false, 4],
+          [g.at('b'), true, 4],
+        ],
+        // A compare that fails writes back what was there.
+        [
+          [g.at('c'), false, 8],
+          [g.at('c'), true, 8],
+        ],
+      ],
+    );
+    assert.deepEqual([...seen[1]!.accesses[1]!.after], little(0x55555555));
+    const [before, after] = [seen[2]!.accesses[1]!.before, seen[2]!.accesses[1]!.after];
+    assert.deepEqual(after, before);
+  });
+
+  it('the access flag that a walk sets (HAFDBS) is a write of its own', () => {
+    const g = guest(
+      `
+	adrp	x5, table
+	ldr	x6, =0x40000301		// the flag is clear
+	str	x6, [x5, #24]
+	mrs	x6, tcr_el2
+	orr	x6, x6, #1 << 21	// HA
+	msr	tcr_el2, x6
+	isb
+	tlbi	alle2
+	isb
+	mov	x7, #0x80000000
+use:	ldr	x0, [x1, x7]
+`,
+      'cortex-a76',
+    );
+    g.computer.machine.watch.add({ pa: g.at('table') + 24n, bytes: 8, kind: 'write' });
+    const [, , walk, ...more] = stops(g);
+    assert.deepEqual(more, []);
+    assert.deepEqual(
+      walk!.accesses.map((a) => [a.walk, a.pc, a.before[1]! & 4, a.after[1]! & 4]),
+      [[true, g.at('use'), 0, 4]],
+    );
+    assert.equal(walk!.pc, g.at('use') + 4n);
   });
 
   for (const [kind, expected] of [
