@@ -60,10 +60,9 @@ class Replacement {
       const next = body[i + 1];
       const parameter = next && this.#argument(next);
       if (t.text === '#' && this.macro.parameters && parameter) {
-        out.push({
-          token: { ...this.#own(t), kind: 'str', text: stringify(parameter.tokens) },
-          paste: false,
-        });
+        const space = t.space && body[i - 1]?.text !== '##';
+        const token: PpToken = { ...this.#own(t), kind: 'str', text: stringify(parameter.tokens), space };
+        out.push({ token, paste: false });
         i++;
         continue;
       }
