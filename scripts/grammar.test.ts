@@ -97,6 +97,24 @@ describe('the grammar', () => {
         ':=punctuation.separator',
         'ret=support.function.mnemonic',
       ],
+      '#define SAVE(a) stp a, x1 // two': [
+        '#define=keyword.control.directive.preprocessor',
+        'SAVE=entity.name.function.preprocessor',
+        'x1=variable.language.register',
+        '// two=comment.line.double-slash',
+      ],
+      ' # include <asm/save.h>': [
+        '# include=keyword.control.directive.preprocessor',
+        '<asm/save.h>=string.quoted.other.lt-gt',
+      ],
+      '#if N > 1': ['#if=keyword.control.directive.preprocessor', '1=constant.numeric.decimal'],
+      '#endif // N': ['#endif=keyword.control.directive.preprocessor', '// N=comment.line.double-slash'],
+      '#error no add here': ['#error=keyword.control.directive.preprocessor', 'no add here=string.unquoted'],
+      '#define JOIN(a, b) a##b': [
+        '#define=keyword.control.directive.preprocessor',
+        'JOIN=entity.name.function.preprocessor',
+        '##=keyword.operator.preprocessor',
+      ],
       '# a line comment': ['# a line comment=comment.line.number-sign'],
     };
     for (const [line, expected] of Object.entries(cases)) {

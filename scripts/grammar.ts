@@ -16,6 +16,8 @@ export interface Vocabulary {
   readonly operands: readonly string[];
   /** With their dot. */
   readonly directives: readonly string[];
+  /** Of the C preprocessor, without their `#`. */
+  readonly preprocessor: readonly string[];
 }
 
 interface Rule {
@@ -41,14 +43,39 @@ function oneOf(words: readonly string[]): string {
 const word = (alternation: string): string => `(?<![\\w.$\\\\])${alternation}(?![\\w.$])`;
 
 /** The grammar for a vocabulary, as the JSON text of the file. */
-export function grammar({ mnemonics, systemRegisters, operands, directives }: Vocabulary): string {
+export function grammar({
+  mnemonics,
+  systemRegisters,
+  operands,
+  directives,
+  preprocessor,
+}: Vocabulary): string {
   const scope = (name: string): string => `${name}.${ID}`;
+  const directive = { name: scope('keyword.control.directive.preprocessor') };
   const repository: Record<string, { readonly patterns: readonly Rule[] }> = {
+    preprocessor: {
+      patterns: [
+        {
+          match: '^\\s*(#\\s*(?:define|undef|(?:el)?ifn?def))\\b\\s*([A-Za-z_]\\w*)?',
+          captures: { 1: directive, 2: { name: scope('entity.name.function.preprocessor') } },
+        },
+        {
+          match: '^\\s*(#\\s*(?:include(?:_next)?|import))\\s*(<[^>]*>)?',
+          captures: { 1: directive, 2: { name: scope('string.quoted.other.lt-gt') } },
+        },
+        {
+          match: '^\\s*(#\\s*(?:error|warning))\\b(.*)$',
+          captures: { 1: directive, 2: { name: scope('string.unquoted') } },
+        },
+        { match: `^\\s*(#\\s*${oneOf(preprocessor)})\\b`, captures: { 1: directive } },
+        { name: scope('keyword.operator.preprocessor'), match: '##' },
+      ],
+    },
     comments: {
       patterns: [
         { name: scope('comment.block'), begin: '/\\*', end: '\\*/' },
         { name: scope('comment.line.double-slash'), match: '//.*$' },
-        { name: scope('comment.line.number-sign'), match: '^\\s*#.*$' },
+        { name: scope('comment.line.number-sign'), match: `^\\s*#(?!\\s*${oneOf(preprocessor)}\\b).*$` },
       ],
     },
     strings: {

@@ -1,5 +1,6 @@
 /** The words of AArch64 assembly, from the rows and the assembler: nothing is listed here. */
 import { directives } from '../emulator/asm/directives';
+import { directiveTable } from '../emulator/asm/preprocessor/directives';
 import { a64Syntax } from '../emulator/isa/a64/operands';
 import { systemOperations } from '../emulator/isa/a64/operands-sysops';
 import { a64Rows } from '../emulator/isa/a64/rows';
@@ -23,5 +24,6 @@ export function vocabulary(): Vocabulary {
     systemRegisters: sysregs.map(({ name }) => name.toLowerCase()),
     operands: [...systemOperations.map(({ name }) => name), ...NAMED_KINDS.flatMap(namesOf)],
     directives: [...directives.keys()],
+    preprocessor: [...directiveTable.keys()],
   };
 }
