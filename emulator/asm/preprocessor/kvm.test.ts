@@ -221,6 +221,134 @@ other = alias + 4
 	uniq
 	uniq
 `,
+  'macros of the assembler around those of the preprocessor': `
+#define __emit(x) .inst (x)
+#define sys_reg(op0, op1, crn, crm, op2) \\
+	(((op0) << 19) | ((op1) << 16) | ((crn) << 12) | ((crm) << 8) | ((op2) << 5))
+#define SYS_VTTBR_EL2 sys_reg(3, 4, 2, 1, 0)
+#define SET_PAN(x) __emit(0xd500401f | (4 << 5) | ((!!x) << 8))
+	.irp	num,0,1,2,3,29,30
+	.equ	.L_num_x\\num, \\num
+	.endr
+	.equ	.L_num_xzr, 31
+	.macro	mrs_s, rt, sreg
+	__emit(0xd5200000|(\\sreg)|(.L_num_\\rt))
+	.endm
+	.macro	msr_s, sreg, rt
+	__emit(0xd5000000|(\\sreg)|(.L_num_\\rt))
+	.endm
+	.macro adr_l, dst, sym
+	adrp	\\dst, \\sym
+	add	\\dst, \\dst, :lo12:\\sym
+	.endm
+	.macro ldr_l, dst, sym, tmp=
+	.ifb \\tmp
+	adrp	\\dst, \\sym
+	ldr	\\dst, [\\dst, :lo12:\\sym]
+	.else
+	adrp	\\tmp, \\sym
+	ldr	\\dst, [\\tmp, :lo12:\\sym]
+	.endif
+	.endm
+	.macro frame_regs, reg1, reg2, op, num
+	.if .Lcount == \\num
+	\\op\\()r	\\reg1, [sp, #(\\num + 1) * 8]
+	.elseif .Lcount > \\num
+	\\op\\()p	\\reg1, \\reg2, [sp, #(\\num + 1) * 8]
+	.endif
+	.endm
+	.macro frame, op, count, extra=0
+	.ifc	\\op, st
+	.if (\\count) < 0 || (\\count) > 10
+	.error "count should be in the range [0 ... 10]"
+	.endif
+	.if ((\\extra) % 16) != 0
+	.error "extra should be a multiple of 16"
+	.endif
+	.ifdef	.Lcount
+	.if .Lcount != -1
+	.error "frame_push/frame_pop may not be nested"
+	.endif
+	.endif
+	.set .Lcount, \\count
+	.set .Llocal, ((\\count + 3) / 2) * 16
+	stp	x29, x30, [sp, #-.Llocal - \\extra]!
+	mov	x29, sp
+	.endif
+	frame_regs	x19, x20, \\op, 1
+	frame_regs	x21, x22, \\op, 3
+	frame_regs	x23, x24, \\op, 5
+	.ifc	\\op, ld
+	ldp	x29, x30, [sp], #.Llocal + \\extra
+	.set	.Lcount, -1
+	.endif
+	.endm
+	.macro check_len start, end
+.if ((\\end-\\start) != 8)
+	.error "wrong length"
+.endif
+	.endm
+	.macro cond_b, cc, to
+	b.\\cc	\\to
+	.endm
+	.macro for from, to, insn:vararg
+	.if \\to - \\from >= 0
+	\\insn \\from
+	for (\\from + 1), \\to, \\insn
+	.endif
+	.endm
+	.macro sve nm, op, args:vararg
+	.ifnb \\args
+	\\nm \\op, \\args
+	.else
+	\\nm \\op
+	.endif
+	.endm
+	.text
+	.weak	w1
+	.hidden	start
+start:
+	msr_s	SYS_VTTBR_EL2, x3
+	mrs_s	x29, SYS_VTTBR_EL2
+	msr_s	SYS_VTTBR_EL2, xzr
+	SET_PAN(1)
+	SET_PAN(0) ; nop
+1:	adr_l	x0, data
+	ldr_l	x1, data
+	ldr_l	w2, data, x3
+	frame	st, 5, 32
+	frame	ld, 5, 32
+	frame	st, 2
+	frame	ld, 2
+10:	stp	x0, x1, [sp, #-16]!
+	nop
+11:	check_len 10b, 11b
+	cond_b	ne, 1b
+	for 0, 3, .byte
+	.balign 4
+	sve mov, x0, x1
+	sve ret
+	.rept	2
+	.irp	a, x0, x1
+	.irp	b, x2, x3
+	add	\\a, \\a, \\b
+	.endr
+	.endr
+	.endr
+0:	b	0b ; b 0f
+0:	.pushsection .rodata, "a", %progbits
+	.asciz "x"
+	.popsection
+	.pushsection .text, 2
+	hint #5
+	.popsection
+	.balign 4
+	.section .idmap.text, "awx"
+	ret
+	.data
+	.set here, .
+data:	.quad	here, data, . - data
+`,
   'offsets and a header for both languages': `
 #include "shared.h"
 	.data
