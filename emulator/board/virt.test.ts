@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { program, Run } from '../../test/support/program';
 import { random, TestBench } from '../dev/testing/bench';
 import { FakeBus } from '../dev/testing/fake-bus';
 import { gicSetup, gicStep, type GicMemory } from '../dev/testing/gic-script';
@@ -169,5 +170,16 @@ describe('virt board', () => {
       /"uart7"/,
     );
     assert.throws(() => createVirtBoard(new FakeBus(9), { el2: true }), /1 to 8 CPUs, not 9/);
+  });
+});
+
+describe('a program in vectors that cannot be fetched', () => {
+  it('uses its budget, and leaves exactly there', () => {
+    const { computer } = new Run(
+      program('.global _start\n_start: mov x0, #0x1000\n msr vbar_el2, x0\n isb\n br x0\n'),
+    );
+    const stop = computer.machine.run({ instructions: 1000 });
+    assert.equal(stop.kind, 'limit');
+    assert.equal(computer.machine.schedule.vtime, 1000n);
   });
 });

@@ -175,6 +175,14 @@ class Generator {
     };
     const setReason = (e: Emitter, reason: number): void =>
       void e.get(cpu).i32(reason).store(4, common.stopReason.offset, 'i32');
+    const countOne = (e: Emitter): void => void e.get(left).i32(1).op(W.i32Sub).setLocal(left);
+    const leaveAtBudget = (e: Emitter, before?: (e: Emitter) => void): void => {
+      e.get(left).op(W.i32Eqz).open(W.if);
+      before?.(e);
+      setReason(e, StopReason.budget);
+      leave(e);
+      e.end();
+    };
     const storePc = (e: Emitter): void => {
       e.get(cpu);
       pushPc(e);
@@ -230,12 +238,13 @@ class Generator {
     // Bits 0 and 1 of the PC stay in the comparison: a misaligned PC takes the slow path.
     e.get(entry).load(8, Tlb.tag, 'i64').get(pc).i64(-4093n).op(W.i64And, W.i64Eq);
     e.get(pageRec).i32(0).op(0x47, W.i32And, W.i32Eqz).open(W.if);
+    leaveAtBudget(e);
     saveLeft(e);
-    e.get(cpu)
-      .call(this.routineIndex(this.memory.fetchSlow))
-      .tee(pageRec)
-      .op(W.i32Eqz)
-      .br(labels.top, W.brIf);
+    e.get(cpu).call(this.routineIndex(this.memory.fetchSlow)).tee(pageRec).op(W.i32Eqz).open(W.if);
+    // A fetch that takes an exception counts as an instruction: vectors that cannot be fetched would never end otherwise.
+    countOne(e);
+    e.br(labels.top);
+    e.end();
     e.end();
     e.get(pc).i64(-4096n).op(W.i64And).setLocal(pageVa);
     e.get(cpu).get(pageVa).store(8, common.pageVa.offset, 'i64');
@@ -255,12 +264,8 @@ class Generator {
     const count = firstCold;
     const outer: number[] = [];
     for (let i = 0; i <= count; i++) outer.push(e.open(W.block));
-    e.get(left).op(W.i32Eqz).open(W.if);
-    storePc(e);
-    setReason(e, StopReason.budget);
-    leave(e);
-    e.end();
-    e.get(left).i32(1).op(W.i32Sub).setLocal(left);
+    leaveAtBudget(e, storePc);
+    countOne(e);
     e.get(rec).load(2, 0, 'i32');
     e.op(W.brTable).code.u32(count);
     for (let i = 0; i < count; i++) e.code.u32(e.depth - outer[count - i]!);

@@ -96,6 +96,8 @@ const EVERY_BIT = ALL;
 const definedAtReset: Readonly<Record<string, bigint>> = {
   // M, C, I; EE is the implementation's choice.
   SCTLR_EL2: (1n << 0n) | (1n << 2n) | (1n << 12n) | (1n << 25n),
+  // Which of these bits there are depends on the model, and software for models without them knows nothing of them.
+  HCR_EL2: 0xfn << 34n,
   VPIDR_EL2: EVERY_BIT,
   VMPIDR_EL2: EVERY_BIT,
   MDCR_EL2: EVERY_BIT,
