@@ -136,8 +136,9 @@ const exclusivePair: Emit = (rng, c) => {
 };
 
 const data = one(dataRows, chooseData);
+/** Not those of later architectures: the model is cortex-a57. */
 const simd = one(
-  simdMoveRows,
+  simdMoveRows.filter((r) => r.feature === undefined),
   (rng) => (f, row) => (f.name === 'rd' && /to [XW]|[US]MOV/.test(row.name) ? destination(rng) : undefined),
 );
 

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { requireTool } from '../support/oracles';
 import { tools } from '../support/qemu-vector';
 import { Random, seed } from '../support/random';
-import { compareVectors, vectorBatch, vectorRows } from './vectors';
+import { compareUndefined, compareVectors, vectorBatch, vectorRows } from './vectors';
 
 /** Cases of a word; there is one word for every row and shape. */
-const OPERANDS = 5;
+const OPERANDS = 3;
+const RANDOM_WORDS = 20_000;
 
 describe(`FP and SIMD instructions, compared with QEMU (SEED=${seed})`, function () {
   this.timeout(120_000);
@@ -16,4 +17,11 @@ describe(`FP and SIMD instructions, compared with QEMU (SEED=${seed})`, function
     assert.ok(batch.cases.length > OPERANDS * vectorRows.length - OPERANDS);
     assert.equal(compareVectors(batch).join('\n'), '');
   });
+
+  for (const model of ['cortex-a57', 'cortex-a76']) {
+    it(`are UNDEFINED alike on ${model}: ${RANDOM_WORDS} random words`, function () {
+      requireTool(this, ...tools);
+      assert.equal(compareUndefined(new Random(seed), RANDOM_WORDS, model).join('\n'), '');
+    });
+  }
 });

@@ -3,7 +3,7 @@ import type { StateField } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { encodingKey } from '../dsl/sysreg';
 import { CpuFeature, SP, state } from './state';
-import { fieldRange, sysregs } from './sysregs';
+import { sysregs } from './sysregs';
 import { INTERNAL_LINE } from './sysregs/el2';
 import { UnknownId, unknownAtReset, unknownValue } from './unknown';
 
@@ -48,7 +48,10 @@ const armv8: Readonly<Record<string, bigint>> = {
   PMCR_EL0: 0x41013000n,
 };
 
-const features = new Set(['CRC32', 'AES', 'SHA1', 'SHA256']);
+const features = new Set(['CRC32', 'AES', 'PMULL', 'SHA1', 'SHA256']);
+
+/** Those of Armv8.0, with the IMPLEMENTATION DEFINED registers that their software knows. */
+const featuresV8 = new Set([...features, 'CortexV8']);
 
 /** Cortex-A76 (TRM r4p1), without EL3: Armv8.2-A. */
 const cortexA76: Readonly<Record<string, bigint>> = {
@@ -64,7 +67,7 @@ const cortexA76: Readonly<Record<string, bigint>> = {
   ID_AA64MMFR1_EL1: 0x10212122n,
   ID_AA64MMFR2_EL1: 0x1011n,
   ID_PFR0_EL1: 0x10010131n,
-  ID_PFR1_EL1: 0x10011000n,
+  ID_PFR1_EL1: 0x10010000n,
   ID_PFR2_EL1: 0x11n,
   ID_DFR0_EL1: 0x4010008n,
   ID_MMFR0_EL1: 0x10201105n,
@@ -88,52 +91,22 @@ const cortexA76: Readonly<Record<string, bigint>> = {
 };
 
 const featuresA76 = (
-  'PAN PAN2 VHE LSE LOR HPDS HAFDBS PMUv3p1 ' + // Armv8.1
-  'UAO RAS DPB XNX LRCPC SSBS'
+  'PAN PAN2 VHE LSE LOR HPDS HAFDBS PMUv3p1 RDM ' + // Armv8.1
+  'UAO RAS DPB XNX LRCPC SSBS FP16 DotProd'
 ) // Armv8.2 and later
   .split(' ');
-
-/** A field of an identification register that promises less than on the real CPU, until the feature is there. */
-interface Withheld {
-  readonly feature: string;
-  readonly field: string;
-  readonly value: bigint;
-}
-
-/** Features that Cortex-A76 has and the emulator has not. */
-const withheldA76: readonly Withheld[] = [
-  { feature: 'FP16', field: 'ID_AA64PFR0_EL1.FP', value: 0n },
-  { feature: 'FP16', field: 'ID_AA64PFR0_EL1.AdvSIMD', value: 0n },
-  { feature: 'RDM', field: 'ID_AA64ISAR0_EL1.RDM', value: 0n },
-  { feature: 'DotProd', field: 'ID_AA64ISAR0_EL1.DP', value: 0n },
-];
-
-/** ID registers with less in the withheld fields. */
-function promise(
-  id: Readonly<Record<string, bigint>>,
-  withheld: readonly Withheld[],
-): Readonly<Record<string, bigint>> {
-  const out: Record<string, bigint> = { ...id };
-  for (const { field, value } of withheld) {
-    const [register = '', name = ''] = field.split('.');
-    const { lsb, width } = fieldRange(register, name);
-    const mask = ((1n << BigInt(width)) - 1n) << BigInt(lsb);
-    out[register] = ((out[register] ?? 0n) & ~mask) | (value << BigInt(lsb));
-  }
-  return out;
-}
 
 const models: readonly CpuModel[] = [
   {
     name: 'cortex-a57',
-    features,
+    features: featuresV8,
     paBits: 44,
     id: { ...armv8, MIDR_EL1: 0x411fd070n },
     ccsidr: [0x701fe00an, 0x201fe012n, 0x70ffe07an],
   },
   {
     name: 'cortex-a53',
-    features,
+    features: featuresV8,
     paBits: 40,
     id: {
       ...armv8,
@@ -146,7 +119,7 @@ const models: readonly CpuModel[] = [
   },
   {
     name: 'cortex-a72',
-    features,
+    features: featuresV8,
     paBits: 44,
     id: {
       ...armv8,
@@ -161,7 +134,7 @@ const models: readonly CpuModel[] = [
     name: 'cortex-a76',
     features: new Set([...features, ...featuresA76]),
     paBits: 40,
-    id: promise(cortexA76, withheldA76),
+    id: cortexA76,
     ccsidr: [0x701fe01an, 0x201fe01an, 0x707fe03an],
   },
 ];

@@ -133,17 +133,8 @@ const fixedRows = (p: Precision, sign: (typeof signs)[number]): readonly Row<A64
   ),
 ];
 
-/** FMOV of half precision; the other formats are in simd-move.ts. */
+/** FMOV of half precision to and from general-purpose registers; the other forms are in simd-move.ts. */
 const halfMoves: readonly Row<A64>[] = [
-  row('FMOV (register, H)', '0 0 0 11110 11 1 0000 00 10000 rn:5 rd:5', {
-    asm: 'fmov <h:rd>, <h:rn>',
-    feature: 'FP16',
-    doc: 'Copies a scalar FP register; the rest of the destination becomes zero.',
-    exec(s, f) {
-      s.checkFP();
-      setScalar(s, f.rd, s.v(f.rn), 16);
-    },
-  }),
   row('FMOV (H to W or X)', 'sf 0 0 11110 11 1 00 110 000000 rn:5 rd:5', {
     asm: (f) => `fmov <${general(f.sf)}:rd>, <h:rn>`,
     shape: ['sf'],

@@ -12,8 +12,8 @@ import type { A64 } from './sem';
 // --- FMOV -------------------------------------------------------------------------------------------------------
 
 /** VFPExpandImm() (Arm ARM DDI 0487 J1.3): sign, exponent NOT(b):Replicate(b):cd, fraction efgh:0... */
-export function expandFpImmediate(imm8: number, bits: 32 | 64): bigint {
-  const [exponent, fraction] = bits === 32 ? [8, 23] : [11, 52];
+export function expandFpImmediate(imm8: number, bits: 16 | 32 | 64): bigint {
+  const [exponent, fraction] = ({ 16: [5, 10], 32: [8, 23], 64: [11, 52] } as const)[bits];
   const sign = BigInt(imm8 >> 7);
   const b = (imm8 >> 6) & 1;
   const repeated = b ? (1n << BigInt(exponent - 3)) - 1n : 0n;
@@ -23,17 +23,20 @@ export function expandFpImmediate(imm8: number, bits: 32 | 64): bigint {
 }
 
 const scalars = [
-  { ftype: '00', reg: 's', bits: 32 },
-  { ftype: '01', reg: 'd', bits: 64 },
+  { ftype: '00', reg: 's', bits: 32, feature: {} },
+  { ftype: '01', reg: 'd', bits: 64, feature: {} },
+  { ftype: '11', reg: 'h', bits: 16, feature: { feature: 'FP16' } },
 ] as const;
 
-/** The low 32 or 64 bits of a vector register, zero-extended. */
-const scalar = (s: A64, v: Val, bits: 32 | 64): Val => (bits === 32 ? s.andi(v, 0xffffffff) : v);
+/** The low bits of a vector register, zero-extended. */
+const scalar = (s: A64, v: Val, bits: 16 | 32 | 64): Val =>
+  bits === 64 ? v : s.andi(v, (1n << BigInt(bits)) - 1n);
 
 const fmovRows: readonly Row<A64>[] = [
-  ...scalars.map(({ ftype, reg, bits }) =>
+  ...scalars.map(({ ftype, reg, bits, feature }) =>
     row(`FMOV (register, ${reg.toUpperCase()})`, `0 0 0 11110 ${ftype} 1 0000 00 10000 rn:5 rd:5`, {
       asm: `fmov <${reg}:rd>, <${reg}:rn>`,
+      ...feature,
       doc: 'Copies a scalar FP register; the rest of the destination becomes zero.',
       exec(s, f) {
         checkFpEnabled(s);
@@ -41,9 +44,10 @@ const fmovRows: readonly Row<A64>[] = [
       },
     }),
   ),
-  ...scalars.map(({ ftype, reg, bits }) =>
+  ...scalars.map(({ ftype, reg, bits, feature }) =>
     row(`FMOV (scalar, immediate, ${reg.toUpperCase()})`, `0 0 0 11110 ${ftype} 1 imm8:8 100 00000 rd:5`, {
       asm: `fmov <${reg}:rd>, #<fpimm:imm8>`,
+      ...feature,
       derive: (f) => ({ value: expandFpImmediate(f.imm8, bits) }),
       doc: 'Writes a floating-point constant to a scalar FP register.',
       exec(s, f) {
@@ -328,6 +332,17 @@ const immediateRows: readonly Row<A64>[] = [
     shape: ['Q'],
     derive: (f) => ({ value: ones(expandFpImmediate(imm8(f), 32), 32) }),
     doc: 'Writes a single-precision constant to every element of a vector.',
+    exec(s, f) {
+      checkFpEnabled(s);
+      setBoth(s, f.rd, s.imm(f.value), f.Q);
+    },
+  }),
+  row('FMOV (vector, immediate, H)', '0 Q 0 0111100000 abc:3 1111 11 defgh:5 rd:5', {
+    asm: (f) => `fmov <v.${f.Q ? '8h' : '4h'}:rd>, #<fpimm:abc,defgh>`,
+    shape: ['Q'],
+    feature: 'FP16',
+    derive: (f) => ({ value: ones(expandFpImmediate(imm8(f), 16), 16) }),
+    doc: 'Writes a half-precision constant to every element of a vector.',
     exec(s, f) {
       checkFpEnabled(s);
       setBoth(s, f.rd, s.imm(f.value), f.Q);

@@ -20,6 +20,7 @@ export const CpuFeature = {
   HAFDBS: 128,
   LOR: 256,
   PMUv3p1: 512,
+  FP16: 1024,
 } as const;
 
 export const state = {

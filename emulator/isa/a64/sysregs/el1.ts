@@ -1,6 +1,7 @@
 /** Registers of EL0 and EL1: control, translation, exceptions, thread IDs, PSTATE views (Arm ARM DDI 0487 D17.2). */
 import { common } from '../../../ir/state';
 import { sysreg, type Bits, type SysregRow, type TrapRule } from '../../dsl/sysreg';
+import { bitsWith } from '../features';
 import { state } from '../state';
 
 /** Registers of the EL1 translation regime: HCR_EL2.TVM traps writes, TRVM reads. */
@@ -86,7 +87,7 @@ export const spsrFields: Readonly<Record<string, Bits>> = {
 
 export const esrFields: Readonly<Record<string, Bits>> = { EC: [31, 26], IL: 25, ISS: [24, 0] };
 
-/** Registers of Cortex-A5x and A7x that the architecture leaves to the implementation; software sets them up early. */
+/** Registers of Cortex-A53, A57 and A72 that the architecture leaves to the implementation; software sets them up early. */
 const implementation: readonly SysregRow[] = (
   [
     ['L2CTLR_EL1', [3, 1, 11, 0, 2], 'L2 control'],
@@ -98,7 +99,12 @@ const implementation: readonly SysregRow[] = (
     ['L2MERRSR_EL1', [3, 1, 15, 2, 3], 'L2 memory error syndrome'],
   ] as const
 ).map(([name, enc, doc]) =>
-  sysreg(name, enc, { min: 1, doc, trap: [{ when: 'HCR_EL2.TIDCP', from: [1], to: 2 }] }),
+  sysreg(name, enc, {
+    min: 1,
+    doc,
+    feature: 'CortexV8',
+    trap: [{ when: 'HCR_EL2.TIDCP', from: [1], to: 2 }],
+  }),
 );
 
 export const el1Registers: readonly SysregRow[] = [
@@ -234,7 +240,9 @@ export const el1Registers: readonly SysregRow[] = [
     min: 0,
     doc: 'FP control: rounding, flush to zero, default NaN',
     // Stride and Len mean nothing to AArch64, which keeps them for AArch32.
-    fields: { AHP: 26, DN: 25, FZ: 24, RMode: [23, 22], Stride: [21, 20], Len: [18, 16] },
+    fields: { AHP: 26, DN: 25, FZ: 24, RMode: [23, 22], Stride: [21, 20], FZ16: 19, Len: [18, 16] },
+    // The enable bits of trapped exceptions are RES0: no CPU model traps them.
+    write: (s, v, r) => r.set('FPCR', s.and(v, s.or(s.i64(0x07f70000), bitsWith(s, 'FP16', 1n << 19n)))),
     mask: 0x07f70000n,
     fp: true,
   }),
