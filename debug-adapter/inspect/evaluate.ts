@@ -57,7 +57,7 @@ export class FrameEvaluator {
     const found =
       this.path(expression) ??
       this.prefixed(expression) ??
-      this.address(expression) ??
+      this.addressItem(expression) ??
       this.struct(expression);
     return found ?? this.number(expression);
   }
@@ -73,7 +73,15 @@ export class FrameEvaluator {
     return wholePath.test(path) ? this.names.prefixed(operator, path) : undefined;
   }
 
-  private address(text: string): Item | undefined {
+  /** The address that an expression gives, and its space. @throws UserError */
+  address(text: string): { readonly space: AddressSpace; readonly value: bigint } {
+    return {
+      space: this.names.prepare(text).space,
+      value: this.item(text).number ?? this.names.number(text),
+    };
+  }
+
+  private addressItem(text: string): Item | undefined {
     if (!/^[A-Za-z][^:?]*:\s*(0[xX][0-9a-fA-F_]+|\d+)$/.test(text)) return undefined;
     const { space, value } = parseAddress(text);
     return this.names.address(space ?? this.frame.space, value);

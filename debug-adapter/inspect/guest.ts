@@ -5,6 +5,7 @@ import type {
   ReadRegister,
   Translation,
   TranslationFault,
+  WalkLine,
 } from '../../emulator/isa/dsl/debug';
 import type { Board } from '../../emulator/core/device';
 import type { Machine } from '../../emulator/core/machine';
@@ -216,6 +217,17 @@ export class Guest {
     if (this.isa.regimeOf(1, read).vmid === undefined) return undefined;
     const found = this.isa.translate(this.cpu(cpu), u64(address), 'EL1 stage 1', registers);
     return 'pa' in found ? found.pa : undefined;
+  }
+
+  /** Translates one address, and says what each step read. @throws UserError */
+  explain(n: number, space: AddressSpace, address: bigint): readonly WalkLine[] {
+    if (space.kind === 'PA')
+      throw new UserError(
+        `${formatSpace(space)}:${hex(address)} is physical already: nothing translates it.`,
+      );
+    const { cpu, registers } = this.accessTo(n, space);
+    const regime = space.kind === 'IPA' ? 'IPA' : space.level;
+    return this.isa.explainTranslation(this.cpu(cpu), u64(address), regime, registers);
   }
 
   /** The physical address, or undefined where nothing is mapped or the space is not known. */

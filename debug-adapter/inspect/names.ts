@@ -31,7 +31,7 @@ const prefixedPath =
   /(?<![\w)\]$&]\s*)([*&])(?!&)\s*([A-Za-z_][\w$]*(?:\s*(?:\.|->)\s*[A-Za-z_$][\w$]*|\[[^[\]]+\])*)(?!\s*[.[(\w]|\s*->)/g;
 /** Addresses that name their space. */
 export const qualified =
-  /\b(?:EL[012](?:\s*,\s*(?:vmid|asid)\s*=\s*\d+)*|IPA(?:\(\s*\d+\s*\))?|PA):\s*(?:0[xX][0-9a-fA-F_]+|\d+)/gi;
+  /\b(?:EL[012](?:\s*,\s*(?:(?:vmid|asid)\s*=\s*\d+|vcpu\s*=\s*\d+\.\d+))*|IPA(?:\(\s*\d+\s*\))?|PA):\s*(?:0[xX][0-9a-fA-F_]+|\d+)/gi;
 
 /** Whether addresses that are valid in a regime mean something in an address space. */
 const isRegimeOf = (regime: Regime, space: AddressSpace): boolean =>

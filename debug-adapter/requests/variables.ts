@@ -2,6 +2,7 @@
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import { UserError } from '../errors';
 import { describe, referenceOf } from '../inspect/containers';
+import { commandCompletions, runCommand } from '../inspect/console';
 import { FrameEvaluator } from '../inspect/evaluate';
 import type { Item } from '../inspect/items';
 import { viewOf, type StopView } from '../inspect/stop-view';
@@ -31,6 +32,7 @@ const kinds: Readonly<Record<string, DP.CompletionItemType>> = {
   variable: 'variable',
   function: 'function',
   value: 'value',
+  command: 'keyword',
 };
 
 function requireContainer(ctx: Session, id: unknown): ReturnType<Session['variables']['get']> {
@@ -71,6 +73,9 @@ export const handlers: Partial<HandlerTable> = {
     request.afterResponse(() => view.announce());
     const expression = requireString(args?.expression, '"expression"');
     const evaluator = evaluatorOf(view, args.frameId);
+    const frame = args.frameId === undefined ? view.topFrame() : view.frame(args.frameId);
+    const said = args.context === 'repl' ? runCommand({ view, frame, evaluator }, expression) : undefined;
+    if (said !== undefined) return { result: said, variablesReference: 0 };
     // Looking must not change anything: assignments belong to the console.
     const assigned = args.context === 'repl' ? evaluator.assignment(expression) : undefined;
     if (assigned) return answer(view, assigned, () => assigned);
@@ -89,7 +94,10 @@ export const handlers: Partial<HandlerTable> = {
     const before = line.slice(0, cursor);
     const word = /[\w$]*$/.exec(before)?.[0] ?? '';
     const expression = /[\w$.>[\]()-]*$/.exec(before)?.[0] ?? word;
-    const targets = evaluatorOf(view, args.frameId).completions(expression);
+    const targets = [
+      ...commandCompletions(before).map((label) => ({ label, kind: 'command' as const })),
+      ...evaluatorOf(view, args.frameId).completions(expression),
+    ];
     return {
       targets: targets.slice(0, 200).map(({ label, kind }): DP.CompletionItem => ({
         label,

@@ -35,6 +35,18 @@ export interface EvalHost {
   probe(va: bigint, access: Access, info: number): number | undefined;
   /** Completes a write; true when the instruction must end with 'recheck'. */
   commit(host: number, access: Access): boolean;
+  /** Hears of what is done, to explain it. */
+  readonly observer?: Observer;
+}
+
+/** Somebody who watches code being evaluated. */
+export interface Observer {
+  /** A routine begins. */
+  called(r: Routine, args: readonly bigint[]): void;
+  /** It ends. */
+  returned(r: Routine, result: bigint): void;
+  /** `value` was loaded from linear memory; `local` gives the variables of the routine by name. */
+  loaded(at: number, value: bigint, local: (name: string) => bigint | undefined): void;
 }
 
 export type Outcome = ExitKind | 'next';
@@ -79,10 +91,13 @@ export function evaluate(body: readonly Stmt[], host: EvalHost): Outcome {
 
 /** Runs a routine and returns its result (0 where it has none). Arguments and result are unsigned. */
 export function evaluateRoutine(r: Routine, args: readonly bigint[], host: EvalHost): bigint {
+  host.observer?.called(r, args);
   const signal = new Frame(host, args).run(routineBody(r, () => host.newBuilder()));
-  if (signal instanceof Return) return signal.value ?? 0n;
-  if (signal === undefined) return 0n;
-  throw new Error(`routine ${r.name} ended by an exit`);
+  if (signal !== undefined && !(signal instanceof Return))
+    throw new Error(`routine ${r.name} ended by an exit`);
+  const result = signal?.value ?? 0n;
+  host.observer?.returned(r, result);
+  return result;
 }
 
 class Frame {
@@ -206,7 +221,7 @@ class Frame {
         return this.readMem(this.h.cpu + at, o.field.bytes);
       }
       case 'ld':
-        return this.readMem(Number(a(0)) + o.off, o.bytes);
+        return this.load(Number(a(0)) + o.off, o.bytes);
       case 'local':
         return this.locals.get(o.local)!;
       case 'probe':
@@ -220,6 +235,15 @@ class Frame {
     const r = this.values.get(v);
     if (r === undefined) throw new Error(`IR: a value (${v.op.k}) is used before it is bound`);
     return r;
+  }
+
+  private load(at: number, bytes: 1 | 2 | 4 | 8): bigint {
+    const value = this.readMem(at, bytes);
+    this.h.observer?.loaded(at, value, (name) => {
+      for (const [local, v] of this.locals) if (local.name === name) return v;
+      return undefined;
+    });
+    return value;
   }
 
   private readMem(at: number, bytes: 1 | 2 | 4 | 8): bigint {

@@ -16,7 +16,7 @@ const codes: Readonly<Record<Exclude<TranslationRegime, 'PA'>, number>> = {
 };
 
 /** As EL0: bit of mail[2], see translateAs. */
-const USER = 0x100;
+export const USER = 0x100;
 /** A debugger reads what anybody may access in some way. */
 const attempts: readonly number[] = [0, Acc.exec, USER, USER | Acc.exec, Acc.write, USER | Acc.write];
 
@@ -34,7 +34,12 @@ const isE2h = (cpu: TranslatingCpu): boolean =>
   ((cpu.get(sysregNamed('HCR_EL2').storage!.field) >> 34n) & 1n) === 1n;
 
 /** One walk; the mail is what translateAs says. */
-function walk(cpu: TranslatingCpu, address: bigint, regime: number, access: number): Translation | number {
+export function walk(
+  cpu: TranslatingCpu,
+  address: bigint,
+  regime: number,
+  access: number,
+): Translation | number {
   const mail = (n: number): bigint => cpu.get(common.mail, n);
   putMail(cpu, 0, BigInt.asUintN(64, address));
   putMail(cpu, 1, BigInt(regime));
@@ -47,7 +52,7 @@ function walk(cpu: TranslatingCpu, address: bigint, regime: number, access: numb
 }
 
 /** Runs `f`; the mail stays as it was: an instruction may be executing (a fetch hook, an event). */
-function keepingMail<T>(cpu: TranslatingCpu, f: () => T): T {
+export function keepingMail<T>(cpu: TranslatingCpu, f: () => T): T {
   const kept = Array.from({ length: MAIL }, (_, n) => cpu.get(common.mail, n));
   try {
     return f();
@@ -58,14 +63,14 @@ function keepingMail<T>(cpu: TranslatingCpu, f: () => T): T {
 
 const isPermission = (fault: number): boolean => (fault & 0x3c) === Fsc.permission;
 
-function faultText(fault: number): TranslationFault {
+export function faultText(fault: number): TranslationFault {
   const stage = fault & Fault.stage2 ? 'stage 2' : 'stage 1';
   const during = fault & Fault.s1ptw ? ', on the stage 1 walk' : '';
   return { fault: `${stage} ${faultName(fault & Fault.fsc)}${during}` };
 }
 
 /** Runs `f` while system registers hold other values; afterwards they hold their own again. */
-function withRegisters<T>(cpu: TranslatingCpu, registers: ReadonlyMap<string, bigint>, f: () => T): T {
+export function withRegisters<T>(cpu: TranslatingCpu, registers: ReadonlyMap<string, bigint>, f: () => T): T {
   const kept: (() => void)[] = [];
   try {
     for (const [name, value] of registers) {
@@ -96,6 +101,10 @@ function attempt(cpu: TranslatingCpu, address: bigint, regime: number): Translat
 
 const noRegisters: ReadonlyMap<string, bigint> = new Map();
 
+/** The `regime` argument of translateAs. */
+export const regimeCode = (cpu: TranslatingCpu, regime: Exclude<TranslationRegime, 'PA'>): number =>
+  regime === 'EL2' && isE2h(cpu) ? RegimeCode.el20 : codes[regime];
+
 /** See IsaDebug.translate. */
 export function translateForDebugger(
   cpu: TranslatingCpu,
@@ -104,6 +113,6 @@ export function translateForDebugger(
   registers = noRegisters,
 ): Translation | TranslationFault {
   if (regime === 'PA') return { pa: address, size: 12, device: false };
-  const code = regime === 'EL2' && isE2h(cpu) ? RegimeCode.el20 : codes[regime];
+  const code = regimeCode(cpu, regime);
   return keepingMail(cpu, () => withRegisters(cpu, registers, () => attempt(cpu, address, code)));
 }

@@ -3,6 +3,7 @@ import type { InterruptedContext, IsaDebug, ReadRegister, RegimeFacts } from '..
 import { dwarfNames, findRegister, movesFrames, registerNames, registerScopes } from './debug-registers';
 import { decodeSyndrome, syndromeOf } from './debug-syndrome';
 import { translateForDebugger } from './debug-translate';
+import { explainTranslation } from './debug-walk';
 import { explainRoute, type ExceptionName } from './exception-routes';
 
 const bits = (v: bigint, msb: number, lsb: number): number =>
@@ -129,4 +130,5 @@ export const a64Debug: IsaDebug = {
   withVirtualMachine: (read) => new Map([['HCR_EL2', (read('HCR_EL2') & ~0x8001000n) | 1n]]),
   pendingInterrupts,
   translate: translateForDebugger,
+  explainTranslation,
 };

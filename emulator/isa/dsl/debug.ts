@@ -143,6 +143,12 @@ export interface TranslationFault {
   readonly fault: string;
 }
 
+/** One line of an explained translation; deeper ones belong to the one above. */
+export interface WalkLine {
+  readonly depth: number;
+  readonly text: string;
+}
+
 /** How a frame record on the stack is laid out, and which registers belong to calls. */
 export interface FrameRecords {
   /** The register that points to the innermost record. */
@@ -214,4 +220,11 @@ export interface IsaDebug {
     regime: TranslationRegime,
     registers?: ReadonlyMap<string, bigint>,
   ): Translation | TranslationFault;
+  /** The same, with every table access and what it said. */
+  explainTranslation(
+    cpu: DebugCpu,
+    address: bigint,
+    regime: Exclude<TranslationRegime, 'PA'>,
+    registers?: ReadonlyMap<string, bigint>,
+  ): readonly WalkLine[];
 }
