@@ -77,6 +77,36 @@ counter: .space	16
 	.size	counter, 16
 `.replaceAll('adr_l', 'adr');
 
+/** Both CPUs add to one word, by exclusives, until it is 4000. */
+const TWO_CPUS = `
+_start:
+	ldr	x0, =0xc4000003
+	mov	x1, #1
+	adr	x2, both
+	mov	x3, #0
+	smc	#0
+both:
+	adr	x1, shared
+	mov	w9, #4000
+again:
+	ldxr	w2, [x1]
+	cmp	w2, w9
+	b.hs	done
+	add	w2, w2, #1
+	stxr	w3, w2, [x1]
+	cbnz	w3, again
+	yield
+	b	again
+done:
+	mrs	x0, mpidr_el1
+	tst	x0, #0xff
+	b.ne	done
+${POWER_OFF}
+	.ltorg
+	.balign	8
+shared:	.quad	0
+`;
+
 describe('data breakpoints', () => {
   let guest: TestGuest;
   beforeEach(() => {
@@ -268,6 +298,32 @@ describe('data breakpoints', () => {
       await run({ dataId: 'EL2:0xc0100000+8' }, { dataId: pa('_start', 4096), condition: '0' }),
       plain,
     );
+  });
+
+  it('name the CPU that made the access, and change nothing between CPUs', async () => {
+    const run = async (watched: boolean): Promise<{ cpus: number[]; end: string }> => {
+      guest = testGuest(TWO_CPUS, { smp: 2 });
+      if (watched)
+        set(
+          { dataId: pa('shared'), kind: 'write', condition: 'new % 1000 > 997' },
+          { dataId: pa('shared', 1), kind: 'read', condition: '0' },
+        );
+      const cpus = (await stops()).map((r) => r.cpu);
+      const { machine } = guest.target;
+      return { cpus, end: `${machine.schedule.vtime} ${machine.hash()}` };
+    };
+    const [plain, watched] = [await run(false), await run(true)];
+    assert.deepEqual([...new Set(watched.cpus)].sort(), [0, 1]);
+    assert.equal(watched.end, plain.end);
+  });
+
+  it('go over to the guest of a restart', async () => {
+    const [b] = set({ dataId: pa('counter'), condition: 'new == 2' });
+    await guest.stop(() => guest.control.resume());
+    guest.control.attach(guest.target.again());
+    const report = await guest.stop(() => guest.control.resume());
+    assert.deepEqual(report.hitBreakpointIds, [b?.id]);
+    assert.match(report.text ?? '', /0x1 -> 0x2/);
   });
 
   it('have a dataId that says what they are', () => {
