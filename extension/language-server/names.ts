@@ -68,7 +68,7 @@ export class Names {
       ...inBodies,
     ].map(({ file, line, column, endColumn }) => ({ file: path.normalize(file), line, column, endColumn }));
     // A header that is included twice says everything twice.
-    return places.filter((p, i) => places.findIndex((q) => samePlace(p, q)) === i);
+    return [...new Map(places.map((p) => [`${p.line}:${p.column}:${p.file}`, p])).values()];
   }
 
   describe(name: NameAt): string | undefined {

@@ -86,6 +86,10 @@ export function serve(connection: Connection, language: Language): void {
   const workspace = new Workspace(connection);
   /** What was found out about programs; forgotten when a document changes. */
   const analyses = new Map<string, Analysis>();
+  /** The settings are known: before that nothing can be said. */
+  let ready = false;
+  let settle = (): void => undefined;
+  const loaded = new Promise<void>((resolve) => (settle = resolve));
 
   const uriOf = (file: string): string =>
     documents.all().find(({ uri }) => toFile(uri) === file)?.uri ?? pathToFileURL(file).href;
@@ -129,7 +133,9 @@ export function serve(connection: Connection, language: Language): void {
     const byUri = new Map<string, LspDiagnostic[]>();
     const add = (file: string, diagnostic: LspDiagnostic): void => {
       const uri = uriOf(file);
-      byUri.set(uri, [...(byUri.get(uri) ?? []), diagnostic]);
+      const list = byUri.get(uri);
+      if (list) list.push(diagnostic);
+      else byUri.set(uri, [diagnostic]);
     };
     const analysis = analyse(program);
     for (const diagnostic of analysis?.diagnostics ?? []) add(diagnostic.file, toLsp(diagnostic, uriOf));
@@ -167,9 +173,10 @@ export function serve(connection: Connection, language: Language): void {
       .replace(/\r?\n$/, '');
 
   /** The word under the cursor, as a name in its program. */
-  const nameAt = (
+  const nameAt = async (
     params: TextDocumentPositionParams,
-  ): { word: Word; name: NameAt; analysis: Analysis | undefined } | undefined => {
+  ): Promise<{ word: Word; name: NameAt; analysis: Analysis | undefined } | undefined> => {
+    await loaded;
     const { textDocument, position } = params;
     const file = toFile(textDocument.uri);
     const program = programOf(textDocument.uri);
@@ -185,8 +192,8 @@ export function serve(connection: Connection, language: Language): void {
     range: lineRange(line, column, endColumn),
   });
 
-  const hover = (params: TextDocumentPositionParams): Hover | null => {
-    const at = nameAt(params);
+  const hover = async (params: TextDocumentPositionParams): Promise<Hover | null> => {
+    const at = await nameAt(params);
     if (!at) return null;
     const { word, name, analysis } = at;
     // A macro may have the name of an instruction: it comes first, as in the assembler.
@@ -198,7 +205,8 @@ export function serve(connection: Connection, language: Language): void {
     };
   };
 
-  const complete = (params: TextDocumentPositionParams): CompletionItem[] => {
+  const complete = async (params: TextDocumentPositionParams): Promise<CompletionItem[]> => {
+    await loaded;
     const program = programOf(params.textDocument.uri);
     const analysis = program === undefined ? undefined : analyse(program);
     const found = analysis?.complete(lineAt(params) ?? '', params.position.character + 1) ?? [];
@@ -209,7 +217,6 @@ export function serve(connection: Connection, language: Language): void {
     }));
   };
 
-  let ready = false;
   const loadSettings = async (): Promise<void> => {
     try {
       await workspace.load();
@@ -217,6 +224,7 @@ export function serve(connection: Connection, language: Language): void {
       connection.console.error(`The settings were not read: ${String(error)}`);
     }
     ready = true;
+    settle();
     documents.all().forEach(({ uri }) => checkSoon(uri));
   };
 
@@ -235,15 +243,16 @@ export function serve(connection: Connection, language: Language): void {
   connection.onInitialized(() => void loadSettings());
   connection.onDidChangeConfiguration(() => void loadSettings());
   connection.onHover(hover);
-  connection.onDefinition((params) => {
-    const at = nameAt(params);
+  connection.onDefinition(async (params) => {
+    const at = await nameAt(params);
     return at?.analysis?.definitions(at.name).map(toLocation) ?? null;
   });
-  connection.onReferences((params) => {
-    const at = nameAt(params);
+  connection.onReferences(async (params) => {
+    const at = await nameAt(params);
     return at?.analysis?.references(at.name)?.map(toLocation) ?? null;
   });
   connection.onCompletion(complete);
+  connection.onShutdown(() => waiting.forEach((timer) => clearTimeout(timer)));
   // A file that changes on disk may be included by any open document.
   connection.onDidChangeWatchedFiles(() => documents.all().forEach(({ uri }) => checkSoon(uri)));
   documents.onDidChangeContent(({ document }) => checkSoon(document.uri));
