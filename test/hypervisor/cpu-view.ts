@@ -23,16 +23,24 @@ const exchanged = sysregs.filter(
     !['FPCR', 'FPSR', 'NZCV', 'DAIF', 'RMR_EL1'].includes(r.name),
 );
 
-/** Everything of EL1 and EL0 that one moment has. */
-export interface Registers {
-  readonly x: Buffer;
+/** FP and SIMD registers. */
+export interface FpState {
+  /** V0-V31. */
   readonly v: Buffer;
   readonly fpcr: bigint;
   readonly fpsr: bigint;
+}
+
+/** Everything of EL1 and EL0 that one moment has. */
+export interface Registers extends FpState {
+  readonly x: Buffer;
   readonly spEl0: bigint;
   readonly spEl1: bigint;
   readonly el1: ReadonlyMap<string, bigint>;
 }
+
+/** What the virtual CPU interface of the GIC keeps for a vcpu, list registers aside. */
+const virtualInterface = ['ICH_VMCR_EL2', 'ICH_AP0R0_EL2', 'ICH_AP1R0_EL2'] as const;
 
 export class CpuView {
   constructor(private readonly computer: Computer) {}
@@ -81,6 +89,11 @@ export class CpuView {
       spEl1: this.sp(cpu, 1),
       el1: new Map(exchanged.map((r) => [r.name, this.reg(cpu, r.name)])),
     };
+  }
+
+  /** The virtual CPU interface of the GIC, by register. */
+  vgic(cpu: number): ReadonlyMap<string, bigint> {
+    return new Map(virtualInterface.map((name) => [name, this.reg(cpu, name)]));
   }
 
   /** The physical address of an address as code at the CPU's level, or at another one, reaches it. */
@@ -135,7 +148,7 @@ export function changedX(a: Buffer, b: Buffer, except: ReadonlySet<number>): str
 }
 
 /** Names of the vector registers that differ, and FPCR and FPSR. */
-export function changedFp(a: Registers, b: Registers): string[] {
+export function changedFp(a: FpState, b: FpState): string[] {
   const out: string[] = [];
   for (let n = 0; n < 32; n++)
     if (a.v.compare(b.v, 16 * n, 16 * n + 16, 16 * n, 16 * n + 16) !== 0) out.push(`v${n}`);

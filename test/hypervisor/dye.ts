@@ -6,8 +6,10 @@ import { state } from '../../emulator/isa/a64/state';
 import { sysregNamed } from '../../emulator/isa/a64/sysregs';
 import type { Moment, Observer, Rig } from './rig';
 
-const HOST = 0xa0_5770n;
-const GUEST = 0xb0_9e90n;
+const HOST = 0xa0c5_5770n;
+/** The bytes in memory by which a value of the host's is known. */
+export const HOST_COLOUR = Buffer.from([0x70, 0x57, 0xc5, 0xa0]);
+const GUEST = 0xb03a_9e90n;
 
 /** Registers of EL1 whose value changes nothing here, and the bits that may have any value. */
 const registers: readonly (readonly [string, bigint])[] = [
@@ -31,6 +33,8 @@ const registers: readonly (readonly [string, bigint])[] = [
 export interface DyeOptions {
   /** Also the FP registers of the host, while they are its own. */
   readonly hostFp?: boolean;
+  /** False: guests keep their own values. */
+  readonly guests?: boolean;
 }
 
 /** The function id of vcpu_run: hypervisor/ABI.md. */
@@ -55,15 +59,22 @@ export class Dye implements Observer {
       this.dyed.add(m.cpu);
       this.registers(m.cpu, HOST);
       if (this.options.hostFp) this.vectors(m.cpu);
-    } else if (m.to === 2 && m.from < 2 && view.isGuest(m.cpu)) this.registers(m.cpu, GUEST);
+    } else if ((this.options.guests ?? true) && m.to === 2 && m.from < 2 && view.isGuest(m.cpu))
+      this.registers(m.cpu, GUEST);
   }
 
   private registers(cpu: number, colour: bigint): void {
     this.count++;
+    // SP_EL0: host and guests use SP_EL1.
+    this.stackPointer(cpu, colour);
     for (const [n, [name, mask]] of registers.entries()) {
-      const value = (colour << 40n) | (BigInt(n) << 32n) | (this.count << 12n) | (colour & 0xfffn);
+      const value = (colour << 32n) | (BigInt(n) << 24n) | ((this.count & 0xfffn) << 12n) | (colour & 0xfffn);
       this.set(cpu, name, value & mask);
     }
+  }
+
+  private stackPointer(cpu: number, colour: bigint): void {
+    this.rig.machine.state.set(cpu, state.spEl, (colour << 32n) | (this.count << 4n), 0);
   }
 
   private set(cpu: number, name: string, value: bigint): void {
@@ -74,7 +85,7 @@ export class Dye implements Observer {
 
   private vectors(cpu: number): void {
     for (let n = 0; n < state.v.count; n++)
-      this.rig.machine.state.set(cpu, state.v, (HOST << 40n) | BigInt(n), n);
+      this.rig.machine.state.set(cpu, state.v, (HOST << 32n) | BigInt(n), n);
     // QC and IXC; flush to zero and rounding towards zero.
     this.set(cpu, 'FPSR', (1n << 27n) | (1n << 4n));
     this.set(cpu, 'FPCR', (1n << 24n) | (3n << 22n));

@@ -27,7 +27,7 @@ export interface Program {
 
 const cache = new Map<string, Program>();
 
-/** A story that a spec makes up: as the files in hypervisor/arm64/stories, but in memory. */
+/** A story that a spec makes up: as the files in hypervisor/arm64/stories, but in memory and in a folder of its own. */
 export interface Story {
   readonly name: string;
   /** Options, as story.inc has them. */
@@ -85,7 +85,7 @@ export function buildProgram(story: string | Story, patches: readonly Patch[] = 
   const key = patches.length > 0 ? undefined : typeof story === 'string' ? story : sourceOf(story);
   const known = key === undefined ? undefined : cache.get(key);
   if (known) return known;
-  const name = typeof story === 'string' ? story : `stories/${story.name}.S`;
+  const name = typeof story === 'string' ? story : `specs/${story.name}.S`;
   const main = path.join(SOURCES, name);
   const sources = new Sources(
     patches,

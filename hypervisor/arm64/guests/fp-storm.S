@@ -7,11 +7,14 @@
 
 	.equ	FPCR_RMODE_BIT,	22
 
-// fp_storm: x0 = rounds | seed << 32 | what to call after a round << 40 (a number of fp_storm_calls).
+// fp_storm: x0 = rounds | seed << 32 | what to call after a round << 40 (a number of fp_storm_calls, or 6: each in turn)
+// | rarely << 48: 1 to use FP in every fourth round only, by chance.
 	payload	fp_storm
 	ubfx	x22, x19, #32, #8		// seed
 	add	x22, x22, x20, lsl #4		// two vcpus of a machine do not compute the same
 	ubfx	x23, x19, #40, #8		// call
+	ubfx	x25, x19, #48, #1		// rarely
+	add	x26, x22, #0x5a			// random numbers for that
 	and	x21, x19, #0xffffffff		// rounds
 
 	// FPCR: a rounding mode of our own. FPSR: clear, but for QC.
@@ -38,7 +41,13 @@
 	fadd	v\n\().2d, v\n\().2d, v\m\().2d
 	fmul	v\n\().2d, v\n\().2d, v31.2d
 	.endm
-1:	fp_mix	0, 1
+1:	cbz	x25, 2f
+	mov_32	x0, 1103515245
+	mul	x26, x26, x0
+	add	x26, x26, #3093
+	ubfx	x0, x26, #27, #2
+	cbnz	x0, 3f
+2:	fp_mix	0, 1
 	fp_mix	1, 2
 	fp_mix	2, 3
 	fp_mix	3, 4
@@ -69,12 +78,14 @@
 	fp_mix	28, 29
 	fp_mix	29, 30
 	// The last one takes in the first, with its halves exchanged; and the round's number, lest they all become equal.
-	ext	v0.16b, v0.16b, v0.16b, #8
+	fmov	x0, d0
+	mov	x1, v0.d[1]
+	fmov	d0, x1
+	mov	v0.d[1], x0
 	fp_mix	30, 0
-	scvtf	d0, x21
-	fmul	d0, d0, d31
-	fsqrt	d0, d0
-	bl	fp_storm_call
+	scvtf	d1, x21
+	fsqrt	d1, d1
+3:	bl	fp_storm_call
 	subs	x21, x21, #1
 	b.ne	1b
 

@@ -20,6 +20,7 @@ interface Exit {
   readonly sync: boolean;
   readonly esr: bigint;
   readonly vbar: bigint;
+  readonly vgic: ReadonlyMap<string, bigint>;
 }
 
 /** General registers that the answer to an exit may change. */
@@ -40,6 +41,9 @@ export class GuestStateChecker implements Observer {
   readonly kinds = ['entry', 'guestEntry'] as const;
   /** Exits by vcpu. */
   readonly exits = new Map<string, number>();
+  /** When the first and the last exit happened. */
+  firstExit = 0n;
+  lastExit = 0n;
   /** Entries that were compared with an exit. */
   compared = 0;
   /** Entries at which FP registers were compared. */
@@ -61,6 +65,8 @@ export class GuestStateChecker implements Observer {
     if (m.kind === 'guestEntry') return this.entered(m, key);
     if (m.to !== 2 || m.from === 2) return;
     this.exits.set(key, (this.exits.get(key) ?? 0) + 1);
+    this.lastExit = m.time;
+    if (this.firstExit === 0n) this.firstExit = m.time;
     const registers = view.registers(m.cpu);
     this.last.set(key, {
       registers,
@@ -68,6 +74,7 @@ export class GuestStateChecker implements Observer {
       sync: (m.vector & 0x1ff) === 0,
       esr: m.esr,
       vbar: view.reg(m.cpu, 'VBAR_EL1'),
+      vgic: view.vgic(m.cpu),
     });
     if (!view.fpTraps(m.cpu)) this.fp.set(key, registers);
   }
@@ -100,6 +107,8 @@ export class GuestStateChecker implements Observer {
       ...changedX(last.registers.x, now.x, injected ? NOTHING : answered(last)),
       ...changedSystem(last.registers, now, injected ? INJECTED : NONE),
     ];
+    for (const [name, value] of this.rig.view.vgic(m.cpu))
+      if (last.vgic.get(name) !== value) wrong.push(name);
     if (wrong.length > 0) complain(`since its last exit changed ${wrong.join(', ')}`);
   }
 

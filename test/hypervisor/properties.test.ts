@@ -1,0 +1,33 @@
+/** Every story under every checker: SMCCC, the state of guests, stage 2; and it does what it should. */
+import assert from 'node:assert/strict';
+import { judge } from './judge';
+import { buildProgram } from './program';
+import { Rig } from './rig';
+import { cases } from './stories';
+
+describe('Every story of the reference hypervisor', function () {
+  this.timeout(60_000);
+  const calls = new Map<bigint, number>();
+
+  for (const c of cases)
+    it(`${c.name}: no checker has anything to say`, () => {
+      const rig = new Rig(buildProgram(c.story), {
+        cpus: c.cpus,
+        ...(c.cpu === undefined ? {} : { cpu: c.cpu }),
+      });
+      const { smccc, guests, stage2 } = judge(rig);
+      assert.equal(rig.run(undefined, 60_000_000), 'off', rig.uart);
+      for (const text of c.says) assert.match(rig.uart, text);
+      assert.doesNotMatch(rig.uart, /something is wrong/);
+      if (!c.panics) assert.doesNotMatch(rig.uart, /panic/);
+      assert.deepEqual(rig.complaints, []);
+      // The checkers have looked at something.
+      assert.ok(guests.compared > 20, `${guests.compared}`);
+      assert.ok(stage2.walks.size > 0);
+      for (const [id, n] of smccc.calls) calls.set(id, (calls.get(id) ?? 0) + n);
+    });
+
+  it('calls hyp-init, vcpu_run, the stub, and ids that nobody knows', () => {
+    for (const id of [0xc600_0000n, 0xc600_0001n, 0n]) assert.ok((calls.get(id) ?? 0) > 0, id.toString(16));
+  });
+});

@@ -1,0 +1,47 @@
+/** The same ELF on QEMU: the same text, and of single vcpus the same exits. */
+import assert from 'node:assert/strict';
+import { buildProgram } from './program';
+import { ExitRecorder, guestExits, runOnQemu } from './qemu';
+import { Rig } from './rig';
+import { cases } from './stories';
+import { requireTool } from '../support/oracles';
+
+/**
+ * What does not depend on time. QEMU's guest time is the wall's: counts of interrupts and waits differ, with time slices
+ * those of FP traps too, and several CPUs or slices mix the lines of machines.
+ */
+function timeless(uart: string, mixed: boolean): string[] {
+  const lines = uart
+    .replaceAll('\r', '')
+    .split('\n')
+    .map((l) => l.replace(/, (wfx|irq) \d+/g, ''))
+    .map((l) => (mixed ? l.replace(/; at EL2 \d+/, '').replace(/(exits|sequence).*/, '$1') : l));
+  return mixed ? lines.sort() : lines;
+}
+
+describe('The reference hypervisor on QEMU', function () {
+  this.timeout(90_000);
+  before(function () {
+    requireTool(this, 'qemu-system-aarch64');
+  });
+
+  for (const c of cases)
+    it(`${c.name}: prints the same${c.qemu === 'exits' ? ', and its guests leave for the same reasons' : ''}`, async () => {
+      const program = buildProgram(c.story);
+      const rig = new Rig(program, { cpus: c.cpus, ...(c.cpu === undefined ? {} : { cpu: c.cpu }) });
+      const recorder = rig.observe((r) => new ExitRecorder(r));
+      assert.equal(rig.run(), 'off', rig.uart);
+      const qemu = await runOnQemu(program, {
+        cpus: c.cpus,
+        exits: c.qemu === 'exits',
+        ...(c.cpu === undefined ? {} : { cpu: c.cpu }),
+      });
+      const mixed = c.qemu === 'text';
+      assert.deepEqual(timeless(qemu.uart, mixed), timeless(rig.uart, mixed));
+      assert.ok(qemu.ended);
+      if (mixed) return;
+      const [theirs, ours] = [guestExits(program, qemu.exits), guestExits(program, recorder.exits)];
+      assert.ok(ours.length > 20);
+      assert.deepEqual(theirs, ours);
+    });
+});
