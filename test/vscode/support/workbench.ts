@@ -114,6 +114,16 @@ export class Workbench {
       .click();
   }
 
+  /** Starts a launch configuration, chosen by its name from the list of all. */
+  async startConfiguration(name: string): Promise<void> {
+    await this.command('Debug: Select and Start Debugging');
+    await this.page
+      .locator('.quick-input-list .monaco-list-row')
+      .filter({ has: this.page.getByText(name, { exact: true }) })
+      .first()
+      .click();
+  }
+
   /** Opens a file of the workspace by its name. */
   async openFile(name: string): Promise<void> {
     await this.pick('Control+P', name, path.basename(name));

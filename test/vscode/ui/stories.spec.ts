@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { findChromium } from '../../../scripts/oracles.mjs';
+import { requireTool } from '../../support/oracles';
+import { openSample } from '../support/sample';
+import type { WorkbenchSession } from '../support/session';
+import { SAMPLE } from '../support/session';
+import type { Workbench } from '../support/workbench';
+import { until } from '../support/workbench';
+
+interface Launch {
+  readonly configurations: readonly { readonly name: string }[];
+}
+
+const { configurations } = JSON.parse(
+  readFileSync(path.join(SAMPLE, '.vscode', 'launch.json'), 'utf8'),
+) as Launch;
+
+/** The last line of the terminal that docs/stories.md shows of each story; the others are compared without an editor. */
+const lastLines: Readonly<Record<string, string>> = { 'Story: wrecked stack': 'hyp:   cpu' };
+
+/** Each launch configuration of the sample is chosen from the list, and runs to its end. */
+describe('the stories of the sample', () => {
+  let session: WorkbenchSession;
+  let workbench: Workbench;
+
+  before(async function () {
+    requireTool(this, findChromium() ?? 'chromium');
+    ({ session, workbench } = await openSample());
+  });
+
+  after(async () => session?.close());
+
+  afterEach(async function () {
+    if (this.currentTest?.isFailed()) await workbench?.screenshot('story-failed');
+  });
+
+  for (const { name } of configurations) {
+    it(name, async () => {
+      const last = lastLines[name] ?? 'host: power off';
+      await workbench.startConfiguration(name);
+      await workbench.stopped(/_start/);
+      await workbench.continue();
+      await until(`"${last}"`, async () => (await workbench.terminalText('Bottom')).includes(last));
+      await workbench.ended();
+      await workbench.screenshot(
+        `story-${name
+          .replace(/^Story: /, '')
+          .toLowerCase()
+          .replaceAll(' ', '-')}`,
+      );
+    });
+  }
+});
