@@ -99,6 +99,7 @@ function boot(config: LaunchConfig, program: Program): Computer {
     return new Computer({
       cpu: config.cpu,
       cpus: config.smp,
+      strict: config.strict,
       memoryBytes: Number(config.memory),
       image: program.image,
     });

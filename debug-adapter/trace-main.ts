@@ -18,6 +18,7 @@ const USAGE = `Usage: trace [FILE] [options]
 FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, the sample hypervisor.
   --cpu NAME              CPU model: ${cpuNames.join(', ')} (cortex-a57)
   --smp N                 number of CPUs (1)
+  --strict on|off         poison what the architecture leaves UNKNOWN (off)
   --memory SIZE           RAM, such as 512M
   --max-instructions N    stop with an error after so many instructions
   --define NAME[=VALUE]   a macro of the preprocessor (1); also -D NAME=VALUE, -DNAME=VALUE
@@ -56,6 +57,7 @@ function assemblerOf(o: Pick<Options, 'launch'>): { defines: Record<string, stri
 const flags: Readonly<Record<string, Setter>> = {
   '--cpu': (o, v) => (o.launch['cpu'] = v),
   '--smp': (o, v) => (o.launch['smp'] = /^\d+$/.test(v) ? Number(v) : v),
+  '--strict': (o, v) => (o.launch['strict'] = v === 'on' ? true : v === 'off' ? false : v),
   '--memory': (o, v) => (o.launch['memory'] = v),
   '--max-instructions': (o, v) => {
     if (!/^[1-9]\d*$/.test(v)) throw new UserError(`--max-instructions needs a number, not "${v}".`);

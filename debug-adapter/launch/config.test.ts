@@ -9,6 +9,7 @@ describe('launch configuration', () => {
     assert.equal(c.smp, 1);
     assert.equal(c.memory, 512n << 20n);
     assert.equal(c.stopOnEntry, true);
+    assert.equal(c.strict, false);
     assert.equal(c.hypervisor, 'auto');
     assert.deepEqual(c.symbols, []);
     assert.deepEqual(c.assembler, { defines: {}, includeDirs: [] });
@@ -37,6 +38,7 @@ describe('launch configuration', () => {
     [{ program: 'p', memory: '1K' }, /"memory"/],
     [{ program: 'p', stopOnEntry: 'yes' }, /"stopOnEntry".*true or false/],
     [{ program: 'p', trace: 1 }, /"trace"/],
+    [{ program: 'p', strict: 'on' }, /"strict".*true or false/],
     [{ program: 'p', hypervisor: 'xen' }, /"hypervisor".*"auto", "reference", "none"/],
     [{ program: 'p', symbols: {} }, /"symbols".*a list/],
     [{ program: 'p', symbols: ['x.elf'] }, /"symbols\[0\]"/],

@@ -25,6 +25,8 @@ export interface LaunchConfig {
   readonly noDebug: boolean;
   readonly hypervisor: HypervisorChoice;
   readonly trace: boolean;
+  /** What the architecture leaves UNKNOWN gets poison values. */
+  readonly strict: boolean;
   /** Path prefix in the debug information -> path prefix here. */
   readonly sourceMap: readonly { readonly from: string; readonly to: string }[];
   /** For a program that is assembled. */
@@ -160,6 +162,7 @@ const parsers: Parsers = {
   noDebug: (v) => flag('noDebug', v),
   hypervisor: (v) => oneOf('hypervisor', v, ['auto', 'reference', 'none']),
   trace: (v) => flag('trace', v),
+  strict: (v) => flag('strict', v),
   sourceMap: prefixes,
   assembler,
 };
@@ -173,6 +176,7 @@ const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>
   noDebug: false,
   hypervisor: 'auto',
   trace: false,
+  strict: false,
   sourceMap: {},
   assembler: {},
 };
@@ -195,6 +199,7 @@ export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConf
     noDebug: read('noDebug'),
     hypervisor: read('hypervisor'),
     trace: read('trace'),
+    strict: read('strict'),
     sourceMap: read('sourceMap'),
     assembler: read('assembler'),
   };

@@ -3,12 +3,14 @@ import type { MachineBus, MachineEvent } from '../core/device';
 import type { Machine } from '../core/machine';
 import { common, StopReason } from '../ir/state';
 import { state } from '../isa/a64/state';
-import { sysregNamed } from '../isa/a64/sysregs';
+import { sysregNamed, type Sysreg } from '../isa/a64/sysregs';
 
 /** How a powered-on CPU starts: reset state, PC, X0. */
 export type StartCpu = (cpu: number, entry: bigint, x0: bigint) => void;
 
 export class Bus implements MachineBus {
+  private readonly found = new Map<string, NonNullable<Sysreg['storage']>>();
+
   constructor(
     private readonly machine: () => Machine,
     readonly cpus: number,
@@ -30,15 +32,23 @@ export class Bus implements MachineBus {
   }
 
   readSysreg(cpu: number, name: string): bigint {
-    const s = sysregNamed(name).storage;
-    if (!s) throw new Error(`${name} has no stored value`);
+    const s = this.storage(name);
     return this.m.state.get(cpu, s.field, s.index);
   }
 
   writeSysreg(cpu: number, name: string, value: bigint): void {
-    const s = sysregNamed(name).storage;
-    if (!s) throw new Error(`${name} has no stored value`);
+    const s = this.storage(name);
     this.m.state.set(cpu, s.field, value, s.index);
+  }
+
+  private storage(name: string): NonNullable<Sysreg['storage']> {
+    let s = this.found.get(name);
+    if (!s) {
+      s = sysregNamed(name).storage;
+      if (!s) throw new Error(`${name} has no stored value`);
+      this.found.set(name, s);
+    }
+    return s;
   }
 
   readPhys(pa: bigint, bytes: number): Uint8Array {

@@ -93,7 +93,14 @@ export class Computer {
   private startCpu(cpu: number, entry: bigint, x0: bigint): void {
     const { state: cpuState } = this.machine;
     resetCpu(cpuState, cpu, this.model);
-    if (this.config.strict) poisonReset(cpuState, cpu, this.machine.now());
+    if (this.config.strict) {
+      const now = this.machine.now();
+      poisonReset(cpuState, cpu, now);
+      // Poison follows from the time that the CPU sees; another one's number makes it differ.
+      cpuState.set(cpu, common.timeEnd, now + BigInt(cpu) + cpuState.get(cpu, common.left));
+      this.machine.code['poisonRegisters']!(cpuState.block(cpu));
+    }
+    this.board.resetCpu(cpu);
     this.machine.tlb.reset(cpu);
     this.machine.state.set(cpu, state.x, x0, 0);
     this.machine.startCpu(cpu, entry);

@@ -41,9 +41,10 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): Board {
         throw new Error(`The board has no input port "${port}"; there is ${inputPorts.join(', ')}.`);
       uart.input(bytes);
     },
-    update() {
-      timers.advance();
-      gic.updateVirtual();
+    update(cpu) {
+      timers.update(cpu);
+      gic.updateVirtual(cpu);
     },
+    resetCpu: (cpu) => gic.resetCpu(cpu),
   };
 }

@@ -64,7 +64,7 @@ export type MachineEvent =
 
 /** A part of the board that acts at points in virtual time (timers). */
 export interface Timed {
-  /** The next time at which `advance` must run, or undefined. */
+  /** The next time at which `advance` must run, or undefined. Asked often: computed by `advance` and `Board.update`. */
   deadline(): bigint | undefined;
   /** Brings lines and state up to date with bus.now(). */
   advance(): void;
@@ -79,6 +79,11 @@ export interface Board {
   firmware(cpu: number, conduit: 'hvc' | 'smc'): boolean;
   /** Input from outside (UART), delivered at a point of virtual time by the replay log. */
   input(port: string, bytes: Uint8Array): void;
-  /** Called after any device write or interrupt-register write, and at slice starts. */
-  update(): void;
+  /**
+   * Registers that the board looks at (rows with `board`) have changed, on one CPU or perhaps on all: by an instruction,
+   * the debugger, a reset or a snapshot.
+   */
+  update(cpu?: number): void;
+  /** A CPU was reset: so are the parts of devices that belong to it. */
+  resetCpu(cpu: number): void;
 }

@@ -50,6 +50,7 @@ function board(): Board & { readonly got: number[] } {
     firmware: () => false,
     input: (_port, bytes) => void device.state.got.push(...bytes),
     update: () => undefined,
+    resetCpu: () => undefined,
   };
 }
 

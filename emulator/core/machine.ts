@@ -86,6 +86,8 @@ export class Machine {
   /** CPUs that stopped before an instruction: resuming executes it. */
   private readonly held: (bigint | undefined)[];
   private running = false;
+  /** Registers may have changed without an instruction: a restored snapshot, a reset, the debugger. */
+  private boardStale = true;
   /** Set while generated code is to stop behind the instruction that accesses watched memory. */
   private disarm: (() => void) | undefined;
 
@@ -161,7 +163,7 @@ export class Machine {
     let left = limit.instructions;
     for (;;) {
       this.applyInputs();
-      this.board?.update();
+      this.serviceBoard();
       if (!this.ready(s.current) || s.quantumLeft <= 0) {
         const next = nextReady(s, (cpu) => this.ready(cpu));
         if (next === undefined) {
@@ -254,6 +256,10 @@ export class Machine {
       s.vtime += BigInt(done);
       s.quantumLeft -= done;
       this.state.set(cpu, common.retired, this.state.get(cpu, common.retired) + BigInt(done));
+      if (this.state.num(cpu, common.boardLook) !== 0) {
+        this.state.set(cpu, common.boardLook, 0);
+        this.board?.update(cpu);
+      }
     };
     const held = this.held[cpu];
     this.held[cpu] = undefined;
@@ -296,6 +302,16 @@ export class Machine {
       for (const w of this.config.isa.onYield) this.state.set(s.current, w.field, w.value);
     s.current = cpu;
     s.quantumLeft = QUANTUM;
+  }
+
+  /** Lets the board act on what has changed behind its back, and on the time. */
+  private serviceBoard(): void {
+    if (this.boardStale) this.board?.update();
+    this.boardStale = false;
+    for (const t of this.board?.timed ?? []) {
+      const due = t.deadline();
+      if (due !== undefined && due <= this.schedule.vtime) t.advance();
+    }
   }
 
   private deadline(): bigint | undefined {
@@ -353,6 +369,7 @@ export class Machine {
   }
 
   private apply(i: Input): void {
+    this.boardStale = true;
     if (i.kind === 'input') this.board?.input(i.port, i.bytes);
     else if (i.kind === 'memory') this.physical.poke(i.pa, i.bytes);
     else {
@@ -399,6 +416,7 @@ export class Machine {
     this.schedule.on[cpu] = true;
     this.state.set(cpu, common.pc, entry);
     this.state.set(cpu, common.asleep, 0);
+    this.boardStale = true;
   }
 
   stopCpu(cpu: number): void {
@@ -436,7 +454,6 @@ export class Machine {
       mmioWrite: (block, bytes) => {
         this.watched(cpuOf(block!), true);
         this.physical.mmioWrite(block!, cpuOf(block!), bytes!);
-        this.board?.update();
       },
       watched: (block, write) => this.watched(cpuOf(block!), write !== 0),
     };
@@ -461,6 +478,7 @@ export class Machine {
           const devices = this.board?.devices ?? [];
           devices.forEach((d, i) => Object.assign(d.device.state, (saved as object[])[i]));
           devices.forEach((d) => d.device.restored?.());
+          this.boardStale = true;
         },
       },
     ];

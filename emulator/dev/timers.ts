@@ -32,10 +32,17 @@ export function timerRows(el2: boolean): readonly TimerRow[] {
   ];
 }
 
+/** Ticks that no run lives to see: 292 years. */
+const NEVER = 1n << 59n;
+
 const ENABLE = 1n;
 const IMASK = 2n;
 
 export class Timers implements Timed {
+  /** Per CPU, when a condition changes next, in instructions. Derived from registers: `update` makes it anew. */
+  private readonly due: (bigint | undefined)[] = [];
+  private soonest: bigint | undefined;
+
   constructor(
     private readonly bus: MachineBus,
     private readonly rows: readonly TimerRow[],
@@ -43,28 +50,40 @@ export class Timers implements Timed {
   ) {}
 
   advance(): void {
-    const count = this.bus.now() / INSTRUCTIONS_PER_TICK;
-    for (let cpu = 0; cpu < this.bus.cpus; cpu++)
-      for (const row of this.rows) {
-        const armed = this.armed(cpu, row);
-        this.setPpi(cpu, row.ppi, armed && this.distance(cpu, row, count) <= 0n);
-      }
+    this.update();
   }
 
   deadline(): bigint | undefined {
+    return this.soonest;
+  }
+
+  /** Brings the lines of a CPU, or of all, up to date; after registers of its timers have changed. */
+  update(only?: number): void {
     const count = this.bus.now() / INSTRUCTIONS_PER_TICK;
+    const first = only ?? 0;
+    const end = only === undefined ? this.bus.cpus : only + 1;
+    for (let cpu = first; cpu < end; cpu++) this.due[cpu] = this.look(cpu, count);
+    this.soonest = this.due.reduce(
+      (a, b) => (a === undefined || (b !== undefined && b < a) ? b : a),
+      undefined,
+    );
+  }
+
+  /** Drives the lines of a CPU; returns when one of them changes next. */
+  private look(cpu: number, count: bigint): bigint | undefined {
     let soonest: bigint | undefined;
-    for (let cpu = 0; cpu < this.bus.cpus; cpu++)
-      for (const row of this.rows) {
-        if (!this.armed(cpu, row)) continue;
-        let ticks = this.distance(cpu, row, count);
-        // Met already: the next change is where the view's 64 bits wrap to zero, unless zero meets it as well.
-        if (ticks <= 0n) {
-          if (this.bus.readSysreg(cpu, row.compare) === 0n) continue;
-          ticks = (1n << 64n) - this.view(cpu, row, count);
-        }
-        if (soonest === undefined || ticks < soonest) soonest = ticks;
+    for (const row of this.rows) {
+      const armed = this.armed(cpu, row);
+      let ticks = armed ? this.distance(cpu, row, count) : 0n;
+      this.setPpi(cpu, row.ppi, armed && ticks <= 0n);
+      if (!armed) continue;
+      // Met already: the next change is where the view's 64 bits wrap to zero, unless zero meets it as well.
+      if (ticks <= 0n) {
+        if (this.bus.readSysreg(cpu, row.compare) === 0n) continue;
+        ticks = (1n << 64n) - this.view(cpu, row, count);
       }
+      if (ticks < NEVER && (soonest === undefined || ticks < soonest)) soonest = ticks;
+    }
     return soonest === undefined ? undefined : (count + soonest) * INSTRUCTIONS_PER_TICK;
   }
 

@@ -43,6 +43,8 @@ export const common = {
   stopReason: layout.field('stopReason', 4),
   /** A StopReason with which run() is to return at the next recheck; set by TypeScript. */
   stopRequest: layout.field('stopRequest', 4),
+  /** Set by a write of a register that the board looks at: TypeScript tells the board when run() returns. */
+  boardLook: layout.field('boardLook', 4),
   /** Non-zero: an interrupt is asserted towards this CPU (bits by the instruction set). */
   irqLines: layout.field('irqLines', 4),
   /** The CPU sleeps until an interrupt (1: WFI) or an event (2: WFE). */

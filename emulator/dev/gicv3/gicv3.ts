@@ -2,7 +2,7 @@
 import type { MachineBus, SysregPort } from '../../core/device';
 import { CpuInterface, type Register } from './cpu-interface';
 import { Distributor } from './distributor';
-import { Interrupts } from './interrupts';
+import { Interrupts, newCpuInterface } from './interrupts';
 import { Redistributors } from './redistributor';
 import { VirtualInterface } from './virtual-interface';
 
@@ -15,13 +15,15 @@ export class Gicv3 implements SysregPort {
   private readonly cpuInterface: CpuInterface;
   private readonly virtual: VirtualInterface;
   private readonly irqs: Interrupts;
+  private readonly cpus: readonly number[];
 
   /** `el2`: the CPUs have the ICH_* registers behind the virtual interface. */
   constructor(
-    private readonly bus: MachineBus,
+    bus: MachineBus,
     private readonly el2 = true,
   ) {
     this.irqs = new Interrupts(bus.cpus);
+    this.cpus = Array.from({ length: bus.cpus }, (_, cpu) => cpu);
     this.distributor = new Distributor(this.irqs);
     this.redistributors = new Redistributors(this.irqs);
     this.cpuInterface = new CpuInterface(this.irqs, bus);
@@ -41,8 +43,7 @@ export class Gicv3 implements SysregPort {
 
   /** Recomputes the IRQ and FIQ lines of a CPU, or of all. */
   update(cpu?: number): void {
-    if (cpu !== undefined) this.cpuInterface.updateLines(cpu);
-    else for (let c = 0; c < this.bus.cpus; c++) this.cpuInterface.updateLines(c);
+    for (const c of cpu === undefined ? this.cpus : [cpu]) this.cpuInterface.updateLines(c);
   }
 
   /** The names that read, write and peek accept. */
@@ -66,10 +67,17 @@ export class Gicv3 implements SysregPort {
     return (r.peek ?? r.read)?.(cpu) ?? 0n;
   }
 
-  /** Recomputes the virtual lines and the maintenance interrupt; after any change of ICH_* registers. */
-  updateVirtual(): void {
+  /** Recomputes the virtual lines and the maintenance interrupt of a CPU, or of all; after a change of ICH_* registers. */
+  updateVirtual(only?: number): void {
     if (!this.el2) return;
-    for (let cpu = 0; cpu < this.bus.cpus; cpu++) this.setPpi(cpu, MAINTENANCE, this.virtual.update(cpu));
+    for (const cpu of only === undefined ? this.cpus : [only])
+      this.setPpi(cpu, MAINTENANCE, this.virtual.update(cpu));
+  }
+
+  /** A reset of a CPU resets its CPU interface (IHI 0069 8.3); its redistributor keeps what it has. */
+  resetCpu(cpu: number): void {
+    this.irqs.redistributor(cpu).cpu = newCpuInterface();
+    this.update(cpu);
   }
 
   private afterSysreg(name: string, cpu: number): void {

@@ -198,13 +198,18 @@ function newRedistributor(): RedistributorState {
     sleep: true,
     // SGIs are always edge-triggered (GICR_ICFGR0).
     bank: { ...emptyBank(), edge: 0xffff },
-    cpu: {
-      pmr: 0,
-      bpr: [7 - preemptionBits, 8 - preemptionBits],
-      groupEnable: [false, false],
-      commonBpr: false,
-      splitEoi: false,
-      activePriorities: [0, 0],
-    },
+    cpu: newCpuInterface(),
+  };
+}
+
+/** A physical CPU interface after reset. */
+export function newCpuInterface(): CpuInterfaceState {
+  return {
+    pmr: 0,
+    bpr: [7 - preemptionBits, 8 - preemptionBits],
+    groupEnable: [false, false],
+    commonBpr: false,
+    splitEoi: false,
+    activePriorities: [0, 0],
   };
 }

@@ -24,7 +24,7 @@ export function gicBench(cpus: number): TestBench & { readonly gic: Gicv3 } {
     ],
     sysregs: gic,
     update() {
-      timers.advance();
+      timers.update();
       gic.updateVirtual();
     },
   });

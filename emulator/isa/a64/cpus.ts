@@ -1,11 +1,9 @@
 /** CPU models: identification registers and features as data, and the state at reset (Arm ARM DDI 0487 D1.9). */
 import type { StateField } from '../../ir/nodes';
 import { common } from '../../ir/state';
-import { encodingKey } from '../dsl/sysreg';
 import { CpuFeature, SP, state } from './state';
 import { sysregs } from './sysregs';
-import { INTERNAL_LINE } from './sysregs/el2';
-import { UnknownId, unknownAtReset, unknownValue } from './unknown';
+import { UnknownId, unknownValue } from './unknown';
 
 export interface CpuModel {
   readonly name: string;
@@ -154,11 +152,6 @@ export interface CpuWriter {
   set(cpu: number, field: StateField, value: bigint, index?: number): void;
 }
 
-/** Who can read them too. */
-export interface CpuBlocks extends CpuWriter {
-  get(cpu: number, field: StateField, index?: number): bigint;
-}
-
 /**
  * MPIDR_EL1: affinity 0 is the CPU's number in its cluster of 16, affinity 1 the cluster; bit 31 is RES1. The board's
  * PSCI, GIC and device tree count in the same way (one SGI reaches the 16 CPUs of a cluster).
@@ -219,23 +212,15 @@ export function resetCpu(to: CpuWriter, cpuIndex: number, model: CpuModel, hasEL
   for (const [field, value] of plain) set(field, value);
 }
 
-/** Strict mode, after `resetCpu`: everything that the architecture leaves UNKNOWN at reset is poison; `time` as of now. */
-export function poisonReset(to: CpuBlocks, cpuIndex: number, time: bigint): void {
+/** Strict mode, after `resetCpu`: UNKNOWN at reset are these, and the registers of the routine `poisonRegisters`. */
+export function poisonReset(to: CpuWriter, cpuIndex: number, time: bigint): void {
   const set = (field: StateField, value: bigint, index = 0): void => to.set(cpuIndex, field, value, index);
   const value = (id: number): bigint => unknownValue(time + BigInt(cpuIndex), id);
   set(state.strict, 1n);
-  for (const r of sysregs) {
-    const bits = unknownAtReset(r);
-    if (bits === 0n || !r.storage) continue;
-    const { field, index } = r.storage;
-    set(field, (to.get(cpuIndex, field, index) & ~bits) | (value(encodingKey(r.enc)) & bits), index);
-  }
   for (let n = 0; n <= SP; n++) set(state.x, value(UnknownId.general + n), n);
   for (let n = 0; n < state.v.count; n++) set(state.v, value(UnknownId.vector + n), n);
   for (let n = 0; n < 4; n++) set(state.spEl, value(UnknownId.general + 32 + n), n);
   set(state.nzcv, value(UnknownId.general + 36) & 0xf0000000n);
-  // HCR_EL2.VI, VF and VSE are UNKNOWN too: the machine loop must look at them.
-  set(common.irqLines, BigInt(INTERNAL_LINE));
 }
 
 /** Strict mode: what a firmware call may leave behind in X1-X17 (SMC calling convention 1.0, Arm DEN 0028 2.6). */

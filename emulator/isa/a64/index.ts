@@ -10,6 +10,7 @@ import { a64Rows } from './rows';
 import { A64 } from './sem';
 import { layout, state } from './state';
 import './sysregs';
+import { poisonRegisters } from './unknown';
 
 export const a64Isa: Isa<A64> = {
   name: 'a64',
@@ -27,7 +28,7 @@ export const a64Isa: Isa<A64> = {
     raiseUndefined,
     contextKey,
   },
-  exports: [translateAs],
+  exports: [translateAs, poisonRegisters],
   onYield: [
     { field: state.exBytes, value: 0 },
     { field: state.eventRegister, value: 1 },

@@ -8,7 +8,7 @@ import { hostCalls } from './host-calls';
 import { row } from './row';
 import type { A64 } from './sem';
 import { state } from './state';
-import { accessOf, deviceRegisters, getReg, setReg, sysregNamed, sysregs, type Sysreg } from './sysregs';
+import { accessOf, deviceRegisters, getReg, writeReg, sysregNamed, sysregs, type Sysreg } from './sysregs';
 import { allHold, controlHolds } from './sysregs/controls';
 import { checkTraps, requireLevel, trapIss } from './system-access';
 
@@ -60,6 +60,8 @@ function readRegister(s: A64, r: Sysreg, rt: Operand): void {
     s.syncPc();
     s.call(hostCalls.sysregRead, s.cpu(), deviceNumber(s, r));
     s.setX(rt, s.get(common.mail, 0));
+    // Acknowledging can bring about another interrupt: the maintenance interrupt of the virtual interface.
+    if (r.irq) s.if(s.get(common.irqLines), () => s.nextWithRecheck());
     return;
   }
   const own = valueOf(s, r);
@@ -73,12 +75,7 @@ function store(s: A64, r: Sysreg, v: Val): void {
     s.call(hostCalls.sysregWrite, s.cpu(), deviceNumber(s, r));
     return;
   }
-  if (r.write) r.write(s, v, accessOf(s));
-  else if (r.mask === undefined) setReg(s, r.name, v);
-  else if (r.mask !== 0n) {
-    const kept = s.andi(getReg(s, r.name), ~r.mask);
-    setReg(s, r.name, s.or(kept, s.andi(v, r.mask)));
-  }
+  writeReg(s, r, v);
 }
 
 function writeRegister(s: A64, r: Sysreg, rt: Operand): void {
@@ -94,6 +91,7 @@ function writeRegister(s: A64, r: Sysreg, rt: Operand): void {
     );
   else store(s, r, v);
   if (r.board) {
+    s.set(common.boardLook, s.i32(1));
     s.if(s.eqz(s.get(common.stopRequest)), () => s.set(common.stopRequest, s.i32(StopReason.board)));
     s.nextWithRecheck();
   } else if (r.context || host?.context) s.nextWithRecheck();

@@ -8,7 +8,7 @@ import type { Routine, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { bitRange, encodingKey } from '../dsl/sysreg';
 import { state } from './state';
-import { getReg, setReg, sysregNamed, type Sysreg } from './sysregs';
+import { getReg, setReg, sysregNamed, sysregs, writeReg, type Sysreg } from './sysregs';
 
 const ALL = (1n << 64n) - 1n;
 
@@ -96,8 +96,6 @@ const EVERY_BIT = ALL;
 const definedAtReset: Readonly<Record<string, bigint>> = {
   // M, C, I; EE is the implementation's choice.
   SCTLR_EL2: (1n << 0n) | (1n << 2n) | (1n << 12n) | (1n << 25n),
-  // Which of these bits there are depends on the model, and software for models without them knows nothing of them.
-  HCR_EL2: 0xfn << 34n,
   VPIDR_EL2: EVERY_BIT,
   VMPIDR_EL2: EVERY_BIT,
   MDCR_EL2: EVERY_BIT,
@@ -107,6 +105,21 @@ const definedAtReset: Readonly<Record<string, bigint>> = {
   ICH_AP0R0_EL2: EVERY_BIT,
   ICH_AP1R0_EL2: EVERY_BIT,
   FPEXC32_EL2: EVERY_BIT,
+};
+
+/** (): what a reset leaves UNKNOWN in stored system registers, by the rules of their writes. */
+export const poisonRegisters: Routine = {
+  k: 'routine',
+  name: 'poisonRegisters',
+  params: [],
+  build: (s: Builder) => {
+    for (const r of sysregs) {
+      const bits = unknownAtReset(r);
+      if (bits === 0n) continue;
+      const value = s.call(unknownNow, s.i32(encodingKey(r.enc)));
+      writeReg(s, r, s.or(s.andi(getReg(s, r.name), ALL & ~bits), s.andi(value, bits)));
+    }
+  },
 };
 
 /** The bits that a reset leaves UNKNOWN. */

@@ -33,7 +33,6 @@ const icc = (
     doc,
     trap: traps[String(group)] ?? [],
     irq: true,
-    board: true,
     device: true,
     virtual: { name: `ICV_${rest}`, by: redirect[String(group)] ?? [] },
     ...more,

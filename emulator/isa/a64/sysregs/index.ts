@@ -118,6 +118,16 @@ export const accessOf = (s: Builder): RegisterAccess => ({
   set: (name, v) => setReg(s, name, v),
 });
 
+/** What a guest's write stores in a register that is no device's. */
+export function writeReg(s: Builder, r: Sysreg, v: Val): void {
+  if (r.write) r.write(s, v, accessOf(s));
+  else if (r.mask === undefined) setReg(s, r.name, v);
+  else if (r.mask !== 0n) {
+    const kept = s.andi(getReg(s, r.name), ~r.mask);
+    setReg(s, r.name, s.or(kept, s.andi(v, r.mask)));
+  }
+}
+
 /** lsb and width of a named field; `e2h`: in the layout that HCR_EL2.E2H gives the register. */
 export function fieldRange(register: string, field: string, e2h = false): { lsb: number; width: number } {
   const row = sysregNamed(register);
