@@ -74,15 +74,16 @@
 1:	ret
 	endfunc	fpsimd_ctxsync
 
-// fpsimd_put: the guest's values, if they are in the registers, to the vcpu. Clobbers x0-x2.
+// fpsimd_put: the guest's values, if they are in the registers, to the vcpu. Clobbers x0, x1.
 	func	fpsimd_put
 	ldr	x0, [x28, #FP_OWNER]
 	cmp	x0, #FP_GUEST
 	b.ne	1f
-	mov	x2, x30
+	stp	x29, x30, [sp, #-16]!
+	mov	x29, sp
 	bl	fpsimd_save
 	bl	fpsimd_flush
-	mov	x30, x2
+	ldp	x29, x30, [sp], #16
 1:	ret
 	endfunc	fpsimd_put
 
@@ -136,9 +137,10 @@ fpsimd_load_task:
 
 // host_neon_section: an interrupt handler that uses SIMD registers. Before, whatever is in them is saved to where it
 // belongs; after, nothing is restored: who needs it will load it. It writes all registers, and the rounding mode, so
-// that a loss would be noticed. Clobbers x0-x2.
+// that a loss would be noticed. Clobbers x0, x1.
 	func	host_neon_section
-	mov	x2, x30
+	stp	x29, x30, [sp, #-16]!
+	mov	x29, sp
 	bl	fpsimd_save
 	bl	fpsimd_flush
 	ldr	x0, [x28, #percpu.neon_sections]
@@ -155,6 +157,7 @@ fpsimd_load_task:
 	msr	fpcr, x1
 	mov	x1, #0x1f			// FPSR: all exceptions have happened
 	msr	fpsr, x1
-	ret	x2
+	ldp	x29, x30, [sp], #16
+	ret
 	endfunc	host_neon_section
 	.ltorg

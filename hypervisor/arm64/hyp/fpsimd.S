@@ -54,13 +54,15 @@ hyp_load_guest_fp:
 
 	.else
 
-// The build to compare with: the host's out and the guest's in at every entry, and back at every exit.
-// fpsimd_enter: x0 per-CPU data, x1 vcpu. Clobbers x2, x3.
+// The build to compare with: the host's out, if they are there, and the guest's in at every entry, and back at every
+// exit. fpsimd_enter: x0 per-CPU data, x1 vcpu. Clobbers x2, x3.
 	func	fpsimd_enter
+	ldr	x2, [x0, #FP_OWNER]
+	cbnz	x2, 1f				// not FP_HOST
 	ldr	x2, [x1, #vcpu.host_fp]
 hyp_save_host_fp:
 	save_fp	x2, x3
-	add	x2, x1, #vcpu.fp
+1:	add	x2, x1, #vcpu.fp
 hyp_load_guest_fp:
 	load_fp	x2, x3
 	mov_32	x2, CPTR_GUEST_FP

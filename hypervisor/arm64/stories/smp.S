@@ -2,7 +2,7 @@
 // vcpus that wander from CPU to CPU.
 
 	.set	NR_CPUS, 4
-	.set	SLICE_US, 50
+	.set	SLICE_US, 20
 	.include "../story.inc"
 	vm	entry=smp, vcpus=4, arg=4
 	vm	entry=smp, vcpus=4, arg=4
