@@ -73,26 +73,28 @@ const octa: Directive = (a, { tokens }) => {
   }
 };
 
+/** Strings side by side are one, as the preprocessor makes them: `#name " table"`. */
 function strings(terminated: boolean): Directive {
   return (a, { tokens, name }) => {
-    let joined = false;
+    let open = false;
+    const end = (): void => {
+      if (open && terminated) a.data(1);
+      open = false;
+    };
     for (const t of tokens) {
       if (t.text === ',' && t.kind === 'punct') {
-        joined = false;
+        end();
         continue;
       }
       if (t.kind !== 'str') {
         a.error(`${name} takes strings in double quotes`, t);
         return;
       }
-      if (joined) {
-        a.error(`',' is missing between the strings`, t);
-        return;
-      }
       const bytes = stringBytes(t.text);
-      a.data(bytes.length + (terminated ? 1 : 0))?.set(bytes);
-      joined = true;
+      a.data(bytes.length)?.set(bytes);
+      open = true;
     }
+    end();
   };
 }
 

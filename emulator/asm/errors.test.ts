@@ -79,6 +79,7 @@ const cases: readonly (readonly [source: string, message: RegExp, marked: string
   ['.org 8\n.org 4', /.org cannot go back/, '4'],
   ['.bss\n.word 1', /has no content; only zeros/, '1'],
   ['.section .x, "q"', /section flag 'q' is unknown/, '.section .x, "q"'],
+  ['.altmacro', /.altmacro has no effect/, '.altmacro'],
   ['.ascii abc', /takes strings in double quotes/, 'abc'],
   ['.popsection', /.popsection without .pushsection/, '.popsection'],
   ['.byte 256', /0x100 does not fit in 1 bytes/, '256'],

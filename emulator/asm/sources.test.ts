@@ -153,6 +153,8 @@ const cases: Readonly<Record<string, string>> = {
     .ascii "abc", "de\\n\\t\\\\\\"\\101\\x41"
     .asciz "one", "two"
     .string "h\u00e4"
+    .asciz "joined" " and" , "not" "" "so"
+    .ascii "x" "y", "z"
     .zero 3
     .skip 2, 0xaa
     .space 2
