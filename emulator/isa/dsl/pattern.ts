@@ -27,27 +27,44 @@ type Token<T extends string> = T extends '' | `0${string}` | `1${string}`
     ? N
     : T;
 
+/** A token: fixed bits (`name` is empty) or a field. */
+interface PatternToken {
+  readonly name: string;
+  readonly width: number;
+  readonly value: number;
+}
+
+/** Rows have few different tokens: an adapter that starts parses each once. */
+const tokens = new Map<string, PatternToken | undefined>();
+
+function parseToken(token: string): PatternToken | undefined {
+  if (/^[01]+$/.test(token)) return { name: '', width: token.length, value: Number(`0b${token}`) };
+  const m = /^([A-Za-z]\w*)(?::(\d+))?$/.exec(token);
+  return m?.[1] ? { name: m[1], width: Number(m[2] ?? 1), value: 0 } : undefined;
+}
+
+function tokenOf(text: string): PatternToken | undefined {
+  let token = tokens.get(text);
+  if (!token) tokens.set(text, (token = parseToken(text)));
+  return token;
+}
+
 /** Parses a pattern of exactly `bits` bits. @throws Error naming the pattern when the widths do not add up. */
 export function parsePattern(text: string, bits = 32): Pattern {
   let at = bits;
   let mask = 0;
   let value = 0;
   const fields: Field[] = [];
-  for (const token of text.trim().split(/\s+/)) {
-    if (/^[01]+$/.test(token)) {
-      at -= token.length;
-      for (let i = 0; i < token.length; i++) {
-        const bit = 2 ** (at + token.length - 1 - i);
-        mask += bit;
-        if (token[i] === '1') value += bit;
-      }
-      continue;
+  for (const part of text.split(' ')) {
+    if (part === '') continue;
+    const token = tokenOf(part);
+    if (!token) throw new Error(`pattern '${text}': '${part}' is neither bits nor a field`);
+    at -= token.width;
+    if (token.name) fields.push({ name: token.name, lsb: at, width: token.width });
+    else {
+      mask += (2 ** token.width - 1) * 2 ** at;
+      value += token.value * 2 ** at;
     }
-    const m = /^([A-Za-z]\w*)(?::(\d+))?$/.exec(token);
-    if (!m?.[1]) throw new Error(`pattern '${text}': '${token}' is neither bits nor a field`);
-    const width = Number(m[2] ?? 1);
-    at -= width;
-    fields.push({ name: m[1], lsb: at, width });
   }
   if (at !== 0) throw new Error(`pattern '${text}' has ${bits - at} bits, not ${bits}`);
   return { bits, mask, value, fields };
