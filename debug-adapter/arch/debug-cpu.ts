@@ -21,6 +21,7 @@ function debugCpu(machine: Machine, board: Board, n: number): DebugCpu {
     get: (f, index = 0) => machine.state.get(n, f, index),
     input: (f, value, index = 0) => machine.input({ kind: 'state', cpu: n, field: f.name, index, value }),
     peekDevice: (register) => peekDevice(board, register, n),
+    inputDevice: (register, value) => machine.input({ kind: 'register', cpu: n, register, value }),
     call: (routine) => void machine.code[routine]?.(block),
   };
 }

@@ -73,9 +73,12 @@ describe('the computer with the reference hypervisor', function () {
     first.machine.run({ instructions: 100_000 });
     first.machine.input({ kind: 'state', cpu: 0, field: 'x', index: 28, value: 0x1234n });
     first.machine.run({ instructions: 100_000 });
+    first.machine.input({ kind: 'register', cpu: 0, register: 'ICC_BPR0_EL1', value: 5n });
+    assert.equal(first.board.sysregs.peek('ICC_BPR0_EL1', 0), 5n);
     const log = first.machine.log.entries;
     const second = new Computer({ cpus: 1, memoryBytes: MEMORY, image: image(), log });
     second.machine.run({ instructions: 400_000 });
+    assert.equal(second.board.sysregs.peek('ICC_BPR0_EL1', 0), 5n);
     assert.equal(second.machine.hash(), first.machine.hash());
     const third = boot(1).computer;
     third.machine.run({ instructions: 400_000 });

@@ -158,4 +158,15 @@ describe('the GIC of the whole machine against QEMU', function () {
     }
     compare(ops, 1);
   });
+
+  it('shows at once what a debugger’s write to a list register brings about', () => {
+    const run = new Run(scriptImage([], true));
+    const { machine } = run.computer;
+    const input = (field: string, value: bigint): void =>
+      machine.input({ kind: 'state', cpu: 0, field, index: 0, value });
+    input('ICH_HCR_EL2', 1n);
+    assert.equal(run.reg('ICH_MISR_EL2'), 0n);
+    input('ICH_LR0_EL2', 1n << 41n);
+    assert.equal(run.reg('ICH_MISR_EL2'), 1n, 'EOI');
+  });
 });

@@ -362,6 +362,7 @@ export class Machine {
   input(input: Input): void {
     this.log.record(this.schedule.vtime, input);
     this.apply(input);
+    this.serviceBoard();
   }
 
   private applyInputs(): void {
@@ -372,6 +373,7 @@ export class Machine {
     this.boardStale = true;
     if (i.kind === 'input') this.board?.input(i.port, i.bytes);
     else if (i.kind === 'memory') this.physical.poke(i.pa, i.bytes);
+    else if (i.kind === 'register') this.board?.sysregs.write(i.register, i.cpu, i.value);
     else {
       const f = this.fieldByName(i.field);
       if (f) this.state.set(i.cpu, f, i.value, i.index);

@@ -11,6 +11,13 @@ export type Input =
       readonly field: string;
       readonly index: number;
       readonly value: bigint;
+    }
+  /** A register that a device implements (ICC_*), by name. */
+  | {
+      readonly kind: 'register';
+      readonly cpu: number;
+      readonly register: string;
+      readonly value: bigint;
     };
 
 export interface LogEntry {

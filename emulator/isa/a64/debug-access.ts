@@ -8,7 +8,7 @@ import type { Routine, StateField, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import type { DebugCpu } from '../dsl/debug';
 import { layout, SP, state } from './state';
-import { accessOf, getReg, setReg, type Sysreg } from './sysregs';
+import { accessOf, getReg, writeReg, type Sysreg } from './sysregs';
 import { allHold } from './sysregs/controls';
 
 function host(memory: DataView, cpu: number): EvalHost {
@@ -50,11 +50,7 @@ const writer = (r: Sysreg): Routine =>
     k: 'routine',
     name: `poke ${r.name}`,
     params: ['i64'],
-    build: (s: Builder, v: Val) => {
-      if (r.write) r.write(s, v, accessOf(s));
-      else if (r.mask === undefined) setReg(s, r.name, v);
-      else setReg(s, r.name, s.or(s.andi(getReg(s, r.name), ~r.mask), s.andi(v, r.mask)));
-    },
+    build: (s: Builder, v: Val) => writeReg(s, r, v),
   }));
 
 /** SP_ELx of the stack pointer in use lives in x[31], not in its own slot. */
@@ -88,6 +84,10 @@ export function readSysreg(cpu: DebugCpu, r: Sysreg): bigint | undefined {
 
 /** Does what MSR would do; everything that changes becomes an input of the machine. */
 export function writeSysreg(cpu: DebugCpu, r: Sysreg, value: bigint): void {
+  if (r.device) {
+    cpu.inputDevice(deviceName(cpu, r), BigInt.asUintN(64, value));
+    return;
+  }
   if (isStackInUse(cpu, r)) {
     cpu.input(state.x, value, SP);
     return;

@@ -103,8 +103,9 @@ const vector = (n: number): DebugRegister => ({
 
 const vectors = Array.from({ length: 32 }, (_, n) => vector(n));
 
-/** A board's device registers are not part of the machine's recorded inputs, so the debugger only reads them. */
-const isWritable = (r: Sysreg): boolean => r.access !== 'ro' && !r.id && !r.device && r.mask !== 0n;
+/** Registers of a device that can only be written are commands to it (EOI, SGI), not state. */
+const isWritable = (r: Sysreg): boolean =>
+  r.access !== 'ro' && !r.id && r.mask !== 0n && !(r.device && r.access === 'wo');
 
 function systemRegister(r: Sysreg): DebugRegister {
   const points = pointerKind(r.name);

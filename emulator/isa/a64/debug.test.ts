@@ -42,6 +42,10 @@ class BareCpu implements DebugCpu {
     return 0n;
   }
 
+  inputDevice(register: string, value: bigint): void {
+    this.inputs.push(`${register} = ${value}`);
+  }
+
   call(): void {
     throw new Error('no code here');
   }
@@ -61,6 +65,19 @@ class BareCpu implements DebugCpu {
 
 describe('A64 as the debugger sees it', () => {
   const scopes = a64Debug.scopes.flatMap((s) => s.groups.flatMap((g) => g.registers));
+
+  it('writes a register of the GIC as the CPU would: a guest’s is the virtual one', () => {
+    const cpu = new BareCpu();
+    cpu.write('ICC_PMR_EL1', 0x80n);
+    cpu.write('HCR_EL2', 0x80000018n);
+    cpu.inputs.length = 0;
+    cpu.put(state.el, 1n);
+    cpu.write('ICC_PMR_EL1', 0x90n);
+    cpu.write('ICC_IGRPEN1_EL1', 1n);
+    assert.deepEqual(cpu.inputs, ['ICV_PMR_EL1 = 144', 'ICV_IGRPEN1_EL1 = 1']);
+    for (const name of ['ICC_EOIR1_EL1', 'ICC_SGI1R_EL1', 'ICC_IAR1_EL1'])
+      assert.equal(a64Debug.find(name)?.write, undefined, name);
+  });
 
   it('shows every system register that software can read, once', () => {
     const shown = scopes.map((r) => r.name);

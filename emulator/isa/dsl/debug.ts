@@ -16,6 +16,8 @@ export interface DebugCpu {
   input(f: StateField, value: bigint, index?: number): void;
   /** What a read of a register in a device would give, without acknowledging anything; undefined: it is not there. */
   peekDevice(register: string): bigint | undefined;
+  /** Writes a register in a device, as an input from outside. */
+  inputDevice(register: string, value: bigint): void;
   /** Calls a routine that the instruction set exports. */
   call(routine: string): void;
 }
