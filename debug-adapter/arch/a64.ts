@@ -338,17 +338,23 @@ export class A64 implements Architecture {
       .map((f) => ({ filter: f.id, label: f.stop, ...this.heldCause(cpu, kind) }));
   }
 
+  /** Class and ISS (imm16) of the exception that HVC, SMC or SVC at the PC will be. */
+  callSyndrome(cpu: number): Readonly<Record<string, bigint>> | undefined {
+    const ec = calls[this.instructionKind(cpu)];
+    if (ec === undefined) return undefined;
+    const word = BigInt(this.word(cpu, this.machine.pc(cpu)) ?? 0);
+    return { ec: BigInt(ec), iss: (word >> 5n) & 0xffffn };
+  }
+
   private heldCause(cpu: number, kind: InstructionKind): Pick<StopCause, 'detail' | 'values'> {
-    const { el, pc } = this.context(cpu);
+    const { el } = this.context(cpu);
     if (kind === 'eret') {
       const to = this.savedEl(cpu, 2);
       return { detail: `ERET to ${elText(to)} at 0x${(this.sysreg(cpu, 'ELR_EL2') ?? 0n).toString(16)}` };
     }
-    const imm = (BigInt(this.word(cpu, pc) ?? 0) >> 5n) & 0xffffn;
-    return {
-      detail: `${kind.toUpperCase()} #${imm} from ${elText(el)}`,
-      values: { ec: BigInt(calls[kind] ?? 0), iss: imm },
-    };
+    const values = this.callSyndrome(cpu);
+    const imm = values?.['iss'] ?? 0n;
+    return { detail: `${kind.toUpperCase()} #${imm} from ${elText(el)}`, ...(values ? { values } : {}) };
   }
 
   eventText(e: TraceEvent): string {

@@ -98,6 +98,8 @@ export interface Architecture {
   arm(filters: ReadonlySet<FilterId>, everyEntry: boolean): void;
   /** What stopped this CPU, and forgets it; call once a stop. `entered`: an exception was taken. */
   takeCauses(cpu: number): { causes: StopCause[]; entered: boolean; interrupt: boolean };
+  /** What an instruction at the PC that calls a higher level will report: `ec` and `iss`; undefined for any other. */
+  callSyndrome(cpu: number): Readonly<Record<string, bigint>> | undefined;
   /** The causes that apply to the instruction at the PC before it executes. */
   causesAt(cpu: number): StopCause[];
   context(cpu: number): CpuContext;

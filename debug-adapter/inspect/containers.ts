@@ -78,7 +78,9 @@ export function change(item: Item, text: unknown): 'variables' | 'stacks' {
     throw new UserError(
       hasParts(item) && !item.isReadOnly
         ? `${item.name} cannot be changed as a whole: open it and change one of its parts.`
-        : `${item.name} is read-only.`,
+        : item.whyReadOnly === undefined
+          ? `${item.name} is read-only.`
+          : `${item.name} cannot be changed: ${item.whyReadOnly}.`,
     );
   // The value as it was shown, unchanged.
   if (text.trim() === item.value) return 'variables';

@@ -33,7 +33,6 @@ const values: readonly (readonly [string, RegExp])[] = [
   ['host.running_vcpu', /-> struct vcpu$/],
   ['(vcpu*)host.running_vcpu', /^struct vcpu at EL2:0x7/],
   ['*(vm*)vcpu.vm', /^struct vm at EL2:0x7/],
-  ['EL2:0x7040087400', /^EL2:0x7040087400 <hyp_guest_vectors/],
   ['PA:0x40080000', /^PA:0x40080000 <_start>$/],
   ['(s8)0xff == -1', /^0x1$/],
   ['-1', /^0xffffffffffffffff \(-1\)$/],
@@ -56,8 +55,11 @@ const errors: readonly (readonly [string, RegExp])[] = [
   ['x0 = 5', /./],
 ];
 
+const hex = (v: bigint): string => `0x${v.toString(16)}`;
+
 describe('evaluate', () => {
   let b: InspectBench;
+  const linkOf = (symbol: string): bigint => b.target.symbols.symbolByName(symbol)[0]?.address ?? 0n;
   before(async () => {
     b = new InspectBench({ program: SAMPLE });
     await b.runTo('guest-entry');
@@ -66,6 +68,11 @@ describe('evaluate', () => {
 
   for (const [expression, result] of values)
     it(`gives ${expression}`, async () => assert.match(await b.evaluate(expression), result));
+
+  it('names the symbol of an address of another regime', async () => {
+    const at = `EL2:${hex(linkOf('hyp_guest_vectors') + 0x7000000000n)}`;
+    assert.equal(await b.evaluate(at), `${at} <hyp_guest_vectors>`);
+  });
 
   for (const [expression, message] of errors)
     it(`explains what is wrong with "${expression}"`, () =>
@@ -77,29 +84,67 @@ describe('evaluate', () => {
     const va = (await b.evaluate('hyp_guest_vectors')).split(' ')[0] ?? '';
     const link = BigInt(va) - 0x7000000000n;
     assert.equal(await b.evaluate(`*(u64*)${va}`), await b.evaluate(`*(u64*)PA:0x${link.toString(16)}`));
-    // The guest is linked at 0x400a0000 and lies 256 MiB higher.
-    const guest = await b.evaluate('*(u64*)PA:0x5008c000');
-    assert.equal(await b.evaluate('*(u64*)EL1,vmid=1:0x400a0000'), guest);
-    assert.equal(await b.evaluate('*(u64*)IPA(1):0x400a0000'), guest);
-    assert.equal(await b.evaluate('*(u64*)0x400a0000', 'watch', 2), guest);
+    // The guest's image is copied to where its stage 2 has it.
+    const start = linkOf('guest_start');
+    const place = b.target.guest.physical(0, { kind: 'IPA', vmid: 1 }, start) ?? 0n;
+    assert.ok(place !== 0n && place !== start);
+    const guest = await b.evaluate(`*(u64*)PA:${hex(place)}`);
+    assert.equal(await b.evaluate(`*(u64*)EL1,vmid=1:${hex(start)}`), guest);
+    assert.equal(await b.evaluate(`*(u64*)IPA(1):${hex(start)}`), guest);
+    assert.equal(await b.evaluate(`*(u64*)${hex(start)}`, 'watch', 2), guest);
   });
 
   it('reads the guest while the host runs, and the host while the guest runs', async () => {
     const c = new InspectBench({ program: SAMPLE });
     await c.runTo('guest-entry');
-    // The guest is a copy of the host's image: make one word of it different.
-    await c.evaluate('*(u64*)PA:0x5008cff8 = 0x1111', 'repl');
-    const guest = await c.evaluate('*(u64*)PA:0x5008cff8');
-    const host = await c.evaluate('*(u64*)PA:0x400a0ff8');
+    // The guest is a copy of a part of the host's image: make one word of it different.
+    const at = hex(c.target.symbols.symbolByName('guest_start')[0]?.address ?? 0n);
+    const place = hex(c.target.guest.physical(0, { kind: 'IPA', vmid: 1 }, BigInt(at)) ?? 0n);
+    await c.evaluate(`*(u64*)PA:${place} = 0x1111`, 'repl');
+    const guest = await c.evaluate(`*(u64*)PA:${place}`);
+    const host = await c.evaluate(`*(u64*)PA:${at}`);
     assert.notEqual(guest, host);
-    assert.equal(await c.evaluate('*(u64*)0x400a0ff8'), guest);
-    assert.equal(await c.evaluate('*(u64*)EL1,vmid=0:0x400a0ff8'), host);
+    assert.equal(await c.evaluate(`*(u64*)${at}`), guest);
+    assert.equal(await c.evaluate(`*(u64*)EL1,vmid=0:${at}`), host);
     // In the guest or the host, whoever makes the next call; then by the host, for sure.
     for (let i = 0; i < 50 && (await c.evaluate('vmid')) !== '0x0'; i++) await c.runTo('hvc');
     assert.equal(await c.evaluate('vmid'), '0x0');
-    assert.equal(await c.evaluate('*(u64*)EL1,vmid=1:0x400a0ff8'), guest);
-    assert.equal(await c.evaluate('*(u64*)IPA(1):0x400a0ff8'), guest);
-    await assert.rejects(c.evaluate('*(u64*)IPA:0x400a0ff8'), /No virtual machine is loaded/);
+    assert.equal(await c.evaluate(`*(u64*)EL1,vmid=1:${at}`), guest);
+    assert.equal(await c.evaluate(`*(u64*)IPA(1):${at}`), guest);
+    await assert.rejects(c.evaluate(`*(u64*)IPA:${at}`), /No virtual machine is loaded/);
+  });
+
+  it('knows the syndrome of a call that a filter has stopped before, as a condition does', async () => {
+    const c = new InspectBench({ program: SAMPLE });
+    await c.runTo('smc');
+    assert.deepEqual([await c.evaluate('ec'), await c.evaluate('iss')], ['0x17 (23)', '0x0']);
+    await c.ask('setExceptionBreakpoints', { filters: [] });
+    assert.equal(await c.evaluate('ec == 0x17'), '0x1');
+    await c.runTo('hvc');
+    assert.equal(await c.evaluate('ec'), '0x16 (22)');
+  });
+
+  it('casts the current vcpu, and pointers, to structs of their own world', async () => {
+    const at = async (text: string): Promise<string> =>
+      (await b.evaluate(text)).replace(/^struct \w+ at /, '');
+    const vcpu = await at('vcpu');
+    assert.match(vcpu, /^EL2:0x70/);
+    assert.equal(await at('(vcpu*)vcpu'), vcpu);
+    assert.equal(await at('(vcpu*)host.running_vcpu'), vcpu);
+    assert.equal(await at('(vcpu*)vcpus[0]'), await at('vcpus[0]'));
+    assert.equal(await at('(ctxt*)vcpu.ctxt'), vcpu);
+  });
+
+  it('refers to the memory that a load reads, in its space', async () => {
+    const reference = async (expression: string): Promise<string | undefined> =>
+      (await b.ask('evaluate', { expression, context: 'watch', frameId: (await b.frame()).id }))
+        .memoryReference;
+    assert.equal(await reference('*(u64*)PA:0x40080000'), 'PA:0x40080000');
+    assert.equal(
+      await reference('*(u32*)(TPIDR_EL2 + 8)'),
+      `EL2:${hex(BigInt(await b.evaluate('TPIDR_EL2 + 8').then((t) => t.split(' ')[0] ?? '')))}`,
+    );
+    assert.equal(await reference('*(u64*)PA:0x40080000 + 1'), undefined);
   });
 
   describe('in the console', () => {

@@ -1,4 +1,6 @@
 /** Expressions of watches, hovers and the console: values with parts, assignments. */
+import { evaluate as evaluateExpression } from '../expressions/evaluate';
+import { parseExpression, type Expression } from '../expressions/parse';
 import { UserError } from '../errors';
 import { formatAddress, parseAddress, type AddressSpace } from './address-space';
 import { change } from './containers';
@@ -75,9 +77,14 @@ export class FrameEvaluator {
 
   /** The address that an expression gives, and its space. @throws UserError */
   address(text: string): { readonly space: AddressSpace; readonly value: bigint } {
+    const item = this.item(text);
+    const { memory, type } = item;
+    const own = memory && memory.address === item.number ? memory.space : undefined;
+    // Pointers in a hypervisor's structs are its own virtual addresses (hypervisor/ABI.md).
+    const pointee = type?.startsWith('ptr ') ? ({ kind: 'VA', level: 'EL2' } as const) : undefined;
     return {
-      space: this.names.prepare(text).space,
-      value: this.item(text).number ?? this.names.number(text),
+      space: own ?? pointee ?? this.names.prepare(text).space,
+      value: item.number ?? this.names.number(text),
     };
   }
 
@@ -91,8 +98,9 @@ export class FrameEvaluator {
   private struct(text: string): Item | undefined {
     const [, type = '', of = ''] = structCast.exec(text) ?? [];
     if (type === '' || Object.hasOwn(sizes, type)) return undefined;
-    const prepared = this.names.prepare(of);
-    const item = this.names.structAt(type, prepared.space, this.names.number(of));
+    // A path comes first: `vcpu` is the struct here, not its number.
+    const { space, value } = this.address(of.trim());
+    const item = this.names.structAt(type, space, value);
     if (!item)
       throw new UserError(
         `There is no struct "${type}" in the layout of the hypervisor: cast to u64 or another integer type.`,
@@ -101,13 +109,21 @@ export class FrameEvaluator {
   }
 
   private number(text: string): Item {
-    const value = this.names.number(text);
-    const { space } = this.names.prepare(text);
+    const { text: plain, names, space: named } = this.names.prepare(text);
+    const expression = parseExpression(plain);
+    const value = evaluateExpression(expression, names);
+    const shown = value > 9n ? `${hex(value)} (${decimal(value)})` : hex(value);
+    if (expression.k === 'load') {
+      const at = formatAddress(named, evaluateExpression(expression.address, names));
+      return { name: text, value: shown, number: value, type: 'u64', memoryReference: at };
+    }
+    // What was loaded belongs to the frame, wherever it was loaded from.
+    const space = hasLoad(expression) ? this.frame.space : named;
     const isName = /^&?\s*[A-Za-z_.$][\w.$]*$/.test(text);
     const symbol = isName ? this.names.address(space, value).value.match(/ <.*>$/)?.[0] : undefined;
     return {
       name: text,
-      value: `${hex(value)}${symbol ?? (value > 9n ? ` (${decimal(value)})` : '')}`,
+      value: symbol === undefined ? shown : `${hex(value)}${symbol}`,
       number: value,
       type: 'u64',
       ...(isName || this.isMapped(space, value) ? { memoryReference: formatAddress(space, value) } : {}),
@@ -116,7 +132,13 @@ export class FrameEvaluator {
 
   /** Whether a number can be an address: small ones are counts, whatever lies there. */
   private isMapped(space: AddressSpace, value: bigint): boolean {
-    return value >= 0x1000n && this.view.guest.physical(this.frame.cpu, space, value) !== undefined;
+    const { guest } = this.view;
+    const { cpu } = this.frame;
+    return (
+      value >= 0x1000n &&
+      guest.physical(cpu, space, value) !== undefined &&
+      guest.read(cpu, space, value, 1).length > 0
+    );
   }
 
   /** Changes what an expression names: `x0`, `HCR_EL2.VM`, `vcpu.ctxt.x[3]`, `*(u32*)0x40000000`. @throws UserError */
@@ -181,6 +203,23 @@ export class FrameEvaluator {
         .map((p) => ({ label: p.name, kind: 'field' as const }));
     }
     return this.names.beginning(start);
+  }
+}
+
+/** Whether an expression reads memory. */
+function hasLoad(e: Expression): boolean {
+  switch (e.k) {
+    case 'load':
+      return true;
+    case 'unary':
+    case 'cast':
+      return hasLoad(e.of);
+    case 'binary':
+      return hasLoad(e.left) || hasLoad(e.right);
+    case 'choice':
+      return [e.test, e.yes, e.no].some(hasLoad);
+    default:
+      return false;
   }
 }
 

@@ -71,7 +71,7 @@ export class FrameRegisters {
     const place = this.places.get(register.name);
     if (place) return place.write ? undefined : 'its value was not saved by the code that this frame called';
     if (this.isDetached) return 'the hypervisor has not saved it';
-    return register.write ? undefined : 'it is read-only';
+    return register.write ? undefined : 'it is a read-only register';
   }
 
   /** Changes the register where it is. @throws UserError */

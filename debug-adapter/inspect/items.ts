@@ -35,6 +35,8 @@ export interface Item {
   readonly set?: (text: string) => Effect;
   /** Neither it nor its parts can be changed. */
   readonly isReadOnly?: boolean;
+  /** Why it cannot be changed, as the end of a sentence. */
+  readonly whyReadOnly?: string;
   /** The number behind the value, for expressions. */
   readonly number?: bigint;
   /** Where the value itself is in memory, for C's `&`. */

@@ -52,6 +52,8 @@ export interface CVariable {
 
 /** What names are looked up in: a stop, or the moment in which a condition is asked. */
 export type NamesView = Pick<StopView, 'version' | 'walker' | 'guest'> & {
+  /** What a call will report as its syndrome, that a frame is about to make. */
+  readonly heldCall?: (frame: Frame) => Readonly<Record<string, bigint>> | undefined;
   readonly target: Pick<StopView['target'], 'symbols' | 'arch'>;
 };
 
@@ -223,6 +225,8 @@ export class FrameNames {
       return vcpu === undefined ? undefined : BigInt(vcpu);
     }
     if (name !== 'ec' && name !== 'iss' && name !== 'ipa') return undefined;
+    const held = name === 'ipa' ? undefined : this.view.heldCall?.(this.frame)?.[name];
+    if (held !== undefined) return held;
     const syndrome = registers.isa.syndrome(level, registers.reader);
     if (name === 'ipa') return syndrome?.addresses.find((a) => a.space === 'ipa')?.value;
     const fields = registers.isa.find(syndrome?.register ?? '')?.fields;

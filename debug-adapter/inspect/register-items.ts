@@ -64,6 +64,7 @@ export function fieldItems(
   fields: readonly DebugField[],
   evaluateName: string | undefined,
   write: ((value: bigint) => Effect) | undefined,
+  whyReadOnly?: string,
 ): Item[] {
   return fields.map((f) => {
     const v = bitsOf(value, f);
@@ -81,13 +82,23 @@ export function fieldItems(
               return write((value & ~mask) | (wanted << BigInt(f.lsb)));
             },
           }
-        : {}),
+        : whyReadOnly === undefined
+          ? {}
+          : { whyReadOnly }),
     };
   });
 }
 
 const effectOf = (ctx: ItemContext, register: string): Effect =>
   ctx.registers.isa.movesFrames(register) ? 'stacks' : 'variables';
+
+/** What stands for a value that there is not. */
+function lostText(registers: FrameRegisters, register: DebugRegister): string {
+  if (!register.read && !register.part) return '<write-only>';
+  return registers.isDetached || registers.places.has(register.part?.register ?? register.name)
+    ? '<not saved>'
+    : '<not there>';
+}
 
 export function registerItem(ctx: ItemContext, register: DebugRegister): Item {
   const { registers } = ctx;
@@ -96,9 +107,10 @@ export function registerItem(ctx: ItemContext, register: DebugRegister): Item {
   if (value === undefined)
     return {
       name,
-      value: register.read || register.part ? '<not saved>' : '<write-only>',
+      value: lostText(registers, register),
       evaluateName: name,
       isText: true,
+      whyReadOnly: registers.whyNotWritable(register) ?? 'its value cannot be read',
     };
   const set = (text: string): Effect => {
     registers.write(register, parseValue(ctx, text));
@@ -108,11 +120,12 @@ export function registerItem(ctx: ItemContext, register: DebugRegister): Item {
     registers.write(register, v);
     return effectOf(ctx, name);
   };
-  const isWritable = registers.whyNotWritable(register) === undefined;
+  const whyReadOnly = registers.whyNotWritable(register);
+  const isWritable = whyReadOnly === undefined;
   const parts = (): readonly Item[] =>
     register.width === 128
       ? vectorParts(ctx, register, value)
-      : fieldItems(ctx, value, fields, name, isWritable ? writeWhole : undefined);
+      : fieldItems(ctx, value, fields, name, isWritable ? writeWhole : undefined, whyReadOnly);
   return {
     name,
     value: valueText(ctx, register, value),
@@ -121,7 +134,7 @@ export function registerItem(ctx: ItemContext, register: DebugRegister): Item {
     number: value,
     ...(register.width === 64 && fields.length === 0 ? pointerReference(ctx, value) : {}),
     ...(fields.length > 0 || register.width === 128 ? { parts } : {}),
-    ...(isWritable ? { set } : { isReadOnly: true }),
+    ...(isWritable ? { set } : { isReadOnly: true, whyReadOnly }),
   };
 }
 

@@ -123,6 +123,15 @@ export class StopView {
     return frame;
   }
 
+  /** Where a filter has stopped before HVC, SMC or SVC: `ec` and `iss` of the exception that the call will be. */
+  heldCall(frame: Frame): Readonly<Record<string, bigint>> | undefined {
+    const { arch } = this.target;
+    const report = this.session.control?.lastStop;
+    const { cpu, vcpu } = frame;
+    if (report?.cpu !== cpu || vcpu || this.frames(cpu)[0] !== frame) return undefined;
+    return report.filters.includes(arch.instructionKind(cpu)) ? arch.callSyndrome(cpu) : undefined;
+  }
+
   /** What the client has not been told yet. */
   private news: { event: string; body: object }[] = [];
 
