@@ -371,19 +371,20 @@ export class Workbench {
     });
   }
 
-  /** The first or the last lines of the terminal, as many as are in view; needs `terminal.integrated.gpuAcceleration: off`. */
-  async terminalText(end: 'Top' | 'Bottom' = 'Top'): Promise<string> {
+  /** The first lines of the terminal, as many as are in view; needs `terminal.integrated.gpuAcceleration: off`. */
+  async terminalText(): Promise<string> {
     await this.command('Terminal: Focus on Terminal View');
-    await this.command(`Terminal: Scroll to ${end}`);
-    return until('text in the terminal', async () => {
-      const rows = await this.page.locator('.terminal-wrapper.active .xterm-rows > div').allInnerTexts();
-      return (
-        rows
-          .join('\n')
-          .replace(/\u00a0/g, ' ')
-          .trim() || undefined
-      );
-    });
+    await this.command('Terminal: Scroll to Top');
+    return until('text in the terminal', async () => (await this.terminalEnd()) || undefined);
+  }
+
+  /** What is in view of the terminal: its last lines, unless somebody scrolls. */
+  async terminalEnd(): Promise<string> {
+    const rows = await this.page.locator('.terminal-wrapper.active .xterm-rows > div').allInnerTexts();
+    return rows
+      .join('\n')
+      .replace(/\u00a0/g, ' ')
+      .trim();
   }
 
   /** The notifications on the screen. */

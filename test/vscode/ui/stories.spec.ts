@@ -41,7 +41,7 @@ describe('the stories of the sample', () => {
       await workbench.startConfiguration(name);
       await workbench.stopped(/_start/);
       await workbench.continue();
-      await until(`"${last}"`, async () => (await workbench.terminalText('Bottom')).includes(last));
+      await until(`"${last}"`, async () => (await workbench.terminalEnd()).includes(last));
       await workbench.ended();
       await workbench.screenshot(
         `story-${name

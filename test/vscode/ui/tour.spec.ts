@@ -115,7 +115,8 @@ describe('the five-minute tour', function () {
     await until('the end', async () =>
       (await workbench.notifications()).some((text) => text.includes('powered off')),
     );
-    assert.match(await workbench.terminalText('Bottom'), /guest: something is wrong/);
+    await workbench.command('Terminal: Focus on Terminal View');
+    await until('the text', async () => /guest: something is wrong/.test(await workbench.terminalEnd()));
     await workbench.screenshot('tour-6-end');
   });
 
