@@ -41,6 +41,7 @@
 	mrs	x0, pmcr_el0
 	ubfx	x0, x0, #11, #5			// PMCR_EL0.N, the number of event counters ...
 	msr	mdcr_el2, x0			// ... all of which EL1 may use (HPMN); nothing else traps
+	msr	mdscr_el1, xzr			// no breakpoints, no single steps
 	msr	vttbr_el2, xzr			// the host's translations carry VMID 0
 	mrs	x0, midr_el1
 	msr	vpidr_el2, x0			// what EL1 reads as MIDR_EL1 ...
@@ -51,12 +52,29 @@
 	mov	x0, #CNTHCTL_HOST
 	msr	cnthctl_el2, x0
 	msr	cntvoff_el2, xzr
+	msr	cnthp_ctl_el2, xzr		// no timer runs
+	.if	VHE
+	msr	cntp_ctl_el02, xzr
+	msr	cntv_ctl_el02, xzr
+	msr	cntv_ctl_el0, xzr		// CNTHV_CTL_EL2
+	.else
+	msr	cntp_ctl_el0, xzr
+	msr	cntv_ctl_el0, xzr
+	.endif
 
 	// The host may use the GIC by system registers.
 	mov	x0, #0xf			// SRE, DFB, DIB, Enable
 	msr	icc_sre_el2, x0
 	isb
 	msr	ich_hcr_el2, xzr		// the virtual CPU interface is off
+	mrs	x0, ich_vtr_el2
+	and	x0, x0, #0x1f			// ListRegs: the last list register; all are empty
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	cmp	x0, #\n
+	b.lo	1f
+	msr	ich_lr\n\()_el2, xzr
+	.endr
+1:
 
 	// No TLB entry from before the reset may survive: EL2's own, and those of EL1 with every VMID.
 	tlbi	alle2

@@ -89,8 +89,8 @@
 	endfunc	exit_wfx
 
 // A system register that the guest may not touch. ISS: direction in bit 0 (1 = read), register number in bits 9:5.
-// Debug, PMU, timer and GIC registers read as zero, and writes do nothing; only the SGI register does something. So
-// does cache maintenance by set/way nothing. The rest does not exist.
+// Debug, PMU, timer and GIC registers and ACTLR_EL1 read as zero, and writes do nothing; only the SGI register does
+// something. Nor does cache maintenance by set/way do anything. The rest does not exist.
 	handler	exit_sysreg
 	count	STAT_SYSREG
 	ldr	w4, [x19, #vcpu.esr_el2]
@@ -103,6 +103,8 @@
 	cmp	w2, #2
 	b.eq	1f
 	ubfx	w3, w4, #10, #4			// CRn
+	cmp	w3, #1				// ACTLR_EL1
+	b.eq	1f
 	cmp	w3, #9				// PMU
 	b.eq	1f
 	cmp	w3, #12				// GIC

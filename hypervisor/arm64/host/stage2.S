@@ -67,6 +67,9 @@
 	mov	x0, x11
 	mov	x1, #PAGE_SIZE
 	bl	zero_memory
+	mov	x0, x11
+	mov	x1, #PAGE_SIZE
+	bl	clean_memory
 	ldr	x0, [x27, #vm.stage2]
 	mov	x1, x9
 	mov	x2, x11

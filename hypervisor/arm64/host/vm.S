@@ -44,18 +44,9 @@
 	cmp	x0, x21
 	b.lo	1b
 
-	// The guest begins with its MMU off: it fetches and reads past the caches. So clean what we wrote to memory.
-	mrs	x3, ctr_el0
-	ubfx	x3, x3, #16, #4			// DminLine: log2 of the number of words
-	mov	x4, #4
-	lsl	x3, x4, x3
 	add	x0, x20, x26
-	add	x1, x21, x26
-2:	dc	civac, x0
-	add	x0, x0, x3
-	cmp	x0, x1
-	b.lo	2b
-	dsb	ish
+	sub	x1, x21, x20
+	bl	clean_memory
 	ic	ialluis				// old instructions from the same addresses
 	dsb	ish
 	isb
@@ -78,6 +69,10 @@
 	add	x0, x0, x26
 	mov	x1, #BLOCK_SIZE
 	bl	zero_memory			// a guest must not find what others have left
+	mov_32	x0, GUEST_SHARED
+	add	x0, x0, x26
+	mov	x1, #BLOCK_SIZE
+	bl	clean_memory
 
 	// The vm. Its VMID comes at the first entry (host/vmid.S).
 	add	x0, x25, #1
@@ -187,6 +182,22 @@
 	b.lo	1b
 	ret
 	endfunc	zero_memory
+
+// clean_memory: x0 address, x1 size. A guest begins with its MMU off: it fetches and reads past the caches. So what we
+// wrote has to be in memory. Clobbers x0-x3.
+	func	clean_memory
+	mrs	x2, ctr_el0
+	ubfx	x2, x2, #16, #4			// DminLine: log2 of the number of words
+	mov	x3, #4
+	lsl	x2, x3, x2
+	add	x1, x0, x1
+1:	dc	civac, x0
+	add	x0, x0, x2
+	cmp	x0, x1
+	b.lo	1b
+	dsb	ish
+	ret
+	endfunc	clean_memory
 
 	.section .rodata
 msg_vm:
