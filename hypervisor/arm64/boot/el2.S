@@ -62,6 +62,11 @@
 	msr	cntv_ctl_el0, xzr
 	.endif
 
+	branch_without_ras x0, 1f
+	write_vdisr_el2 xzr			// no SError is waiting, for no guest ...
+	msr	s3_0_c12_c1_1, xzr		// ... and not for the host: DISR_EL1
+1:
+
 	// The host may use the GIC by system registers.
 	mov	x0, #0xf			// SRE, DFB, DIB, Enable
 	msr	icc_sre_el2, x0

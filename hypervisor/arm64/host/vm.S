@@ -162,6 +162,7 @@
 	mov_32	x2, SCTLR_EL1_OFF
 	str	x2, [x19, #vcpu.ctxt + ctxt.sctlr_el1]
 	str	xzr, [x19, #vcpu.cntv_ctl_el0]
+	str	xzr, [x19, #vcpu.vdisr_el2]
 	str	xzr, [x19, #vcpu.pending]
 	str	xzr, [x19, #vcpu.active]
 	str	xzr, [x19, #vcpu.ich_vmcr_el2]

@@ -41,7 +41,10 @@
 	mov	x3, #MDCR_GUEST
 	orr	x2, x2, x3
 	msr	mdcr_el2, x2
-	load_timer
+	branch_without_ras x2, 1f
+	ldr	x2, [x0, #vcpu.vdisr_el2]
+	write_vdisr_el2 x2
+1:	load_timer
 	bl	vgic_enter
 	ldr	x2, [x0, #vcpu.hcr_el2]
 	msr	hcr_el2, x2
@@ -71,7 +74,10 @@
 	str	x20, [x19, #vcpu.exit_reason]
 
 	save_timer
-	bl	vgic_leave
+	branch_without_ras x2, 1f
+	read_vdisr_el2 x2
+	str	x2, [x0, #vcpu.vdisr_el2]
+1:	bl	vgic_leave
 	bl	debug_leave
 	bl	fpsimd_leave
 
