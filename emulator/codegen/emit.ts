@@ -12,7 +12,7 @@ import {
   type Routine,
   type Stmt,
 } from '../ir/nodes';
-import { conversions, ops, type Ty } from '../ir/ops';
+import { conversions, floatOps, ops, reinterpret, type Ty } from '../ir/ops';
 import { common } from '../ir/state';
 import { accessDesc } from '../isa/dsl/isa';
 import { Tlb } from './tlb';
@@ -256,7 +256,7 @@ export class Emitter {
     const k = v.op.k;
     if (k === 'const' || k === 'cpu' || k === 'param') return;
     if (k === 'probe') return this.probe(v);
-    const pure = k === 'pure' || k === 'conv' || k === 'select' || k === 'operand';
+    const pure = k === 'pure' || k === 'conv' || k === 'float' || k === 'select' || k === 'operand';
     if (v.uses === 0 || (pure && v.uses === 1)) return;
     this.compute(v);
     this.setLocal(this.localOf(v, v.ty));
@@ -283,6 +283,10 @@ export class Emitter {
         return;
       case 'conv':
         this.val(v.args[0]!).op(conversions[o.op].code);
+        return;
+      case 'float':
+        v.args.forEach((a) => this.val(a).op(reinterpret.toFloat[tyIndex(v.ty)]));
+        this.op(floatOps[o.op].code[tyIndex(v.ty)], reinterpret.toBits[tyIndex(v.ty)]);
         return;
       case 'select':
         v.args.forEach((a) => this.val(a));

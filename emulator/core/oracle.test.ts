@@ -62,10 +62,11 @@ describe('oracle and interpreter', () => {
             const v = r.below(2) ? r.bits64() : fpVector(r, r.pick([16, 32, 64]));
             [a, b].forEach((m) => m.state.set(0, state.v, v, i));
           }
-          const control = fpControl(r, true);
+          const control = r.below(4) ? fpControl(r, true) : 0n;
+          const status = r.below(2) ? 0x10n : 0n;
           [a, b].forEach((m) => {
             m.state.set(0, fpcr, control);
-            m.state.set(0, fpsr, 0n);
+            m.state.set(0, fpsr, status);
           });
           const flags = r.below(16) << 28;
           [a, b].forEach((m) => m.state.set(0, state.nzcv, flags >>> 0));

@@ -2,7 +2,17 @@
  * Builds IR. Architecture-neutral: an instruction set extends it with its registers and flags.
  * Types are checked while building, so a wrong row fails in the first test that loads it, with its name.
  */
-import { bitsOf, conversions, ops, toUnsigned, type ConvOp, type PureOp, type Ty } from './ops';
+import {
+  bitsOf,
+  conversions,
+  floatOps,
+  ops,
+  toUnsigned,
+  type ConvOp,
+  type FloatOp,
+  type PureOp,
+  type Ty,
+} from './ops';
 import type { Operand } from './nodes';
 import {
   Local,
@@ -94,6 +104,14 @@ export class Builder {
     if (a.ty !== row.from) throw new TypeError(`IR: ${op} of ${a.ty}`);
     if (a.constant !== undefined) return this.k(row.to, row.eval(a.constant));
     return this.bind({ k: 'conv', op }, row.to, [a]);
+  }
+
+  /** The host's arithmetic on raw bits of floats, see floatOps: for operands and results that are no NaNs. */
+  float(op: FloatOp, ...args: readonly Val[]): Val {
+    const ty = args[0]?.ty ?? 'i64';
+    if (args.length !== floatOps[op].operands || args.some((a) => a.ty !== ty))
+      throw new TypeError(`IR: float ${op} of ${args.map((a) => a.ty).join()}`);
+    return this.bind({ k: 'float', op }, ty, [...args]);
   }
 
   add(a: Val, b: Val): Val {

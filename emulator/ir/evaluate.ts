@@ -14,7 +14,7 @@ import {
   type Routine,
   type Stmt,
 } from './nodes';
-import { bitsOf, conversions, ops, toUnsigned } from './ops';
+import { bitsOf, conversions, floatOps, ops, toUnsigned } from './ops';
 import { common } from './state';
 
 /** What the evaluated code can reach. */
@@ -204,6 +204,8 @@ class Frame {
         return ops[o.op].eval(a(0), v.args[1] ? a(1) : 0n, bitsOf(v.args[0]!.ty));
       case 'conv':
         return conversions[o.op].eval(a(0));
+      case 'float':
+        return floatOps[o.op].eval(a(0), v.args[1] ? a(1) : 0n, bitsOf(v.ty));
       case 'select':
         return a(2) !== 0n ? a(0) : a(1);
       case 'operand': {

@@ -4,7 +4,7 @@
  * A body is a list of statements. Every value is bound by a `let` statement where it was built; the emitter inlines
  * pure values that are used once and drops those that are not used. So evaluation order is the order of building.
  */
-import type { ConvOp, PureOp, Ty } from './ops';
+import type { ConvOp, FloatOp, PureOp, Ty } from './ops';
 
 /** A piece of guest or emulator state in the CPU block: `bytes` wide, `count` elements one after the other. */
 export interface StateField {
@@ -57,6 +57,7 @@ export type ValOp =
   | { readonly k: 'const'; readonly value: bigint }
   | { readonly k: 'pure'; readonly op: PureOp }
   | { readonly k: 'conv'; readonly op: ConvOp }
+  | { readonly k: 'float'; readonly op: FloatOp }
   | { readonly k: 'select' }
   | { readonly k: 'operand'; readonly use: OperandUse }
   | { readonly k: 'cpu' }

@@ -157,6 +157,14 @@ describe('IR verifier', () => {
       problems(none, bind(new Val({ k: 'conv', op: 'wrap' }, 'i32', [narrow]))),
     );
     finds(
+      /float takes i64, not i32/,
+      problems(none, bind(new Val({ k: 'float', op: 'mul' }, 'i64', [wide, narrow]))),
+    );
+    finds(
+      /float has 2 operands/,
+      problems(none, bind(new Val({ k: 'float', op: 'sqrt' }, 'i64', [wide, wide]))),
+    );
+    finds(
       /select takes i32, not i64/,
       problems(none, bind(new Val({ k: 'select' }, 'i64', [wide, wide, wide]))),
     );

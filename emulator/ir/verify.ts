@@ -4,7 +4,7 @@
  * its last possible memory fault (a fault must leave it as if it had not begun).
  */
 import { Val, type Local, type Loop, type Routine, type StateField, type Stmt } from './nodes';
-import { conversions, ops, type Ty } from './ops';
+import { conversions, floatOps, ops, type Ty } from './ops';
 
 /** What a body is the body of: an instruction ends by exit or falls through, a routine returns. */
 export type BodyKind = { readonly k: 'instruction' } | Pick<Routine, 'k' | 'params' | 'result'>;
@@ -164,6 +164,8 @@ class Verifier {
       case 'conv':
         gives(conversions[o.op].to);
         return want(conversions[o.op].from);
+      case 'float':
+        return want(...Array<Ty>(floatOps[o.op].operands).fill(v.ty));
       case 'select':
         return want(v.ty, v.ty, 'i32');
       case 'operand':

@@ -5,7 +5,7 @@ import { Random, seed } from '../support/random';
 import { compareUndefined, compareVectors, vectorBatch, vectorRows } from './vectors';
 
 /** Cases of a word; there is one word for every row and shape. */
-const OPERANDS = 3;
+const OPERANDS = 6;
 const RANDOM_WORDS = 20_000;
 
 describe(`FP and SIMD instructions, compared with QEMU (SEED=${seed})`, function () {

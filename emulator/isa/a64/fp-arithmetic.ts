@@ -15,6 +15,7 @@ import {
   type Unpacked,
 } from './fp-format';
 import { fpRound, normalizeAndRound, shiftRightJam } from './fp-round';
+import { tryHost } from './fp-quick';
 import type { A64 } from './sem';
 
 /** Returns the result for two operands of which one is a NaN. */
@@ -58,6 +59,7 @@ export function addAndReturn(
 /** FPAdd(); FPSub() is the sum with the second operand's sign reversed, unless that is a NaN. */
 const addition = (name: string, subtract: boolean): ReturnType<typeof perFormat> =>
   perFormat(name, ['i64', 'i64'], 'i64', (s, f, rawA, rawB) => {
+    tryHost(s, f, subtract ? 'sub' : 'add', rawA, rawB);
     const a = unpack(s, f, rawA);
     const right = unpack(s, f, rawB);
     const b = subtract ? { ...right, sign: s.eqz(right.sign) } : right;
@@ -83,6 +85,7 @@ const xorSign = (s: A64, a: Unpacked, b: Unpacked): Val => s.xor(a.sign, b.sign)
 
 const multiplication = (name: string, extended: boolean): ReturnType<typeof perFormat> =>
   perFormat(name, ['i64', 'i64'], 'i64', (s, f, rawA, rawB) => {
+    tryHost(s, f, 'mul', rawA, rawB);
     const a = unpack(s, f, rawA);
     const b = unpack(s, f, rawB);
     const sign = xorSign(s, a, b);
@@ -129,6 +132,7 @@ function quotient(s: A64, f: Format, a: Val, b: Val): Val {
 
 /** FPDiv(). */
 export const fpDiv = perFormat('fpDiv', ['i64', 'i64'], 'i64', (s, f, rawA, rawB) => {
+  tryHost(s, f, 'div', rawA, rawB);
   const a = unpack(s, f, rawA);
   const b = unpack(s, f, rawB);
   const sign = xorSign(s, a, b);
@@ -152,6 +156,7 @@ export const fpDiv = perFormat('fpDiv', ['i64', 'i64'], 'i64', (s, f, rawA, rawB
 
 /** FPSqrt(): one bit of the root after the other, the remainder exact. */
 export const fpSqrt = perFormat('fpSqrt', ['i64'], 'i64', (s, f, raw) => {
+  s.if(s.eqz(s.bit(raw, f.bits - 1)), () => tryHost(s, f, 'sqrt', raw));
   const a = unpack(s, f, raw);
   s.if(a.nan(), () => s.ret(s.call(processNaN[f.bits], raw)));
   s.if(a.zero(), () => s.ret(withSign(s, f, a.sign, s.i64(0))));

@@ -27,6 +27,7 @@ const pureValues: ReadonlySet<Val['op']['k']> = new Set([
   'const',
   'pure',
   'conv',
+  'float',
   'select',
   'operand',
   'pc',
