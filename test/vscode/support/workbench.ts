@@ -344,6 +344,23 @@ export class Workbench {
     await input.waitFor({ state: 'hidden' });
   }
 
+  /** Chooses from the menu of a variable. */
+  async variableMenu(name: string, item: string): Promise<void> {
+    const wanted = this.page.locator('.monaco-menu .action-label', { hasText: item }).first();
+    await until(`"${item}" in the menu of ${name}`, async () => {
+      const row = await this.showVariable(name);
+      await row.click({ button: 'right', timeout: 1_000 });
+      await wanted.waitFor({ timeout: 2_000 });
+      return true;
+    });
+    // A menu takes no click in its first moment, lest the one that opened it choose something.
+    await until(`"${item}" to be chosen`, async () => {
+      await wanted.click({ timeout: 1_000 });
+      await wanted.waitFor({ state: 'hidden', timeout: 1_000 });
+      return true;
+    });
+  }
+
   /** Ticks an exception filter in the Breakpoints view. */
   async tickFilter(label: string, wanted = true): Promise<void> {
     await this.command('Run and Debug: Focus on Breakpoints View');
