@@ -65,8 +65,21 @@ export class Hang extends Error {
 /** Far more than QEMU needs for a full batch on a busy machine. */
 const TIMEOUT = 90_000;
 
+/** What a batch runs on, and with what in memory. */
+export interface Bench {
+  readonly blobs?: readonly Blob[];
+  /** CPU model, of the same name on both sides. */
+  readonly cpu?: string;
+}
+
+const DEFAULT_CPU = 'cortex-a57';
+
 /** One result a case, from QEMU. @throws Hang */
-export function runOnQemu(cases: readonly Case[], blobs: readonly Blob[] = [], timeout = TIMEOUT): Buffer[] {
+export function runOnQemu(
+  cases: readonly Case[],
+  { blobs = [], cpu = DEFAULT_CPU }: Bench = {},
+  timeout = TIMEOUT,
+): Buffer[] {
   const dir = mkdtempSync(join(tmpdir(), 'ws-diff-'));
   try {
     const loader: string[] = [];
@@ -80,7 +93,7 @@ export function runOnQemu(cases: readonly Case[], blobs: readonly Blob[] = [], t
     const run = spawnSync(
       'qemu-system-aarch64',
       [
-        ['-machine', 'virt,gic-version=3,its=off,virtualization=on', '-cpu', 'cortex-a57'],
+        ['-machine', 'virt,gic-version=3,its=off,virtualization=on', '-cpu', cpu],
         ['-m', String(RAM_BYTES / MEBIBYTE), '-display', 'none', '-nodefaults', '-nic', 'none', '-no-reboot'],
         ['-semihosting-config', 'enable=on,target=native', '-kernel', 'run.elf', ...loader],
       ].flat(),
@@ -102,8 +115,11 @@ export function runOnQemu(cases: readonly Case[], blobs: readonly Blob[] = [], t
 const INSTRUCTIONS_A_CASE = 20_000;
 
 /** One result a case, from the emulator. */
-export function runOnEmulator(cases: readonly Case[], blobs: readonly Blob[] = []): Buffer[] {
-  const computer = new Computer({ cpus: 1, memoryBytes: RAM_BYTES, image: runner().elf });
+export function runOnEmulator(
+  cases: readonly Case[],
+  { blobs = [], cpu = DEFAULT_CPU }: Bench = {},
+): Buffer[] {
+  const computer = new Computer({ cpus: 1, memoryBytes: RAM_BYTES, image: runner().elf, cpu });
   const { machine } = computer;
   machine.physical.poke(BigInt(memory.header), pack(cases, 0));
   for (const b of blobs) machine.physical.poke(BigInt(b.pa), b.bytes);

@@ -1,5 +1,5 @@
 /** Runs kinds of cases: generates batches, compares, shrinks the first mismatch and reports it. */
-import { Hang, runOnEmulator, runOnQemu, type Blob, type Case } from './batch';
+import { Hang, runOnEmulator, runOnQemu, type Bench, type Case } from './batch';
 import { retired, wordsOf } from './cases';
 import { differences, type Tally } from './compare';
 import { word } from './record';
@@ -7,9 +7,8 @@ import { disassemble, report } from './report';
 import { Rng } from './rng';
 import { shrink } from './shrink';
 
-export interface Batch {
+export interface Batch extends Bench {
   readonly cases: readonly Case[];
-  readonly blobs?: readonly Blob[];
 }
 
 export interface Kind {
@@ -36,10 +35,9 @@ export class Mismatch extends Error {
 
 /** The smallest form of the first of these mismatches, as text. */
 function explain(batch: Batch, bad: readonly number[], all: readonly string[], replay: string): string {
-  const blobs = batch.blobs ?? [];
   const more = bad.length > 1 ? `\n(and ${bad.length - 1} more cases of this batch)` : '';
   for (const i of bad.slice(0, 5)) {
-    const small = shrink(batch.cases[i]!, blobs);
+    const small = shrink(batch.cases[i]!, batch);
     if (small) return report(small, replay) + more;
   }
   return `${batch.cases[bad[0]!]!.kind}: ${bad.length} cases differ, but only after others. ${replay}\n${all.join('\n')}`;
@@ -51,7 +49,7 @@ function findHang(batch: Batch): Case {
   while (cases.length > 1) {
     const half = cases.slice(0, Math.ceil(cases.length / 2));
     try {
-      runOnQemu(half, batch.blobs, 15_000);
+      runOnQemu(half, batch, 15_000);
       cases = cases.slice(half.length);
     } catch (e) {
       if (!(e instanceof Hang)) throw e;
@@ -64,7 +62,7 @@ function findHang(batch: Batch): Case {
 /** The results from QEMU. @throws Mismatch naming a case that it hangs in */
 function onQemu(batch: Batch, replay: string): Buffer[] {
   try {
-    return runOnQemu(batch.cases, batch.blobs);
+    return runOnQemu(batch.cases, batch);
   } catch (e) {
     if (!(e instanceof Hang)) throw e;
     const c = findHang(batch);
@@ -77,7 +75,7 @@ function onQemu(batch: Batch, replay: string): Buffer[] {
 /** Runs one batch. @throws Mismatch */
 export function runBatch(batch: Batch, summary: Summary, replay: string): void {
   const qemu = onQemu(batch, replay);
-  const ours = runOnEmulator(batch.cases, batch.blobs);
+  const ours = runOnEmulator(batch.cases, batch);
   const bad: number[] = [];
   const texts: string[] = [];
   batch.cases.forEach((test, i) => {

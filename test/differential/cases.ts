@@ -80,6 +80,7 @@ export function defaults(): Readonly<Record<RegisterName, bigint>> {
     CPTR_EL2: 0x33ffn,
     TCR_EL2: 0n,
     TTBR0_EL2: 0n,
+    TTBR1_EL2: 0n,
     MAIR_EL2: 0n,
     SCTLR_EL2: 0n,
   };

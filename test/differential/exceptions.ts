@@ -14,7 +14,8 @@ import { msr } from './system';
 import { randomWord, type A64Row, type Choose } from './words';
 
 const modes: readonly Mode[] = ['EL0t', 'EL1t', 'EL1h', 'EL2t', 'EL2h'];
-const decoder = new Decoder(a64Rows, cpuModel('cortex-a57').features);
+/** What a CPU model decodes. */
+const decoderOf = (cpu: string): Decoder => new Decoder(a64Rows, cpuModel(cpu).features);
 const ISB = 0xd5033fdf;
 const ERET = 0xd69f03e0;
 
@@ -54,7 +55,7 @@ function addresses(rng: Rng, c: CaseBuilder): void {
   c.x(27, SCRATCH);
 }
 
-function single(rng: Rng, kind: string): Case | undefined {
+export function single(rng: Rng, kind: string, decoder: Decoder): Case | undefined {
   const row = rng.pick(singles);
   const word = randomWord(rng, row, chooseSingle);
   if (word === undefined || decoder.decode(word)?.row !== row || unpredictable(row, word)) return undefined;
@@ -83,7 +84,7 @@ export const executedByQemu: readonly {
 ];
 
 /** A word that no row describes: UNDEFINED on both sides. */
-function noRow(rng: Rng, kind: string): Case | undefined {
+function noRow(rng: Rng, kind: string, decoder: Decoder): Case | undefined {
   const flip = rng.oneIn(2);
   let word = flip ? (randomWord(rng, rng.pick(singles)) ?? 0) : rng.bits32();
   if (flip) word = (word ^ (1 << rng.below(32))) >>> 0;
@@ -97,7 +98,7 @@ function noRow(rng: Rng, kind: string): Case | undefined {
 // --- exception returns ----------------------------------------------------------------------------------------------
 
 /** SPSR_ELx, ELR_ELx, ERET; then where the return leads to. AArch32 is not built, so M[4] is 0. */
-function exceptionReturn(rng: Rng, kind: string): Case {
+export function exceptionReturn(rng: Rng, kind: string): Case {
   const mode = rng.pick(['EL0t', 'EL1h', 'EL1t', 'EL2h', 'EL2t', 'EL2h', 'EL1h'] as const);
   const c = new CaseBuilder(kind, mode).randomize(rng);
   const level = mode.startsWith('EL2') ? 4 : 0;
@@ -229,15 +230,23 @@ function faultingAccess(rng: Rng, kind: string): Case {
 const many = (count: number, make: () => Case | undefined): Case[] =>
   Array.from({ length: count }, make).filter((c) => c !== undefined);
 
-const kind = (name: string, make: (rng: Rng, name: string) => Case | undefined): Kind => ({
-  name,
-  make: (rng, count) => ({ cases: many(count, () => make(rng, name)) }),
-});
+/** The kinds for a CPU model. */
+export function exceptionKindsOf(cpu: string): readonly Kind[] {
+  const decoder = decoderOf(cpu);
+  const kind = (
+    name: string,
+    make: (rng: Rng, name: string, decoder: Decoder) => Case | undefined,
+  ): Kind => ({
+    name,
+    make: (rng, count) => ({ cases: many(count, () => make(rng, name, decoder)), cpu }),
+  });
+  return [
+    kind('single words of all rows', single),
+    kind('words that are no instruction', noRow),
+    kind('exception returns', exceptionReturn),
+    kind('virtual interrupts', virtualInterrupt),
+    kind('accesses that fault', faultingAccess),
+  ];
+}
 
-export const exceptionKinds: readonly Kind[] = [
-  kind('single words of all rows', single),
-  kind('words that are no instruction', noRow),
-  kind('exception returns', exceptionReturn),
-  kind('virtual interrupts', virtualInterrupt),
-  kind('accesses that fault', faultingAccess),
-];
+export const exceptionKinds = exceptionKindsOf('cortex-a57');

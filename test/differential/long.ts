@@ -5,6 +5,7 @@
  */
 import { hasTool } from '../support/oracles';
 import { Random, seed } from '../support/random';
+import { armv82Kinds } from './armv82';
 import { tools } from './batch';
 import { Mismatch, newSummary, runKind, summaryText, type Kind } from './campaign';
 import { exceptionKinds } from './exceptions';
@@ -19,7 +20,13 @@ const CASES = 3_000;
 const VECTOR_WORDS = 2;
 const VECTOR_OPERANDS = 20;
 
-const kinds: readonly Kind[] = [...sequenceKinds, ...systemKinds, ...exceptionKinds, ...mmuKinds];
+const kinds: readonly Kind[] = [
+  ...sequenceKinds,
+  ...systemKinds,
+  ...exceptionKinds,
+  ...mmuKinds,
+  ...armv82Kinds,
+];
 
 function main(): number {
   const minutes = Number(process.argv[2] ?? DEFAULT_MINUTES);

@@ -32,16 +32,20 @@ export const environment = [
   'ESR_EL2',
   'FAR_EL2',
   'HPFAR_EL2',
-  'HCR_EL2',
   'FPCR',
   'FPSR',
   'ELR_EL2',
   'SPSR_EL2',
   'CPTR_EL2',
+  // Last: E2H redirects what comes after it.
+  'HCR_EL2',
 ] as const;
 
-/** EL2's own translation: written with the MMU off, and only by cases with the flag `el2Regime`. */
-export const el2Regime = ['TCR_EL2', 'TTBR0_EL2', 'MAIR_EL2', 'SCTLR_EL2'] as const;
+/**
+ * EL2's own translation: written with the MMU off, and only by cases with the flag `el2Regime`. TTBR1_EL2 is left alone
+ * on CPUs without VHE.
+ */
+export const el2Regime = ['TCR_EL2', 'TTBR0_EL2', 'TTBR1_EL2', 'MAIR_EL2', 'SCTLR_EL2'] as const;
 
 export const registers = [...environment, ...el2Regime] as const;
 export type RegisterName = (typeof registers)[number];

@@ -25,6 +25,9 @@ export const reservedBits: readonly ReservedBits[] = [
     HIGH,
     'The upper half is RES0; QEMU keeps it.',
   ),
+  ...rows('CONTEXTIDR_EL2', HIGH, 'The upper half is RES0; QEMU keeps it.'),
+  ...rows('DISR_EL1 VDISR_EL2', ~0x81ffffffn & ALL, 'All but A and the syndrome is RES0; QEMU keeps it.'),
+  ...rows('VSESR_EL2', ~0x1ffffffn & ALL, 'All but the syndrome is RES0; QEMU keeps it.'),
   ...rows('CPACR_EL1', ~0x10300000n & ALL, 'All but TTA and FPEN is RES0; QEMU keeps it.'),
   ...rows(
     'CPTR_EL2',

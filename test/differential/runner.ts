@@ -46,9 +46,10 @@ interface Range {
 const map: readonly Range[] = [
   { from: 0x40000000, to: memory.data, el2: RO, el1: RO | UXN },
   { from: memory.data, to: memory.cases, el2: UXN, el1: undefined },
-  { from: memory.cases, to: memory.results, el2: RO, el1: RO | EL0 },
+  // What EL0 of a host may reach, EL2 must not touch while PAN is set: so only cases and their scratch memory.
+  { from: memory.cases, to: memory.results, el2: RO | EL0, el1: RO | EL0 },
   { from: memory.results, to: memory.scratch, el2: UXN, el1: undefined },
-  { from: memory.scratch, to: memory.scratch + MIB2, el2: UXN, el1: EL0 | UXN | PXN },
+  { from: memory.scratch, to: memory.scratch + MIB2, el2: EL0 | UXN, el1: EL0 | UXN | PXN },
   { from: memory.tables, to: memory.end, el2: UXN, el1: undefined },
 ];
 
@@ -61,7 +62,7 @@ export function identityLevel2(el: 'el1' | 'el2'): bigint[] {
     const address = 0x40000000 + i * MIB2;
     const bits = map.find((r) => address >= r.from && address < r.to)?.[el];
     if (bits === undefined) return 0n;
-    return BigInt(address) | AF | INNER | BLOCK | bits | (el === 'el2' ? EL0 : 0n);
+    return BigInt(address) | AF | INNER | BLOCK | bits;
   });
 }
 
@@ -82,9 +83,19 @@ const quads = (values: readonly bigint[]): string => values.map((v) => `  .quad 
 const el2Base: Readonly<Record<(typeof el2Regime)[number], string>> = {
   TCR_EL2: String(0x80800000n | (2n << 16n) | (3n << 12n) | (1n << 10n) | (1n << 8n) | 32n),
   TTBR0_EL2: 'el2_level1',
+  TTBR1_EL2: '0',
   MAIR_EL2: String(MAIR),
-  SCTLR_EL2: String(0x30c51835n),
+  // Without SA0, which counts for EL0 of a host: QEMU checks no stack pointers.
+  SCTLR_EL2: String(0x30c51825n),
 };
+
+/** Code that touches a register; of Armv8.1 only if ID_AA64MMFR1_EL1.VH says that this is one. Uses x2. */
+const withVhe = (r: string, code: string): string =>
+  r === 'TTBR1_EL2' || r === 'PAN'
+    ? `  mrs x2, id_aa64mmfr1_el1\n  tst x2, #0xf00\n  b.eq 8f\n${code}\n8:`
+    : code;
+/** What the assembler for Armv8.0 calls it. */
+const generic = (r: string): string => (r === 'TTBR1_EL2' ? 's3_4_c2_c0_1' : r);
 
 /** Copies EL2's translation registers from [x30]; the MMU is off meanwhile. */
 const el2Switch = (from: (r: (typeof el2Regime)[number]) => string): string => `
@@ -92,7 +103,7 @@ const el2Switch = (from: (r: (typeof el2Regime)[number]) => string): string => `
   bic x1, x1, #1
   msr sctlr_el2, x1
   isb
-  ${el2Regime.map((r) => `${r === 'SCTLR_EL2' ? '  tlbi alle2\n  dsb sy\n  isb\n' : ''}  ${from(r)}\n  msr ${r}, x1`).join('\n')}
+  ${el2Regime.map((r) => `${r === 'SCTLR_EL2' ? '  tlbi alle2\n  dsb sy\n  isb\n' : ''}  ${from(r)}\n${withVhe(r, `  msr ${generic(r)}, x1`)}`).join('\n')}
   isb`;
 
 const pairs = (op: string, base: string, from: number, to: number): string =>
@@ -106,7 +117,7 @@ const vPairs = (op: string, base: string): string =>
     '\n',
   );
 
-const saved = environment.filter((r) => r !== 'CPTR_EL2');
+const saved = environment.filter((r) => r !== 'CPTR_EL2' && r !== 'HCR_EL2');
 
 const source = `
   .arch armv8-a+crc
@@ -188,18 +199,26 @@ save:
   str x1, [x0]
 ${pairs('stp', 'x0', 3, 31)}
   mov x30, x0
+  // CPTR_EL2 as the case saw it; then E2H off, before registers are read that it redirects.
+  mrs x1, cptr_el2
+  str x1, [x30, #${offsetOf('CPTR_EL2')}]
+  mrs x1, hcr_el2
+  str x1, [x30, #${offsetOf('HCR_EL2')}]
+  mov x1, #${0x80000000}
+  msr hcr_el2, x1
+  isb
+  // MSR PAN, #0: with E2H the next case is loaded from memory that EL0 can reach.
+${withVhe('PAN', '  .inst 0xd500409f')}
   mrs x1, sp_el0
   str x1, [x30, #${at.sp}]
   mrs x1, sp_el1
   str x1, [x30, #${at.sp + 8}]
   mov x1, sp
   str x1, [x30, #${at.sp + 16}]
-  mrs x1, cptr_el2
-  str x1, [x30, #${offsetOf('CPTR_EL2')}]
   mov x1, #0x33ff
   msr cptr_el2, x1
   isb
-${[...saved, ...el2Regime].map((r) => `  mrs x1, ${r}\n  str x1, [x30, #${offsetOf(r)}]`).join('\n')}
+${[...saved, ...el2Regime].map((r) => withVhe(r, `  mrs x1, ${generic(r)}\n  str x1, [x30, #${offsetOf(r)}]`)).join('\n')}
 ${vPairs('stp', 'x30')}
   ldr x29, =${memory.header}
   ldr x28, [x29, #32]

@@ -1,5 +1,5 @@
 /** Makes a mismatch small: one case, as few instructions and registers as possible, and the first one that differs. */
-import type { Blob, Case } from './batch';
+import type { Bench, Case } from './batch';
 import { runOnEmulator, runOnQemu } from './batch';
 import { BRK, NOP, wordsOf } from './cases';
 import { differences, type Difference } from './compare';
@@ -18,9 +18,9 @@ export interface Shrunk extends Outcome {
   readonly before: Outcome;
 }
 
-function outcomes(tests: readonly Case[], blobs: readonly Blob[]): Outcome[] {
-  const qemu = runOnQemu(tests, blobs);
-  const ours = runOnEmulator(tests, blobs);
+function outcomes(tests: readonly Case[], bench: Bench): Outcome[] {
+  const qemu = runOnQemu(tests, bench);
+  const ours = runOnEmulator(tests, bench);
   return tests.map((test, i) => {
     const both = { test, qemu: qemu[i]!, ours: ours[i]! };
     return { ...both, differences: differences(both) };
@@ -43,7 +43,7 @@ const zeroed = (c: Case, offsets: readonly number[]): Case => ({
 /** Drops all parts that the mismatch does not need: those that can go one by one, together if that works. */
 function drop(
   c: Case,
-  blobs: readonly Blob[],
+  bench: Bench,
   parts: readonly number[],
   edited: (c: Case, parts: readonly number[]) => Case,
 ): Case {
@@ -52,7 +52,7 @@ function drop(
   for (let round = 0; round < 8 && left.length > 0; round++) {
     const results = outcomes(
       left.map((p) => edited(now, [p])),
-      blobs,
+      bench,
     );
     const removable = left.filter((_, i) => results[i]!.differences.length > 0);
     if (removable.length === 0) break;
@@ -61,7 +61,7 @@ function drop(
     const attempts = [removable, half, other, removable.slice(0, 1)].filter((a) => a.length > 0);
     const tried = outcomes(
       attempts.map((a) => edited(now, a)),
-      blobs,
+      bench,
     );
     const best = tried.findIndex((t) => t.differences.length > 0);
     if (best < 0) break;
@@ -73,16 +73,16 @@ function drop(
 }
 
 /** Shrinks a case whose results differ; undefined when it does not differ when it runs alone. */
-export function shrink(c: Case, blobs: readonly Blob[]): Shrunk | undefined {
-  if (outcomes([c], blobs)[0]!.differences.length === 0) return undefined;
+export function shrink(c: Case, bench: Bench): Shrunk | undefined {
+  if (outcomes([c], bench)[0]!.differences.length === 0) return undefined;
   const words = wordsOf(c);
   const indexes = words.map((_, i) => i).filter((i) => words[i] !== NOP);
-  let small = drop(c, blobs, indexes, without);
+  let small = drop(c, bench, indexes, without);
   const registers = [
     ...Array.from({ length: 31 }, (_, n) => 8 * n),
     ...Array.from({ length: 64 }, (_, n) => at.v + 8 * n),
   ].filter((o) => small.record.readBigUInt64LE(o) !== 0n);
-  small = drop(small, blobs, registers, zeroed);
+  small = drop(small, bench, registers, zeroed);
   // Prefixes: the case cut off by BRK after each instruction.
   const prefixes = outcomes(
     Array.from({ length: c.length + 1 }, (_, n) =>
@@ -90,10 +90,10 @@ export function shrink(c: Case, blobs: readonly Blob[]): Shrunk | undefined {
         for (let i = n; i < c.length; i++) r.writeUInt32LE(BRK, at.words + 4 * i);
       }),
     ),
-    blobs,
+    bench,
   );
   const first = prefixes.findIndex((p) => p.differences.length > 0);
-  const whole = outcomes([small], blobs)[0]!;
+  const whole = outcomes([small], bench)[0]!;
   const culprit = Math.max(first - 1, 0);
   return { ...whole, culprit, before: prefixes[culprit]! };
 }

@@ -40,7 +40,7 @@ export const notCompared: readonly { readonly name: RegExp; readonly reason: str
 
 const comparable = sysregs.filter((r) => !notCompared.some((n) => n.name.test(r.name)) && r.min < 3);
 const readable = comparable.filter((r) => r.access !== 'wo');
-const writable = comparable.filter((r) => r.access !== 'ro' && !r.id);
+export const writable = comparable.filter((r) => r.access !== 'ro' && !r.id);
 
 /** Bits that a write must leave clear, because the case itself would not survive them. */
 const forbidden: Readonly<Record<string, bigint>> = {
@@ -72,9 +72,12 @@ function mmuOff(c: CaseBuilder, level: 1 | 2): void {
 }
 
 /** Old value to X9, X0 to the register, what it reads then to X1, old value back. */
-function writeRead(rng: Rng, kind: string, r: Sysreg, level: 1 | 2): Case {
+/** `hcr`: bits of HCR_EL2 to set. */
+export function writeRead(rng: Rng, kind: string, r: Sysreg, level: 1 | 2, hcr = 0n): Case {
   const c = new CaseBuilder(kind, level === 2 ? 'EL2h' : 'EL1h').randomize(rng);
-  if (regime[level].test(r.name)) mmuOff(c, level);
+  c.update('HCR_EL2', hcr);
+  const redirected = level === 2 && hcr !== 0n;
+  if (regime[level].test(r.name) || (redirected && regime[1].test(r.name))) mmuOff(c, level);
   c.x(0, (rng.oneIn(2) ? rng.bigValue() : rng.bits64()) & ~(forbidden[r.name] ?? 0n));
   c.note = r.name;
   const old = r.access !== 'wo' ? [mrs(r.enc, 9)] : [];
@@ -85,10 +88,11 @@ function writeRead(rng: Rng, kind: string, r: Sysreg, level: 1 | 2): Case {
 
 const modes: readonly Mode[] = ['EL0t', 'EL1t', 'EL1h', 'EL2t', 'EL2h'];
 
-function readAll(rng: Rng, kind: string): Case[] {
-  return modes.flatMap((mode) =>
+export function readAll(rng: Rng, kind: string, from = modes, hcr = 0n): Case[] {
+  return from.flatMap((mode) =>
     readable.map((r) => {
-      const c = new CaseBuilder(kind, mode).randomize(rng);
+      const c = new CaseBuilder(kind, mode).randomize(rng).flag(hcr ? CaseFlag.flush : 0);
+      c.update('HCR_EL2', hcr);
       c.note = r.name;
       return c.emit(mrs(r.enc, 1)).done();
     }),
@@ -243,9 +247,15 @@ function note(c: CaseBuilder, r: Sysreg, word: (r: Sysreg) => number | undefined
   return word(r);
 }
 
-function trap(rng: Rng, kind: string): Case | undefined {
+/** One instruction that may trap; `adjust` changes the controls. */
+export function trap(
+  rng: Rng,
+  kind: string,
+  adjust: (c: CaseBuilder) => void = () => undefined,
+): Case | undefined {
   const c = new CaseBuilder(kind, rng.pick(modes)).randomize(rng);
   randomControls(rng, c);
+  adjust(c);
   c.x(27, SCRATCH).x(26, 16n);
   let n = rng.below(weights);
   const make = trapping.find(([weight]) => (n -= weight) < 0)![1];

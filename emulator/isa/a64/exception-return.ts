@@ -77,12 +77,12 @@ export const exceptionReturn: Routine = {
         s.set(state.il, s.bit(spsr, 20));
         s.set(common.irqLines, s.or(s.get(common.irqLines), s.shli(s.bit(spsr, 20), 7)));
         s.set(state.uao, s.and(s.bit(spsr, 23), hasFeature(s, 'UAO')));
+        s.set(state.ssbs, s.and(s.bit(spsr, 12), hasFeature(s, 'SSBS')));
       },
     );
     s.set(state.nzcv, s.andi(spsr, 0xf0000000n));
     s.set(state.daif, s.andi(spsr, 0x3c0));
     s.set(state.pan, s.and(s.bit(spsr, 22), hasFeature(s, 'PAN')));
-    s.set(state.ssbs, s.and(s.bit(spsr, 12), hasFeature(s, 'SSBS')));
     s.set(common.pc, s.call(branchAddress, elr, target));
     // A return makes ELR, SPSR and ESR of its level UNKNOWN, execution below a level FAR and HPFAR of that (D24.2).
     s.if(
