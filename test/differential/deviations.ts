@@ -200,7 +200,8 @@ export const deviations: readonly Deviation[] = [
   },
   ...(['FAR_EL1', 'FAR_EL2'] as const).map((register) => ({
     name: 'DC CVAP',
-    reason: 'FAR holds the address that the instruction was given (D17.2.37); QEMU 7.2 gives that of the line.',
+    reason:
+      'FAR holds the address that the instruction was given (D17.2.37); QEMU 7.2 gives that of the line.',
     word: register,
     bits: 0x3fn,
     when: ({ test, ours }: Both): boolean => test.note === 'DC (DPB)' && dataAbort(ours),

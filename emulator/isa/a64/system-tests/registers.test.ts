@@ -318,13 +318,14 @@ describe('device registers', () => {
     );
   });
 
-  it('writes carry the value and call the board', () => {
+  it('writes carry the value, and look at interrupts when a line is up', () => {
     const c = cpuAt(1);
     c.setX(2, 0xf0n);
-    assert.equal(c.exec(msr('ICC_PMR_EL1', 2)), 'recheck');
+    assert.equal(c.exec(msr('ICC_PMR_EL1', 2)), 'next');
     assert.equal(c.calls[0]?.mail[0], 0xf0n);
     assert.equal(deviceRegisters[c.calls[0]!.args[0]!], 'ICC_PMR_EL1');
-    assert.equal(c.get(common.stopRequest), BigInt(StopReason.board));
+    c.set(common.irqLines, 1n);
+    assert.equal(c.exec(msr('ICC_PMR_EL1', 2)), 'recheck');
   });
 });
 
