@@ -9,6 +9,9 @@ const CPTR_TFP = 1n << 10n;
 /** CPTR_EL2.FPEN with HCR_EL2.E2H: 0 and 2 trap FP of all levels. */
 const CPTR_FPEN_LOW = 1n << 20n;
 
+/** Not EL1's own: views of something else, or, DISR_EL1, what a guest reaches as VDISR_EL2 (HCR_EL2.AMO). */
+const others = ['FPCR', 'FPSR', 'NZCV', 'DAIF', 'RMR_EL1', 'DISR_EL1'];
+
 /** The registers that a world switch must exchange: what EL1 can write and what is stored in the CPU. */
 const exchanged = sysregs.filter(
   (r) =>
@@ -17,10 +20,10 @@ const exchanged = sysregs.filter(
     r.same === undefined &&
     !r.id &&
     (r.minWrite ?? r.min) !== 'highest' &&
-    Number(r.minWrite ?? r.min) <= 1 &&
+    (Number(r.minWrite ?? r.min) <= 1 || r.name === 'VDISR_EL2') &&
     r.access !== 'ro' &&
-    (r.group === 'el1' || r.name === 'CNTKCTL_EL1' || r.name === 'MDSCR_EL1') &&
-    !['FPCR', 'FPSR', 'NZCV', 'DAIF', 'RMR_EL1'].includes(r.name),
+    (r.group === 'el1' || ['CNTKCTL_EL1', 'MDSCR_EL1', 'VDISR_EL2'].includes(r.name)) &&
+    !others.includes(r.name),
 );
 
 /** FP and SIMD registers. */
@@ -43,7 +46,12 @@ export interface Registers extends FpState {
 const virtualInterface = ['ICH_VMCR_EL2', 'ICH_AP0R0_EL2', 'ICH_AP1R0_EL2'] as const;
 
 export class CpuView {
-  constructor(private readonly computer: Computer) {}
+  private readonly exchanged: typeof exchanged;
+
+  constructor(private readonly computer: Computer) {
+    const { features } = computer.model;
+    this.exchanged = exchanged.filter((r) => r.feature === undefined || features.has(r.feature));
+  }
 
   private get buffer(): ArrayBuffer {
     return this.computer.machine.memory.buffer;
@@ -87,7 +95,7 @@ export class CpuView {
       fpsr: this.reg(cpu, 'FPSR'),
       spEl0: this.sp(cpu, 0),
       spEl1: this.sp(cpu, 1),
-      el1: new Map(exchanged.map((r) => [r.name, this.reg(cpu, r.name)])),
+      el1: new Map(this.exchanged.map((r) => [r.name, this.reg(cpu, r.name)])),
     };
   }
 

@@ -115,11 +115,19 @@ export class ExitRecorder implements Observer {
 }
 
 const WFX = 1;
+const DATA_ABORT = 0x24;
+/** ISS of a data abort: the stage 2 fault came up in a walk of stage 1. */
+const S1PTW = 1 << 7;
+/** Level of the fault. */
+const LEVEL = 3;
+
+/** QEMU 7.2 gives the level of the stage 1 walk there; the fault, and so its level, is stage 2's (Arm ARM DDI 0487, ESR_ELx.DFSC). */
+const issOf = (e: Exit): number => (e.ec === DATA_ABORT && e.iss & S1PTW ? e.iss & ~LEVEL : e.iss);
 
 /** The exits of the guest, one line each; what depends on time left out: interrupts are gone already, WFI and WFE go here. */
 export function guestExits(program: Program, exits: readonly Exit[]): string[] {
   const [from, to] = [program.symbol('guest_image_start'), program.symbol('guest_image_end')];
   return exits
     .filter((e) => e.elr >= from && e.elr < to && e.ec !== WFX)
-    .map((e) => `EC 0x${e.ec.toString(16)} ISS 0x${e.iss.toString(16)} ELR 0x${e.elr.toString(16)}`);
+    .map((e) => `EC 0x${e.ec.toString(16)} ISS 0x${issOf(e).toString(16)} ELR 0x${e.elr.toString(16)}`);
 }

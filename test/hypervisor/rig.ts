@@ -36,6 +36,8 @@ export interface RigOptions {
   readonly cpus?: number;
   readonly cpu?: string;
   readonly memory?: number;
+  /** Whatever the architecture leaves UNKNOWN is a surprise. */
+  readonly strict?: boolean;
 }
 
 const names = Object.fromEntries(
@@ -66,6 +68,7 @@ export class Rig {
       memoryBytes: options.memory ?? 512 << 20,
       image: program.elf,
       ...(options.cpu === undefined ? {} : { cpu: options.cpu }),
+      ...(options.strict === undefined ? {} : { strict: options.strict }),
     });
     this.view = new CpuView(this.computer);
     this.computer.onEvent = (e) => {

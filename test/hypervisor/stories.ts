@@ -19,6 +19,44 @@ export interface Case {
 }
 
 export const cases: readonly Case[] = [
+  { name: 'init.S', story: 'stories/init.S', cpus: 2, says: [/guest: registers intact/], qemu: 'text' },
+  {
+    name: 'wrecked-stack.S',
+    story: 'stories/wrecked-stack.S',
+    cpus: 1,
+    says: [/200 calls, FP and a page fault later\nhyp: panic/],
+    panics: true,
+    qemu: 'exits',
+  },
+  {
+    name: 'lazy-fp.S',
+    story: 'stories/lazy-fp.S',
+    cpus: 1,
+    says: [/vm 2 vcpu 0: report 0x0*f0/, /storm: is over/],
+    qemu: 'text',
+  },
+  {
+    name: 'smp.S',
+    story: 'stories/smp.S',
+    cpus: 4,
+    says: [/all vcpus counted[^]*all vcpus counted/],
+    qemu: 'text',
+  },
+  {
+    name: 'vmid-rollover.S',
+    story: 'stories/vmid-rollover.S',
+    cpus: 2,
+    says: [1, 2, 3, 4, 5].map((n) => new RegExp(`vm ${n} vcpu 0: done, status 0x0*$`, 'm')),
+    qemu: 'text',
+  },
+  {
+    name: 'vhe.S',
+    story: 'stories/vhe.S',
+    cpus: 1,
+    cpu: 'cortex-a76',
+    says: [/guest: registers intact/],
+    qemu: 'exits',
+  },
   { name: 'main', story: 'main.S', cpus: 1, says: [/guest: registers intact/], qemu: 'exits' },
   {
     name: 'exit storm',
