@@ -281,4 +281,135 @@ describe('strict mode', () => {
       assert.equal(plain.x(19), 0n);
       assert.equal(strict.x(19), 0x2000000n);
     });
+
+  /**
+   * EL2 with its MMU on: RAM at its own address, and a window at 2 GiB that shows the block at 0x40200000 until the
+   * program lets it show that at 0x40400000. The page 1 MiB further takes the window's place in a TLB of 256 entries.
+   */
+  const window = (maintenance: string): string => `
+    .global _start
+  _start:
+    adrp x1, level1
+    ldr x2, =0x401
+    str x2, [x1]
+    ldr x2, =0x40000705
+    str x2, [x1, #8]
+    adrp x3, table
+    orr x2, x3, #3
+    str x2, [x1, #16]
+    ldr x2, =0x40200705
+    str x2, [x3]
+    ldr x4, =0x40200000
+    mov x2, #0xa
+    str x2, [x4]
+    add x4, x4, #0x200000
+    mov x2, #0xb
+    str x2, [x4]
+    mov x2, #0x30
+    msr hcr_el2, x2
+    ldr x2, =0xff00
+    msr mair_el2, x2
+    ldr x2, =0x80823519
+    msr tcr_el2, x2
+    msr ttbr0_el2, x1
+    tlbi alle2
+    dsb sy
+    isb
+    ldr x2, =0x30c51835
+    msr sctlr_el2, x2
+    isb
+    ldr x21, =0x80000000
+    ldr x22, [x21]
+    ldr x2, =0x40400705
+    str x2, [x3]
+    dsb sy
+    ${maintenance}
+    dsb sy
+    isb
+    ldr x0, =0x80100000
+    ldr x0, [x0]
+    ldr x19, [x21]
+    ${powerOff}
+    .ltorg
+    .bss
+    .balign 4096
+  level1: .skip 4096
+  table: .skip 4096
+  `;
+
+  it('keeps a translation until it is invalidated', () => {
+    const without = both(window('nop'));
+    assert.deepEqual([without.plain.x(22), without.plain.x(19)], [0xan, 0xbn], 'the TLB is small');
+    assert.equal(without.strict.x(19), 0xan);
+    for (const tlbi of ['lsr x0, x21, #12\n tlbi vae2is, x0', 'tlbi alle2'])
+      assert.equal(both(window(tlbi)).strict.x(19), 0xbn, tlbi);
+    const elsewhere = both(window('lsr x0, x3, #12\n tlbi vae2, x0'));
+    assert.equal(elsewhere.strict.x(19), 0xan, 'another address');
+  });
+
+  /** The guest writes where it may not; the hypervisor grants it, says so or not, and lets it try once more. */
+  const granted = (maintenance: string, stage1: string): string =>
+    hypervisor(
+      `${stage1}
+       ldr x1, =0x40200008
+       str x0, [x1]
+       hvc #1
+       .ltorg`,
+      `lsr x0, x21, #26
+       add x25, x25, #1
+       cmp x0, #0x16
+       b.eq 1f
+       cmp x25, #4
+       b.hs 1f
+       adrp x2, level2
+       ldr x3, =0x402007fd
+       str x3, [x2, #8]
+       dsb sy
+       ${maintenance}
+       dsb sy
+       isb
+       msr elr_el2, x19
+       msr spsr_el2, x20
+       eret
+       .ltorg
+    1:`,
+    ).replace('_start:', '_start: mov x25, #0');
+
+  it('keeps a lack of permission until it is invalidated', () => {
+    const traps = (maintenance: string, stage1 = ''): { plain: bigint; strict: bigint } => {
+      const { plain, strict } = both(granted(maintenance, stage1));
+      return { plain: plain.x(25), strict: strict.x(25) };
+    };
+    const byIpa = 'ldr x0, =0x40200\n tlbi ipas2e1is, x0';
+    assert.deepEqual(traps('nop'), { plain: 2n, strict: 4n });
+    assert.deepEqual(traps(byIpa), { plain: 2n, strict: 2n });
+    const stage1 = `
+      adrp x1, stage1
+      mov x2, #0xff
+      msr mair_el1, x2
+      ldr x2, =0x40000701
+      str x2, [x1, #8]
+      msr ttbr0_el1, x1
+      ldr x1, =0x80803519
+      msr tcr_el1, x1
+      ldr x1, =0x30d00801
+      msr sctlr_el1, x1
+      isb`;
+    assert.deepEqual(traps(byIpa, stage1), { plain: 2n, strict: 4n }, 'entries of both stages stay');
+    const all = `${byIpa}\n dsb ish\n tlbi vmalle1is`;
+    assert.deepEqual(traps(all, stage1), { plain: 2n, strict: 2n });
+  });
+
+  it('takes the translations that it keeps along into a snapshot', () => {
+    const { machine } = new Run(program(window('nop')), { strict: true }).computer;
+    machine.run({ instructions: 34 });
+    const snapshot = machine.snapshots.take();
+    const before = machine.hash();
+    machine.run({ instructions: 12 });
+    const after = machine.hash();
+    machine.snapshots.restore(snapshot);
+    assert.equal(machine.hash(), before);
+    machine.run({ instructions: 12 });
+    assert.equal(machine.hash(), after);
+  });
 });

@@ -10,6 +10,7 @@ import { CpuState } from './cpu-state';
 import type { Board, MachineEvent } from './device';
 import { Hasher, hashBlock, stableJson } from './hash';
 import { interpreterOf } from './interpreter';
+import { KeptTranslations } from './kept-translations';
 import { layoutMemory, PAGE, type MemoryLayout } from './layout';
 import { PhysicalMemory } from './physical';
 import { Predecode } from './predecode';
@@ -70,6 +71,7 @@ export class Machine {
   readonly predecode: Predecode;
   readonly physical: PhysicalMemory;
   readonly tlb: TlbMaintenance;
+  private readonly kept: KeptTranslations;
   readonly snapshots: SnapshotStore;
   readonly watch: WatchService;
   readonly schedule: ScheduleState;
@@ -107,7 +109,8 @@ export class Machine {
       BigInt(ramBytes),
       this.predecode,
     );
-    this.tlb = new TlbMaintenance(this.view, this.layout);
+    this.kept = new KeptTranslations(this.state, isa.translation ?? []);
+    this.tlb = new TlbMaintenance(this.view, this.layout, this.kept);
     this.watch = new WatchService(this.view, this.layout, cpus, this.state, this.physical);
     this.schedule = initialSchedule(cpus);
     this.held = new Array<bigint | undefined>(cpus).fill(undefined);
@@ -410,6 +413,7 @@ export class Machine {
     h.words(new Uint32Array(this.memory.buffer, this.layout.ramHost, this.config.ramBytes / 4));
     h.text(stableJson(this.board?.devices.map((d) => d.device.state) ?? []));
     h.text(stableJson(this.schedule));
+    h.text(this.kept.text());
     return h.digest();
   }
 
@@ -444,6 +448,8 @@ export class Machine {
     return {
       ...this.config.host,
       decode: (_block, rec) => this.predecode.decode(rec!),
+      keptTranslation: (block, acc) => this.kept.find(cpuOf(block!), acc!),
+      keepTranslation: (block, acc) => this.kept.keep(cpuOf(block!), acc!),
       codePage: (_block, page) => this.predecode.codePage(page!),
       fetched: (block) => this.onFetched(cpuOf(block!)),
       saveClean: (_block, page) => this.snapshots.saveClean(page!),
@@ -473,6 +479,7 @@ export class Machine {
       },
       // What is watched belongs to the present; the TLB that comes back does not know of it.
       { save: () => undefined, restore: () => this.watch.tag() },
+      { save: () => this.kept.save(), restore: (saved) => this.kept.restore(saved) },
       { save: () => this.log.position, restore: (saved) => this.log.rewind(saved as number) },
       {
         save: () => this.board?.devices.map((d) => d.device.state) ?? [],

@@ -1,5 +1,6 @@
 /** Invalidation of TLB entries by what a TLBI instruction names. */
 import { INVALID_TAG, Tlb } from '../codegen/tlb';
+import type { KeptTranslations } from './kept-translations';
 import type { MemoryLayout } from './layout';
 
 /** Which entries an operation drops. The Isa says which bank keys are meant. */
@@ -8,6 +9,8 @@ export interface TlbSelection {
   readonly bank: (key: readonly bigint[]) => boolean;
   /** Only mappings that contain this virtual address; all when undefined. */
   readonly va?: bigint;
+  /** What must be dropped, where the rest says more than that. */
+  readonly exact?: TlbSelection;
 }
 
 export class TlbMaintenance {
@@ -17,10 +20,12 @@ export class TlbMaintenance {
   constructor(
     private readonly view: DataView,
     private readonly layout: MemoryLayout,
+    private readonly kept: KeptTranslations,
   ) {}
 
   /** Empties all banks of a CPU and forgets their keys, as at reset. */
   reset(cpu: number): void {
+    this.kept.reset(cpu);
     const block = this.block(cpu);
     for (let i = 0; i < Tlb.banks * 4; i++)
       this.view.setBigUint64(block + this.layout.tlb.keys + 8 * i, INVALID_TAG, true);
@@ -28,6 +33,7 @@ export class TlbMaintenance {
   }
 
   invalidate(cpu: number, what: TlbSelection): void {
+    this.kept.invalidate(cpu, what.exact ?? what);
     this.invalidations++;
     const block = this.block(cpu);
     for (let bank = 0; bank < Tlb.banks; bank++) {

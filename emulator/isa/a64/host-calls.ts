@@ -17,6 +17,10 @@ export const hostCalls = {
   tlbi: host('tlbi', 3, false),
   /** (cpu): a walk sets the access flag or the dirty state: state.descriptor goes to state.descriptorPa. */
   writeDescriptor: host('writeDescriptor', 1, false),
+  /** (cpu, acc), address in state.mail[0]: lays back a translation that strict mode has kept; 0 if there is none. */
+  keptTranslation: host('keptTranslation', 2, true),
+  /** (cpu, acc): keeps the translation that was made of state.mail[0]. */
+  keepTranslation: host('keepTranslation', 2, false),
   /** (cpu): SEV: sets the event register of all CPUs. */
   sendEvent: host('sendEvent', 1, false),
   /** (cpu, what): the guest did what this emulator cannot do, see unsupportedTexts. */

@@ -3,7 +3,7 @@ import type { Isa } from '../dsl/isa';
 import { raiseAbort, raiseAlignment, raiseExternal } from './exception-abort';
 import { raisePcAlignment, raiseUndefined } from './exception';
 import { beforeInstruction } from './instruction-boundary';
-import { translateAs } from './mmu-at';
+import { translateAs, translationFields } from './mmu-at';
 import { contextKey } from './mmu-context';
 import { translate } from './mmu';
 import { a64Rows } from './rows';
@@ -29,6 +29,7 @@ export const a64Isa: Isa<A64> = {
     contextKey,
   },
   exports: [translateAs, poisonRegisters],
+  translation: translationFields,
   onYield: [
     { field: state.exBytes, value: 0 },
     { field: state.eventRegister, value: 1 },

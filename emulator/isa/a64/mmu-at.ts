@@ -54,7 +54,7 @@ export const addressTranslate: Routine = {
 };
 
 /** Everything that a translation writes. */
-const touched: readonly StateField[] = [
+export const translationFields: readonly StateField[] = [
   common.trPa,
   common.trSize,
   common.trAttr,
@@ -81,7 +81,7 @@ export const translateAs: Routine = {
   name: 'translateAs',
   params: [],
   build: (s: Builder) => {
-    const kept = touched.map((f) => s.local(`kept_${f.name}`, s.get(f)));
+    const kept = translationFields.map((f) => s.local(`kept_${f.name}`, s.get(f)));
     const flags = s.wrap(s.get(common.mail, 2));
     const el = s.get(state.el);
     const asked = s.wrap(s.get(common.mail, 1));
@@ -105,6 +105,6 @@ export const translateAs: Routine = {
     ].reduce((a, b) => s.or(a, b));
     s.set(common.mail, s.zext(what), 2);
     s.set(common.mail, s.get(state.faultIpa), 3);
-    touched.forEach((f, i) => s.set(f, s.read(kept[i]!)));
+    translationFields.forEach((f, i) => s.set(f, s.read(kept[i]!)));
   },
 };

@@ -11,6 +11,7 @@ import { hasFeature } from './features';
 import { emitWalk, granuleTg0, granuleTg1, lowMask, outputBits, tooLarge } from './mmu-walk';
 import { combineMemory, stage2Memory } from './mmu-memory';
 import { keepState } from './mmu-update';
+import { hostCalls } from './host-calls';
 import { state } from './state';
 import { isHost, regimeRegister, regimes, sctlr, tcr, usesEl20, type Regime } from './regimes';
 import { getField, getReg } from './sysregs';
@@ -377,6 +378,19 @@ export const translate: Routine = {
     // LDTR at EL2 is like LDR, unless EL2 is the kernel of EL0.
     const kernel = s.or(s.eqi(el, 1), s.and(s.eqi(el, 2), isHost(s)));
     const user = s.or(s.eqz(el), s.and(kernel, asUser));
-    s.ret(s.call(translateIn, va, acc, currentRegime(s), user));
+    s.if(s.get(state.strict), () => {
+      s.set(common.mail, va, 0);
+      s.if(s.call(hostCalls.keptTranslation, s.cpu(), acc), () => s.ret(s.get(state.fault)));
+    });
+    const fault = s.call(translateIn, va, acc, currentRegime(s), user);
+    s.if(s.get(state.strict), () => {
+      // What faulted is not kept, but for a lack of permission: a TLB may hold such entries (D8.13.1).
+      const lacking = s.eqi(s.andi(fault, 0x3c | Fault.s1ptw), Fsc.permission);
+      s.if(s.or(s.eqz(fault), lacking), () => {
+        s.set(common.mail, va, 0);
+        s.call(hostCalls.keepTranslation, s.cpu(), acc);
+      });
+    });
+    s.ret(fault);
   },
 };

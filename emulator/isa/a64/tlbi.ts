@@ -56,6 +56,8 @@ export const tlbiOps: readonly TlbiOp[] = base.flatMap(([name, scope, byVa, min]
 export interface TlbiSelection {
   readonly bank: (key: readonly bigint[]) => boolean;
   readonly va?: bigint;
+  /** What the operation must drop, where the rest says more. */
+  readonly exact?: TlbiSelection;
 }
 
 /** Resolves an operation. `operand` is the register of the instruction; `get` reads the CPU's state. */
@@ -87,6 +89,14 @@ export function tlbiSelection(
     el2: ofEl2,
   };
   const bank = (key: readonly bigint[]): boolean => matches[o.scope](key[0] ?? 0n);
+  if (o.name.startsWith('ipas2')) {
+    // Entries that combine both stages stay (D8.13.5): those with stage 1 off have the IPA for their address.
+    const ipa = (operand & ((1n << 36n) - 1n)) << 12n;
+    return {
+      bank,
+      exact: { bank: (k) => inVmid(k[0] ?? 0n) && contextPart(k[0] ?? 0n, 'mmu') === 0, va: ipa },
+    };
+  }
   if (!o.byVa) return { bank };
   // VA[55:12] in bits 43-0; bit 55 says which half of the address space.
   return { bank, va: BigInt.asUintN(64, BigInt.asIntN(56, (operand & ((1n << 44n) - 1n)) << 12n)) };

@@ -48,6 +48,8 @@ export interface Isa<B extends Builder = Builder> {
   readonly fields: ReadonlyMap<string, StateField>;
   readonly stateEnd: number;
   readonly routines: IsaRoutines;
+  /** All fields that a translation leaves, where strict mode keeps translations. */
+  readonly translation?: readonly StateField[];
   /** What happens to a CPU that loses its turn (exclusive monitor, event register): field and value. */
   readonly onYield: readonly { readonly field: StateField; readonly value: number }[];
   /** Further routines to compile and export, callable from TypeScript as name(cpuBlock). */

@@ -318,14 +318,23 @@ describe('device registers', () => {
     );
   });
 
-  it('writes carry the value, and look at interrupts when a line is up', () => {
+  it('writes carry the value, and look for an interrupt if one is asserted now', () => {
     const c = cpuAt(1);
     c.setX(2, 0xf0n);
     assert.equal(c.exec(msr('ICC_PMR_EL1', 2)), 'next');
     assert.equal(c.calls[0]?.mail[0], 0xf0n);
     assert.equal(deviceRegisters[c.calls[0]!.args[0]!], 'ICC_PMR_EL1');
-    c.set(common.irqLines, 1n);
+    c.onHost = () => c.set(common.irqLines, 1n);
     assert.equal(c.exec(msr('ICC_PMR_EL1', 2)), 'recheck');
+    c.set(common.irqLines, 0n);
+    assert.equal(c.exec(mrs('ICC_IAR1_EL1', 6)), 'recheck', 'a maintenance interrupt');
+  });
+
+  it('a write of a list register makes the board look', () => {
+    const c = cpuAt(2);
+    assert.equal(c.exec(msr('ICH_LR0_EL2', 2)), 'recheck');
+    assert.equal(c.get(common.boardLook), 1n);
+    assert.equal(c.get(common.stopRequest), BigInt(StopReason.board));
   });
 });
 
