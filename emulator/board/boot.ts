@@ -4,6 +4,7 @@
  */
 import { deviceTreeBlob } from './device-tree';
 import { BootError, isElf, readElf } from './elf';
+import { initrdOffset, readLinuxImage, treeOffset, type LinuxImage } from './linux-image';
 import { MAX_CPUS, RAM_BASE } from './map';
 
 /** Where a flat binary is loaded and entered, from the start of RAM. */
@@ -16,10 +17,15 @@ export interface BootOptions {
   /** CPU model for the device tree; cortex-a57 unless given. */
   readonly cpu?: string;
   readonly bootargs?: string;
+  /** An initial RAM disk, for a Linux kernel image. */
+  readonly initrd?: Uint8Array;
 }
 
+/** How an image is loaded: `linux` is an arm64 kernel image. */
+export type ImageFormat = 'elf' | 'flat' | 'linux';
+
 export interface BootPlan {
-  readonly format: 'elf' | 'flat';
+  readonly format: ImageFormat;
   /** RAM is zero except for these. */
   readonly writes: readonly { readonly pa: bigint; readonly data: Uint8Array }[];
   /** Physical address of the first instruction (the MMU is off). */
@@ -34,17 +40,20 @@ interface Range {
 }
 
 interface Loaded {
-  readonly format: 'elf' | 'flat';
+  readonly format: ImageFormat;
   readonly writes: { readonly pa: bigint; readonly data: Uint8Array }[];
   readonly entry: bigint;
   readonly used: readonly Range[];
+  readonly initrd?: { readonly start: bigint; readonly end: bigint };
+  /** Where the device tree should be, if that is free. */
+  readonly treeAt?: bigint;
 }
 
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
 const mib = (v: bigint): string => `${v / 0x100000n} MiB`;
 const overlap = (a: Range, b: Range): boolean => a.from < b.to && b.from < a.to;
 
-/** How to start `image` (an ELF or a flat binary) on a board with so much RAM. Throws BootError. */
+/** How to start `image` (an ELF, a Linux kernel image or a flat binary) on a board with so much RAM. Throws BootError. */
 export function planBoot(
   image: Uint8Array,
   memorySize: bigint,
@@ -58,15 +67,25 @@ export function planBoot(
     throw new BootError(`${memorySize} bytes of RAM are too little: set "memory" to 1M or more.`);
   if (image.length === 0) throw new BootError('The program is an empty file: build it first.');
   const ram = { from: RAM_BASE, to: RAM_BASE + memorySize };
-  const loaded = isElf(image) ? loadElf(image, ram) : loadFlat(image, ram);
+  const linux = isElf(image) ? undefined : readLinuxImage(image);
+  if (options.initrd && !linux)
+    throw new BootError(
+      'An initial RAM disk needs an arm64 Linux kernel image to use it: leave "initrd" out.',
+    );
+  const loaded = linux
+    ? loadLinux(image, linux, ram, options.initrd)
+    : isElf(image)
+      ? loadElf(image, ram)
+      : loadFlat(image, ram);
   const tree = deviceTreeBlob({
     cpus,
     memoryBytes: memorySize,
     el2,
     cpu: options.cpu ?? 'cortex-a57',
     ...(options.bootargs === undefined ? {} : { bootargs: options.bootargs }),
+    ...(loaded.initrd ? { initrd: loaded.initrd } : {}),
   });
-  const x0 = placeTree(BigInt(tree.length), ram, loaded.used);
+  const x0 = placeTree(BigInt(tree.length), ram, loaded.used, loaded.treeAt);
   return {
     format: loaded.format,
     writes: [...loaded.writes, { pa: x0, data: tree }],
@@ -83,6 +102,34 @@ function loadFlat(image: Uint8Array, ram: Range): Loaded {
       `The image (${image.length} bytes, loaded at ${hex(from)}) does not fit into ${mib(ram.to - ram.from)} of RAM: raise "memory".`,
     );
   return { format: 'flat', writes: [{ pa: from, data: image }], entry: from, used: [{ from, to }] };
+}
+
+function loadLinux(
+  image: Uint8Array,
+  linux: LinuxImage,
+  ram: Range,
+  initrd: Uint8Array = new Uint8Array(),
+): Loaded {
+  const from = ram.from + linux.offset;
+  const kernel = { from, to: from + linux.size };
+  if (kernel.to > ram.to)
+    throw new BootError(
+      `The kernel takes ${mib(linux.size)} at ${hex(from)}, which does not fit into ${mib(ram.to - ram.from)} of RAM: raise "memory".`,
+    );
+  const start = ram.from + initrdOffset(ram.to - ram.from, kernel.to - ram.from);
+  const end = start + BigInt(initrd.length);
+  if (end > ram.to)
+    throw new BootError(
+      `The initial RAM disk (${initrd.length} bytes, loaded at ${hex(start)}) does not fit into ${mib(ram.to - ram.from)} of RAM: raise "memory".`,
+    );
+  return {
+    format: 'linux',
+    writes: [{ pa: from, data: image }, ...(initrd.length ? [{ pa: start, data: initrd }] : [])],
+    entry: from,
+    used: [kernel, { from: start, to: end }],
+    treeAt: ram.from + treeOffset(end - ram.from),
+    ...(initrd.length ? { initrd: { start, end } } : {}),
+  };
 }
 
 function loadElf(image: Uint8Array, ram: Range): Loaded {
@@ -122,16 +169,12 @@ function physicalEntry(elf: ReturnType<typeof readElf>): bigint {
   return entry;
 }
 
-/** At the start of RAM if that is free, else in the highest free place. */
-function placeTree(size: bigint, ram: Range, used: readonly Range[]): bigint {
+/** Where it should be (the start of RAM unless given) if that is free, else in the highest free place. */
+function placeTree(size: bigint, ram: Range, used: readonly Range[], wish = ram.from): bigint {
   const free = (from: bigint): boolean =>
     from >= ram.from && from + size <= ram.to && !used.some((u) => overlap(u, { from, to: from + size }));
   const below = (limit: bigint): bigint => ((limit - size) / TREE_ALIGN) * TREE_ALIGN;
-  const places = [
-    ram.from,
-    below(ram.to),
-    ...used.map((u) => below(u.from)).sort((a, b) => (a > b ? -1 : 1)),
-  ];
+  const places = [wish, below(ram.to), ...used.map((u) => below(u.from)).sort((a, b) => (a > b ? -1 : 1))];
   const place = places.find(free);
   if (place === undefined)
     throw new BootError(`The image leaves no room for the device tree (${size} bytes): raise "memory".`);

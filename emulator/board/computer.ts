@@ -20,9 +20,12 @@ export interface ComputerConfig {
   readonly cpu?: string;
   readonly cpus: number;
   readonly memoryBytes: number;
-  /** An ELF file or a flat binary. */
+  /** An ELF file, an arm64 Linux kernel image (not compressed) or a flat binary. */
   readonly image: Uint8Array;
+  /** The kernel's command line. */
   readonly bootargs?: string;
+  /** An initial RAM disk for a kernel image. */
+  readonly initrd?: Uint8Array;
   /** What the architecture leaves UNKNOWN gets poison values, so that software which relies on it fails. */
   readonly strict?: boolean;
   /** A recorded input log to replay. */
@@ -61,6 +64,7 @@ export class Computer {
     this.plan = planBoot(config.image, BigInt(config.memoryBytes), cpus, true, {
       cpu: this.model.name,
       ...(config.bootargs === undefined ? {} : { bootargs: config.bootargs }),
+      ...(config.initrd ? { initrd: config.initrd } : {}),
     });
     this.machine = new Machine({
       isa: a64Isa,
