@@ -17,21 +17,38 @@ const sizes = [
   { suffix: 'X', sz: '11', bits: 64, what: 'doubleword' },
 ] as const;
 
+/** What eight steps make of one bit of the lowest byte: a step shifts it out and, where it was set, subtracts the polynomial. */
+function remainder(bit: number, poly: number): number {
+  let r = 1 << bit;
+  for (let i = 0; i < 8; i++) r = (r >>> 1) ^ (r & 1 ? poly : 0);
+  return r >>> 0;
+}
+
 /**
- * Divides by the polynomial bit by bit: each step shifts the lowest bit out and, where it was set, subtracts the
- * polynomial from the 32 bits behind it. The accumulator goes into the first 32 bits of the data.
+ * Divides by the polynomial, a byte at a time: the remainders of its bits add up, and do not wait for each other. The accumulator goes
+ * into the first 32 bits of the data.
  */
 function checksum(s: A64, acc: Val, data: Val, bits: number, poly: number): Val {
   const rest = s.local('rest', s.xor(s.to(data.ty, acc), data));
-  const left = s.local('left', s.i32(bits));
-  s.loop((loop) => {
+  const byte = (): void => {
     const r = s.read(rest);
-    const subtract = s.andi(s.neg(s.andi(r, 1)), poly);
-    s.assign(rest, s.xor(s.shri(r, 1), subtract));
-    const n = s.addi(s.read(left), -1);
-    s.assign(left, n);
-    s.if(s.eqz(n), () => s.break(loop));
-  });
+    const parts = Array.from({ length: 8 }, (_, bit) =>
+      s.andi(s.neg(s.andi(s.shri(r, bit), 1)), remainder(bit, poly)),
+    );
+    for (let n = 8; n > 1; n /= 2)
+      for (let i = 0; i < n / 2; i++) parts[i] = s.xor(parts[i]!, parts[i + n / 2]!);
+    s.assign(rest, s.xor(s.shri(r, 8), parts[0]!));
+  };
+  if (bits === 8) byte();
+  else {
+    const left = s.local('left', s.i32(bits / 8));
+    s.loop((loop) => {
+      byte();
+      const n = s.addi(s.read(left), -1);
+      s.assign(left, n);
+      s.if(s.eqz(n), () => s.break(loop));
+    });
+  }
   return s.to('i32', s.read(rest));
 }
 
