@@ -15,6 +15,7 @@
 	mov	x19, x0
 	endfunc	secondary_start			// it goes on
 
+// el2_setup: x19 number of the CPU. Goes to the host; it does not return.
 	func	el2_setup
 	mrs	x0, currentel
 	cmp	x0, #2 << 2			// CurrentEL.EL is bits 3:2
@@ -110,14 +111,15 @@
 	.endif
 	endfunc	el2_setup
 
-// Started at EL1 or EL3, or on a CPU without VHE that should have it: say so and stay here.
 	.if	VHE
+// no_vhe: started on a CPU without VHE that should have it: say so and stay here.
 	func	no_vhe
 	adr_l	x0, no_vhe_message
 	b	boot_stop
 	endfunc	no_vhe
 	.endif
 
+// not_at_el2: started at EL1 or EL3: say so and stay here.
 	func	not_at_el2
 	adr_l	x0, not_at_el2_message
 	endfunc	not_at_el2			// it goes on

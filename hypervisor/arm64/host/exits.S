@@ -36,7 +36,7 @@
 	.endm
 
 // A physical interrupt came while the guest ran. HCR_EL2.IMO brought it to EL2, which only looked for a way out of the
-// guest; it stayed pending, and the host has taken it since (host/run.S), as if it had come a moment later.
+// guest; it stayed pending, and the host has taken it since (host/run.S), as if it had come a moment later. Clobbers x1.
 	handler	exit_irq
 	count	STAT_IRQ
 	handled
@@ -55,7 +55,7 @@
 	ret
 	endfunc	exit_hvc
 
-// The guest has no firmware: HCR_EL2.TSC trapped its SMC. A trapped SMC leaves pc on itself.
+// The guest has no firmware: HCR_EL2.TSC trapped its SMC. A trapped SMC leaves pc on itself. Clobbers x1.
 	handler	exit_smc
 	count	STAT_SMC
 	mov	x0, #SMCCC_NOT_SUPPORTED
@@ -65,7 +65,8 @@
 	endfunc	exit_smc
 
 // WFE: the guest spins; others may run. WFI: it has nothing to do until an interrupt comes. If none can come, because
-// its timer is off and there is no other vcpu to send one, WFI returns at once, as the architecture allows.
+// its timer is off and there is no other vcpu to send one, WFI returns at once, as the architecture allows. Clobbers
+// x1-x5.
 	handler	exit_wfx
 	count	STAT_WFX
 	skip_instruction
@@ -90,7 +91,7 @@
 
 // A system register that the guest may not touch. ISS: direction in bit 0 (1 = read), register number in bits 9:5.
 // Debug, PMU, timer and GIC registers and ACTLR_EL1 read as zero, and writes do nothing; only the SGI register does
-// something. Nor does cache maintenance by set/way do anything. The rest does not exist.
+// something. Nor does cache maintenance by set/way do anything. The rest does not exist. Clobbers x1-x9.
 	handler	exit_sysreg
 	count	STAT_SYSREG
 	ldr	w4, [x19, #vcpu.esr_el2]

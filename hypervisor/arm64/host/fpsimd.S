@@ -93,7 +93,7 @@
 	ret
 	endfunc	fpsimd_bind_state_to_cpu
 
-// fpsimd_save: the registers, to where their values belong, be that a task or a vcpu. Clobbers x0, x1.
+// fpsimd_save, fpsimd_save_guest: the registers, to where their values belong, be that a task or a vcpu. Clobbers x0, x1.
 	func	fpsimd_save
 	ldr	x0, [x28, #percpu.fp_loaded]
 	cbz	x0, 1f

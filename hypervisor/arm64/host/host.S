@@ -96,7 +96,7 @@
 	endfunc	host_cpu_setup
 
 // host_work: what every CPU does: something of its own in an FP register, as the guests use them, too; then run vcpus
-// until none is left. The first CPU ends the program.
+// until none is left. The first CPU ends the program; it does not return.
 	func	host_work
 	ldr	x21, [x28, #percpu.cpu]
 	mov_48	x20, 0x0808080808

@@ -47,7 +47,8 @@
 	b	host_give_up
 	endfunc	host_test_soft_restart
 
-// soft_restart_target: at EL2, MMU off. ELR_EL2 and SPSR_EL2 still lead to the host.
+// soft_restart_target: at EL2, MMU off; x0, x1 arguments. ELR_EL2 and SPSR_EL2 still lead to the host. Returns x2
+// CurrentEL, x3 SCTLR_EL2.
 	func	soft_restart_target
 	mrs	x2, currentel
 	mrs	x3, sctlr_el2

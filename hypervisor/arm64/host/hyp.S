@@ -18,12 +18,12 @@
 	adr_l	x20, hyp_map
 	adr_l	x21, hyp_map_end
 1:	mov	x0, x19
-	ldp	x2, x3, [x20]			// start, end
-	ldp	x1, x4, [x20, #16]		// offset, attributes
+	ldp	x2, x3, [x20, #hyp_mapping.start]	// and end
+	ldp	x1, x4, [x20, #hyp_mapping.offset]	// and attributes
 	sub	x3, x3, x2
 	add	x1, x1, x2
 	bl	map_range
-	add	x20, x20, #32
+	add	x20, x20, #hyp_mapping.size
 	cmp	x20, x21
 	b.lo	1b
 	ldr	x19, [sp, #16]
@@ -63,6 +63,7 @@
 	endfunc	host_init_hyp_quietly
 
 // host_start_hypervisor: the same for the first CPU, with a look at what is refused before, in between and after.
+// Clobbers x0-x7.
 	func	host_start_hypervisor
 	stp	x29, x30, [sp, #-16]!
 	mov	x29, sp

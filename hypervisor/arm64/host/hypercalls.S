@@ -20,12 +20,14 @@
 	br	x9
 	endfunc	host_answer_call
 
+// unknown_call: returns x0 NOT_SUPPORTED.
 	func	unknown_call
 	mov	x0, #SMCCC_NOT_SUPPORTED
 	ret
 	endfunc	unknown_call
 
-// ---- PSCI ----------------------------------------------------------------------------------------------------------
+// ---- PSCI: x3-x5 arguments; return x0 and x1 as above; clobber x6-x15 -------------------------------------------------
+// psci_cpu_off: x1 = VCPU_OFF.
 	func	psci_cpu_off
 	mov	x0, #SMCCC_SUCCESS
 	mov	x1, #VCPU_OFF
@@ -45,7 +47,7 @@
 1:	ret
 	endfunc	psci_target
 
-// CPU_ON: x3 MPIDR, x4 entry, x5 context. The vcpu becomes ready; another CPU may run it.
+// psci_cpu_on: x3 MPIDR, x4 entry, x5 context. The vcpu becomes ready; another CPU may run it.
 	func	psci_cpu_on
 	stp	x29, x30, [sp, #-32]!
 	mov	x29, sp
@@ -73,7 +75,7 @@
 	ret
 	endfunc	psci_cpu_on
 
-// AFFINITY_INFO: x3 MPIDR, x4 level, of which there is only 0. Returns 0 for on, 1 for off.
+// psci_affinity_info: x3 MPIDR, x4 level, of which there is only 0. Returns 0 for on, 1 for off.
 	func	psci_affinity_info
 	mov	x5, x30
 	bl	psci_target
@@ -87,7 +89,7 @@
 1:	ret
 	endfunc	psci_affinity_info
 
-// SYSTEM_OFF: the VM ends; its other vcpus see it when they leave their guests.
+// psci_system_off: the VM ends; its other vcpus see it when they leave their guests. x1 = VCPU_OFF.
 	func	psci_system_off
 	stp	x29, x30, [sp, #-16]!
 	mov	x29, sp
@@ -105,7 +107,7 @@
 	ret
 	endfunc	psci_system_off
 
-// FEATURES: x3 function. 0 if it exists.
+// psci_features: x3 function. 0 if it exists.
 	func	psci_features
 	adr_l	x7, psci_table
 	mov	x0, #SMCCC_NOT_SUPPORTED
@@ -117,18 +119,21 @@
 2:	ret
 	endfunc	psci_features
 
-// ---- Our own -------------------------------------------------------------------------------------------------------
+// ---- Our own: the same contract ----------------------------------------------------------------------------------------
+// call_vmid: returns x0 the VMID. It is that of this generation.
 	func	call_vmid
 	ldr	x0, [x27, #vm.vmid]
 	ret
 	endfunc	call_vmid
 
+// call_ticks: x3 how many.
 	func	call_ticks
 	str	x3, [x19, #vcpu.ticks_left]
 	mov	x0, #SMCCC_SUCCESS
 	ret
 	endfunc	call_ticks
 
+// call_nop: changes x0 alone.
 	func	call_nop
 	mov	x0, #SMCCC_SUCCESS
 	ret
@@ -175,13 +180,14 @@
 	ret
 	endfunc	call_done
 
+// call_yield: x1 = VCPU_READY: whoever is next may run.
 	func	call_yield
 	mov	x0, #SMCCC_SUCCESS
 	mov	x1, #VCPU_READY
 	ret
 	endfunc	call_yield
 
-// call_host_fp: the host is interrupted, and uses FP registers in the handler.
+// call_host_fp: the host is interrupted, and uses FP registers in the handler. Clobbers x6, x7, x14, x15.
 	func	call_host_fp
 	mov	x15, x30
 	bl	host_interrupt_for_fp
@@ -224,6 +230,7 @@
 1:	ret
 	endfunc	call_inject
 
+// call_protect: x3 IPA.
 	func	call_protect
 	mov	x15, x30
 	bl	stage2_protect
@@ -231,6 +238,7 @@
 	ret	x15
 	endfunc	call_protect
 
+// call_host_cpu: returns x0 the number of this CPU.
 	func	call_host_cpu
 	ldr	x0, [x28, #percpu.cpu]
 	ret

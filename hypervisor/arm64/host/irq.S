@@ -29,6 +29,7 @@ host_vectors:
 	.endr
 	.size	host_vectors, . - host_vectors
 
+// host_unexpected: any other exception of the host. It does not return.
 	func	host_unexpected
 	adr_l	x0, msg_unexpected
 	b	host_give_up
@@ -145,7 +146,7 @@ host_vectors:
 	ret
 	endfunc	host_timer_at
 
-// host_take_interrupts: open the window for an interrupt that is pending.
+// host_take_interrupts: open the window for an interrupt that is pending. No register changes; the FP registers may.
 	func	host_take_interrupts
 	msr	daifclr, #2
 	isb					// it is taken here at the latest

@@ -5,7 +5,7 @@
 
 	.equ	SCRIPT_ENTRIES, 16384
 
-	.macro	order op, cpu=0, vcpu=0, arg=0
+	.macro	script_order op, cpu=0, vcpu=0, arg=0
 	.byte	\op, \cpu, \vcpu, \arg
 	.endm
 	.equ	ORDER_END, 0
@@ -29,9 +29,9 @@
 	ldar	x1, [x0]
 	adr_l	x22, host_script
 	add	x22, x22, x1, lsl #2
-	ldrb	w2, [x22]
+	ldrb	w2, [x22, #order.op]
 	cbz	w2, 3f
-	ldrb	w3, [x22, #1]
+	ldrb	w3, [x22, #order.cpu]
 	ldr	x4, [x28, #percpu.cpu]
 	cmp	x3, x4
 	b.eq	2f
@@ -65,11 +65,13 @@
 	ret
 	endfunc	host_script_step
 
-// script_run: a vcpu that is off, or loaded on another CPU, is left alone.
+// The orders: x22 entry, x19 and x27 the loaded vcpu and its VM, or x19 = 0. All clobber x0-x17, x23, x24.
+
+// script_run: a vcpu that is off, or loaded on another CPU, is left alone. Sets x19, x27.
 	func	script_run
 	stp	x29, x30, [sp, #-16]!
 	mov	x29, sp
-	ldrb	w0, [x22, #2]
+	ldrb	w0, [x22, #order.vcpu]
 	mov	x1, #vcpu.size
 	adr_l	x2, vcpus
 	madd	x23, x0, x1, x2
@@ -87,7 +89,7 @@
 	ldr	x0, [x28, #percpu.cpu]
 	str	x0, [x19, #vcpu.cpu]
 	bl	vcpu_load
-1:	ldrb	w24, [x22, #3]
+1:	ldrb	w24, [x22, #order.arg]
 2:	cbz	w24, 3f
 	bl	host_run_once
 	sub	w24, w24, #1
@@ -98,6 +100,7 @@
 	ret
 	endfunc	script_run
 
+// script_put: whatever is loaded leaves the CPU: x19 = 0.
 	func	script_put
 	cbz	x19, 1f
 	mov	x23, x30
@@ -108,15 +111,16 @@
 1:	ret
 	endfunc	script_put
 
+// script_timer: the host's timer, `arg` ticks from now. Clobbers x0, x1.
 	func	script_timer
-	ldrb	w0, [x22, #3]
+	ldrb	w0, [x22, #order.arg]
 	mrs	x1, cntpct_el0
 	add	x0, x0, x1
 	b	host_timer_at
 	endfunc	script_timer
 
 // script_task_fp: a rule that a test can follow: in every register the low half grows by 1, the high half by 2; the
-// rounding mode changes by bit 0, the flags by IOC.
+// rounding mode changes by bit 0, the flags by IOC. x19 = 0 on return.
 	func	script_task_fp
 	stp	x29, x30, [sp, #-16]!
 	mov	x29, sp
@@ -141,7 +145,7 @@
 	endfunc	script_task_fp
 
 // script_task: the task that goes leaves its FP values in memory, if they are not there; the one that comes finds its own
-// there when it needs them.
+// there when it needs them. x19 = 0 on return.
 	func	script_task
 	stp	x29, x30, [sp, #-16]!
 	mov	x29, sp
@@ -177,20 +181,20 @@ script_orders:
 host_script_at:
 	.quad	0				// the entry that is to be done next
 host_script:					// a test writes its own; this is a short one
-	order	ORDER_RUN, 0, 0, 3
-	order	ORDER_RUN, 1, 1, 3
-	order	ORDER_NEON, 0
-	order	ORDER_RUN, 0, 0, 2
-	order	ORDER_PUT, 0
-	order	ORDER_PUT, 1
-	order	ORDER_RUN, 0, 1, 2
-	order	ORDER_RUN, 1, 0, 2
-	order	ORDER_TASK_FP, 0
-	order	ORDER_TASK, 1
-	order	ORDER_TIMER, 1, 0, 20
-	order	ORDER_RUN, 1, 1, 2
-	order	ORDER_TASK_FP, 1
-	order	ORDER_TASK, 1
-	order	ORDER_END
+	script_order ORDER_RUN, 0, 0, 3
+	script_order ORDER_RUN, 1, 1, 3
+	script_order ORDER_NEON, 0
+	script_order ORDER_RUN, 0, 0, 2
+	script_order ORDER_PUT, 0
+	script_order ORDER_PUT, 1
+	script_order ORDER_RUN, 0, 1, 2
+	script_order ORDER_RUN, 1, 0, 2
+	script_order ORDER_TASK_FP, 0
+	script_order ORDER_TASK, 1
+	script_order ORDER_TIMER, 1, 0, 20
+	script_order ORDER_RUN, 1, 1, 2
+	script_order ORDER_TASK_FP, 1
+	script_order ORDER_TASK, 1
+	script_order ORDER_END
 	.space	(SCRIPT_ENTRIES - 15) * 4
 	.endif

@@ -4,6 +4,7 @@
 
 // exit_stage2: HPFAR_EL2 has the page, FAR_EL2 the offset in it; together the IPA. (Where the architecture leaves
 // HPFAR_EL2 UNKNOWN, EL2 has put the page there: hyp/exits.S.) Only an address in RAM or in a device means something.
+// Gives those who answer x8 ESR_EL2, x9 IPA, x10 offset in a device, x12 the device; they clobber x0-x15.
 	func	exit_stage2
 	ldr	w8, [x19, #vcpu.esr_el2]
 	ldr	x9, [x19, #vcpu.hpfar_el2]
@@ -30,7 +31,7 @@
 	sub	x10, x9, x0			// x10: the offset in the device
 	cmp	x10, #PAGE_SIZE
 	b.lo	stage2_mmio
-	add	x12, x12, #24
+	add	x12, x12, #guest_device.size
 	b	1b
 	endfunc	exit_stage2
 
@@ -147,13 +148,13 @@
 	tbz	w11, #ESR_WNR_BIT, 2f
 
 	bl	get_guest_register
-	ldr	x2, [x12, #16]
+	ldr	x2, [x12, #guest_device.write]
 	blr	x2
 	b	3f
 
 	// A load: the value is as wide as the access, with its sign if the instruction asks for it, in a register of 32
 	// or 64 bits.
-2:	ldr	x2, [x12, #8]
+2:	ldr	x2, [x12, #guest_device.read]
 	blr	x2
 	ubfx	x1, x11, #ESR_SRT_BIT, #5
 	mov	w4, #8
@@ -178,7 +179,7 @@
 // A device has two functions. Read: returns x2; write: takes x0. x10 is the offset, w13 log2 of the bytes, x27 the vm.
 // They clobber x0-x5 and keep the rest.
 
-// The UART: the data register takes a character, the flags say that there is always room; all others read as zero.
+// uart_read: x10; returns x2. The flags say that there is always room; all others read as zero.
 	func	uart_read
 	cmp	x10, #UART_FR
 	mov	x2, #0x90			// transmitter empty, receiver empty
@@ -186,6 +187,7 @@
 	ret
 	endfunc	uart_read
 
+// uart_write: x10, w0. The data register takes a character; all others are ignored.
 	func	uart_write
 	cmp	x10, #UART_DR
 	and	w0, w0, #0xff
@@ -193,7 +195,7 @@
 	ret
 	endfunc	uart_write
 
-// The scratch device: 16 bytes that keep what is written, in any size.
+// scratch_read: x10; returns x2. 16 bytes that keep what is written, in any size.
 	func	scratch_read
 	mov	x2, #0
 	cmp	x10, #16
@@ -203,6 +205,7 @@
 1:	ret
 	endfunc	scratch_read
 
+// scratch_write: x10, w13, x0.
 	func	scratch_write
 	cmp	x10, #16
 	b.hs	5f

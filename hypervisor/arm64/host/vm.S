@@ -12,7 +12,7 @@
 	adr_l	x19, vcpus
 	mov	x25, #0				// number of the VM, less one
 1:	bl	host_create_vm
-	add	x24, x24, #STORY_VM_SIZE
+	add	x24, x24, #story_vm.size
 	add	x22, x22, #vm.size
 	add	x25, x25, #1
 	cmp	x25, #NR_VMS
@@ -83,7 +83,7 @@
 	str	x0, [x22, #vm.vtcr_el2]
 	mrs	x0, cntpct_el0
 	str	x0, [x22, #vm.cntvoff_el2]	// the guest's time starts at 0
-	ldr	x20, [x24, #8]			// how many vcpus
+	ldr	x20, [x24, #story_vm.vcpus]			// how many vcpus
 	str	x20, [x22, #vm.nr_vcpus]
 	mov	x0, x19
 	to_hyp	x0
@@ -104,7 +104,7 @@
 	str	x0, [x19, #vcpu.vmpidr_el2]
 	mov	x0, #-1
 	str	x0, [x19, #vcpu.cpu]
-	ldr	x0, [x24, #16]
+	ldr	x0, [x24, #story_vm.cpus]
 	str	x0, [x19, #vcpu.cpu_mask]
 	str	x0, [x19, #vcpu.cpu_allowed]
 	mov	x0, #ICH_HCR_EN
@@ -118,8 +118,8 @@
 	cmp	x1, #64
 	b.lo	4b
 	cbnz	x21, 5f
-	ldp	x0, x1, [x24]			// the first one starts at the entry
-	ldr	x1, [x24, #24]
+	ldr	x0, [x24, #story_vm.entry]	// the first one starts at the entry
+	ldr	x1, [x24, #story_vm.arg]
 	bl	vcpu_reset
 	mov	x0, #VCPU_READY
 	str	x0, [x19, #vcpu.state]

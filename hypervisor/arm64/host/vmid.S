@@ -52,7 +52,7 @@
 	ldr	x1, [x27, #vm.generation]
 	cmp	x0, x1
 	b.eq	2f				// another vcpu of this VM was faster
-	ldr	x7, [x6, #8]			// next
+	ldr	x7, [x6, #vmid_pool.next]
 	cmp	x7, #LAST_VMID
 	b.ls	1f
 	mov	x8, x30
@@ -60,7 +60,7 @@
 	mov	x30, x8
 	mov	x7, #1
 1:	add	x1, x7, #1
-	str	x1, [x6, #8]
+	str	x1, [x6, #vmid_pool.next]
 	str	x7, [x27, #vm.vmid]
 	ldr	x1, [x27, #vm.stage2]
 	orr	x1, x1, x7, lsl #VTTBR_VMID_BIT

@@ -27,6 +27,7 @@
 	.endm
 
 // flush_all_vmids: VMIDs are about to get a new meaning. Every CPU forgets them, and instructions fetched under them.
+// x1 = 0.
 	func	flush_all_vmids
 	dsb	ishst
 	tlbi	alle1is
