@@ -182,8 +182,8 @@ describe('the call stack', () => {
         assert.equal(frames[n]?.instructionPointerReference, `EL2:${pc}`);
         values.push(await b.evaluate('sp', 'watch', n));
       }
-      // leaf has no frame of its own; a record does not say where its caller's stack ended.
-      assert.deepEqual(values, ['0x401fffd0', '0x401fffd0', '<not saved>', '<not saved>']);
+      // leaf has no frame of its own; what the others have taken, their prologues say.
+      assert.deepEqual(values, ['0x401fffd0', '0x401fffd0', '0x401ffff0', '0x40200000']);
       const fp = await Promise.all([0, 1, 2, 3].map((n) => b.evaluate('x29', 'watch', n)));
       assert.deepEqual(fp, ['0x401fffd0', '0x401fffd0', '0x401ffff0', '0x0']);
     });

@@ -59,6 +59,9 @@ type Handler = 'no' | 'yes' | 'vectors';
 
 /** More frames than this are a loop of damaged records. */
 const MAX_FRAMES = 256;
+/** Prologues are looked for in functions up to this size, and epilogues so far ahead, in bytes. */
+const MAX_FUNCTION = 0x4000n;
+const EPILOGUE = 64n;
 const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
 
 export class StackWalker {
@@ -300,7 +303,11 @@ export class StackWalker {
   private caller(frame: Frame, leaf: boolean): Frame | undefined {
     const byRules = this.byCallFrameInformation(frame);
     if (byRules !== undefined) return byRules ?? undefined;
-    return (leaf ? this.byLinkRegister(frame) : undefined) ?? this.byFrameRecord(frame);
+    return (
+      this.byPrologue(frame, leaf) ??
+      (leaf ? this.byLinkRegister(frame) : undefined) ??
+      this.byFrameRecord(frame)
+    );
   }
 
   private rulesOf(frame: Frame): ReturnType<Guest['parts']['symbols']['unwind']> {
@@ -334,28 +341,69 @@ export class StackWalker {
     return b > a || (b === a && next.pc !== frame.pc);
   }
 
+  /** By what the function's instructions have done to the stack. */
+  private byPrologue(frame: Frame, leaf: boolean): Frame | undefined {
+    const { isa } = this.guest;
+    const symbol = this.symbolAt(frame, frame.lookup);
+    const sp = frame.registers.read(isa.records.stack);
+    if (!symbol || sp === undefined || frame.pc - symbol.address > MAX_FUNCTION) return undefined;
+    const done = this.words(frame, symbol.address, frame.pc);
+    const ahead = this.words(frame, frame.pc, u64(frame.pc + EPILOGUE));
+    const plan = isa.framePlan(done, ahead);
+    const { link } = isa.records;
+    const isSaved = plan?.saved.has(link) === true;
+    // Only the innermost function can have its return address in the link register still.
+    if (!plan || (!isSaved && (!leaf || this.linkTarget(frame) === undefined))) return undefined;
+    const top = u64(sp + plan.size);
+    const places = new Map<string, RegisterPlace>();
+    for (const [name, offset] of plan.saved) places.set(name, this.onStack(frame, u64(top + offset)));
+    const back = places.get(link) ?? this.held(frame.registers, link);
+    const returnTo = back.read();
+    if (returnTo === undefined || this.callBefore(frame, returnTo) === undefined) return undefined;
+    places.set('pc', back);
+    places.set(isa.records.stack, { read: () => top });
+    const next = this.frameAt(frame, frame.registers.with(places), true);
+    return next && this.isBeyond(frame, next) ? next : undefined;
+  }
+
+  /** The instructions from one address to another. */
+  private words(frame: Frame, from: bigint, to: bigint): number[] {
+    const size = this.guest.isa.instructionBytes;
+    const data = this.guest.read(frame.cpu, frame.space, from, Number(to - from));
+    const view = new DataView(data.buffer, data.byteOffset, data.length);
+    return Array.from({ length: Math.floor(data.length / size) }, (_, n) => view.getUint32(n * size, true));
+  }
+
+  private onStack(frame: Frame, address: bigint): RegisterPlace {
+    return {
+      read: () => this.guest.number(frame.cpu, frame.space, address, 8),
+      write: (v) => void this.guest.write(frame.cpu, frame.space, address, bytesOf(v, 8)),
+      where: `on the stack at ${hex(address)}`,
+    };
+  }
+
   /** In a leaf function, and before a prologue, the return address is in the link register. */
   private byLinkRegister(frame: Frame): Frame | undefined {
-    const { isa } = this.guest;
-    const { link } = isa.records;
-    const target = frame.registers.read(link);
+    if (this.linkTarget(frame) === undefined) return undefined;
+    const { link } = this.guest.isa.records;
+    return this.frameAt(frame, frame.registers.with([['pc', this.held(frame.registers, link)]]), true);
+  }
+
+  /** The return address in the link register, if it can be the innermost function's own. */
+  private linkTarget(frame: Frame): bigint | undefined {
+    const target = frame.registers.read(this.guest.isa.records.link);
     if (target === undefined || this.callBefore(frame, target) === undefined) return undefined;
     const [own, callers] = [this.symbolAt(frame, frame.pc), this.symbolAt(frame, u64(target - 1n))];
     // An address in the same function is left over from a call that this function has made.
     if (own && callers && own.address === callers.address && own.name === callers.name) return undefined;
-    if (this.recordAt(frame)?.returnTo === target) return undefined;
-    return this.frameAt(frame, frame.registers.with([['pc', this.held(frame.registers, link)]]), true);
+    return this.recordAt(frame)?.returnTo === target ? undefined : target;
   }
 
   private byFrameRecord(frame: Frame): Frame | undefined {
     const record = this.recordAt(frame);
     if (!record || !this.isCode(frame, record.returnTo)) return undefined;
     const { pointer, link, stack, callerAt, returnAt } = this.guest.isa.records;
-    const at = (offset: bigint): RegisterPlace => ({
-      read: () => this.guest.number(frame.cpu, frame.space, record.address + offset, 8),
-      write: (v) => void this.guest.write(frame.cpu, frame.space, record.address + offset, bytesOf(v, 8)),
-      where: `on the stack at ${hex(record.address + offset)}`,
-    });
+    const at = (offset: bigint): RegisterPlace => this.onStack(frame, record.address + offset);
     const places = new Map<string, RegisterPlace>([
       [pointer, at(callerAt)],
       [link, at(returnAt)],

@@ -44,7 +44,6 @@ const reader = (r: Sysreg): Routine =>
     build: (s: Builder) => s.ret(r.read ? r.read(s, accessOf(s)) : getReg(s, r.name)),
   }));
 
-/** The store of MSR: see system-registers.ts. */
 const writer = (r: Sysreg): Routine =>
   once(writers, r.name, () => ({
     k: 'routine',

@@ -3,6 +3,7 @@ import type { InterruptedContext, IsaDebug, ReadRegister, RegimeFacts } from '..
 import { dwarfNames, findRegister, movesFrames, registerNames, registerScopes } from './debug-registers';
 import { decodeSyndrome, syndromeOf } from './debug-syndrome';
 import { translateForDebugger } from './debug-translate';
+import { framePlan } from './debug-prologue';
 import { explainTranslation } from './debug-walk';
 import { explainRoute, type ExceptionName } from './exception-routes';
 
@@ -109,6 +110,7 @@ export const a64Debug: IsaDebug = {
   preserved: new Set(Array.from({ length: 11 }, (_, n) => `x${19 + n}`)),
   instructionBytes: 4,
   callTarget,
+  framePlan,
   // A table has 16 entries of 128 bytes (D1.13.2).
   inVectors: (level, pc, read) =>
     level > 0 && level < 3 && pc - read(`VBAR_EL${level}`) >= 0n && pc - read(`VBAR_EL${level}`) < 0x800n,

@@ -164,6 +164,14 @@ export interface FrameRecords {
   readonly stack: string;
 }
 
+/** The stack frame of a function, by its instructions. */
+export interface FramePlan {
+  /** How far the caller's stack pointer is above the current one. */
+  readonly size: bigint;
+  /** Where the caller's registers are, from the caller's stack pointer on. The link register is not saved if it is absent. */
+  readonly saved: ReadonlyMap<string, bigint>;
+}
+
 export interface IsaDebug {
   readonly scopes: readonly RegisterScope[];
   /** Any register, part or alias, in any case. */
@@ -183,6 +191,11 @@ export interface IsaDebug {
   readonly instructionBytes: number;
   /** For an instruction at `address` that calls a subroutine: where it goes, or `indirect`. Else undefined. */
   callTarget(word: number, address: bigint): bigint | 'indirect' | undefined;
+  /**
+   * The frame of a function by the instructions before the PC, from its first on, and those from the PC on; undefined
+   * when they do not tell.
+   */
+  framePlan(done: readonly number[], ahead: readonly number[]): FramePlan | undefined;
   /** Whether a PC is in the exception vectors of a level, where no register has been saved yet. */
   inVectors(level: number, pc: bigint, read: ReadRegister): boolean;
   /** The exception level of a frame whose registers `read` gives. */
