@@ -18,7 +18,7 @@ export interface Case {
   readonly qemu: 'exits' | 'text';
 }
 
-export const cases: readonly Case[] = [
+const plain: readonly Case[] = [
   { name: 'init.S', story: 'stories/init.S', cpus: 2, says: [/guest: registers intact/], qemu: 'text' },
   {
     name: 'wrecked-stack.S',
@@ -191,4 +191,17 @@ export const cases: readonly Case[] = [
     says: [/vm 3 vcpu 0: done, status 0x0*$/m],
     qemu: 'text',
   },
+];
+
+/** The same with the host at EL2, on a CPU with VHE. */
+const withVhe = (name: string): Case => {
+  const c = plain.find((x) => x.name === name);
+  if (!c || typeof c.story === 'string') throw new Error(`there is no story ${name} to change`);
+  const story = { ...c.story, name: `${c.story.name}-vhe`, set: { ...c.story.set, VHE: 1 } };
+  return { ...c, name: `${name}, VHE`, cpu: 'cortex-a76', story };
+};
+
+export const cases: readonly Case[] = [
+  ...plain,
+  ...['timer', 'SMP', 'faulting', 'malicious', 'VMID roll-over', 'FP storm with migration'].map(withVhe),
 ];

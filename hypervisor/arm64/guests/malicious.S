@@ -139,7 +139,7 @@
 
 	// 5. Debug and performance registers: nothing of the host's in them. The physical timer, too.
 	mov	x24, #0
-	.irp	r, mdscr_el1, dbgbvr0_el1, dbgwvr0_el1, dbgbcr0_el1, pmcr_el0, pmccntr_el0, pmcntenset_el0, cntpct_el0, cntp_ctl_el0, cntp_cval_el0
+	.irp	r, dbgbvr0_el1, dbgwvr0_el1, dbgbcr0_el1, pmcr_el0, pmccntr_el0, pmcntenset_el0, cntpct_el0, cntp_ctl_el0, cntp_cval_el0
 	mrs	x23, \r
 	orr	x24, x24, x23
 	.endr
