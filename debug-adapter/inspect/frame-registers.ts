@@ -1,5 +1,5 @@
 /** The registers of one stack frame: those of the CPU, with what is known to be elsewhere. */
-import type { DebugRegister, IsaDebug, ReadRegister } from '../../emulator/isa/dsl/debug';
+import type { DebugField, DebugRegister, IsaDebug, ReadRegister } from '../../emulator/isa/dsl/debug';
 import { UserError } from '../errors';
 import type { Guest } from './guest';
 
@@ -36,8 +36,17 @@ export class FrameRegisters {
 
   find(name: string): DebugRegister | undefined {
     const found = this.isa.find(name);
-    // A register of a feature that the CPU lacks is not there.
-    return found;
+    return found && this.has(found) ? found : undefined;
+  }
+
+  /** A register of a feature that the CPU lacks is not there. */
+  has(register: DebugRegister): boolean {
+    return register.feature === undefined || this.guest.cpu(this.cpu).features.has(register.feature);
+  }
+
+  /** The fields of a register in their present layout. */
+  fields(register: DebugRegister): readonly DebugField[] {
+    return register.layout?.(this.reader) ?? register.fields;
   }
 
   /** The value, or undefined when it is lost or cannot be read. */

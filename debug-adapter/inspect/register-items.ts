@@ -102,7 +102,8 @@ function lostText(registers: FrameRegisters, register: DebugRegister): string {
 
 export function registerItem(ctx: ItemContext, register: DebugRegister): Item {
   const { registers } = ctx;
-  const { name, fields } = register;
+  const { name } = register;
+  const fields = registers.fields(register);
   const value = registers.value(register);
   if (value === undefined)
     return {
@@ -147,7 +148,8 @@ function pointerReference(ctx: ItemContext, value: bigint): { memoryReference?: 
 
 function valueText(ctx: ItemContext, register: DebugRegister, value: bigint): string {
   if (register.width === 128) return hexWide(value, 128);
-  if (register.fields.length > 0) return summaryText(value, register.fields);
+  const fields = ctx.registers.fields(register);
+  if (fields.length > 0) return summaryText(value, fields);
   // Small numbers are not addresses, whatever lies there.
   const symbol =
     register.width === 64 && value > 0xfffn ? symbolText(ctx.registers.guest, ctx.space, value) : undefined;
@@ -215,7 +217,7 @@ function vectorParts(ctx: ItemContext, register: DebugRegister, value: bigint): 
 function isShown({ registers }: ItemContext, r: DebugRegister): boolean {
   // Of a vcpu that does not run only what was saved: the rest belongs to whoever runs.
   if (registers.isDetached) return registers.places.has(r.name);
-  return r.read !== undefined || r.part !== undefined;
+  return registers.has(r) && (r.read !== undefined || r.part !== undefined);
 }
 
 /** Whether a register scope has anything to show in a frame. */

@@ -171,7 +171,8 @@ export class StructItems {
   }
 
   private registerFields(name: string): readonly DebugField[] {
-    return this.ctx.registers.isa.find(name)?.fields ?? [];
+    const register = this.ctx.registers.isa.find(name);
+    return register ? this.ctx.registers.fields(register) : [];
   }
 
   private parse({ at, field }: Cell, text: string): bigint {

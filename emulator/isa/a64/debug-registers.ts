@@ -1,7 +1,14 @@
 /** The registers that the debugger shows: general purpose, PSTATE, FP/SIMD, and one for each system register row. */
 import { common } from '../../ir/state';
 import { bitRange } from '../dsl/sysreg';
-import type { DebugCpu, DebugField, DebugRegister, RegisterGroup, RegisterScope } from '../dsl/debug';
+import type {
+  DebugCpu,
+  DebugField,
+  DebugRegister,
+  ReadRegister,
+  RegisterGroup,
+  RegisterScope,
+} from '../dsl/debug';
 import { readSysreg, writeSysreg } from './debug-access';
 import { addressShift, fieldValues, pointerKind, viewGroups } from './debug-values';
 import { SP, state } from './state';
@@ -107,14 +114,21 @@ const vectors = Array.from({ length: 32 }, (_, n) => vector(n));
 const isWritable = (r: Sysreg): boolean =>
   r.access !== 'ro' && !r.id && r.mask !== 0n && !(r.device && r.access === 'wo');
 
+/** HCR_EL2.E2H (FEAT_VHE). */
+export const isE2h = (read: ReadRegister): boolean => ((read('HCR_EL2') >> 34n) & 1n) === 1n;
+
 function systemRegister(r: Sysreg): DebugRegister {
   const points = pointerKind(r.name);
+  const plain = fieldsOf(r.name, r.fields ?? {});
+  const e2h = r.e2hFields && fieldsOf(r.name, r.e2hFields);
   return {
     name: r.name,
     kind: 'system',
     width: 64,
     doc: r.doc,
-    fields: fieldsOf(r.name, r.fields ?? {}),
+    fields: plain,
+    ...(e2h ? { layout: (read: ReadRegister) => (isE2h(read) ? e2h : plain) } : {}),
+    ...(r.feature === undefined ? {} : { feature: r.feature }),
     ...(r.access === 'wo' ? {} : { read: (cpu: DebugCpu) => readSysreg(cpu, r) }),
     ...(isWritable(r) ? { write: (cpu: DebugCpu, v: bigint) => writeSysreg(cpu, r, v) } : {}),
     ...(points ? { points } : {}),

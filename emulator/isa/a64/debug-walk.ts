@@ -9,7 +9,7 @@ import { common } from '../../ir/state';
 import { Acc } from '../dsl/isa';
 import type { DebugCpu, TranslationRegime, WalkLine } from '../dsl/debug';
 import { faultText, keepingMail, regimeCode, USER, walk, withRegisters } from './debug-translate';
-import { stage2Walk } from './mmu';
+import { RegimeCode, stage2Walk } from './mmu';
 import { translateAs } from './mmu-at';
 import { state } from './state';
 import { fieldRange, sysregNamed } from './sysregs';
@@ -225,7 +225,7 @@ function permissions(
   cpu: DebugCpu,
   address: bigint,
   code: number,
-  levels: readonly [string, number][],
+  levels: readonly (readonly [string, number])[],
 ): string {
   const kinds = [
     ['read', 0],
@@ -289,9 +289,9 @@ const sizeText = (log2: number): string => {
 };
 
 function outcome(cpu: DebugCpu, address: bigint, regime: string, code: number, fault: number): WalkLine[] {
-  const levels: [string, number][] =
+  const levels: readonly (readonly [string, number])[] =
     regime === 'EL2'
-      ? [['EL2', 0]]
+      ? [['EL2', 0], ...(code === RegimeCode.el20 ? ([['EL0', USER]] as const) : [])]
       : regime === 'IPA'
         ? [['a guest', 0]]
         : [

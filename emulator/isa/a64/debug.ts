@@ -1,6 +1,13 @@
 /** A64 as the debugger sees it: see isa/dsl/debug.ts. */
 import type { InterruptedContext, IsaDebug, ReadRegister, RegimeFacts } from '../dsl/debug';
-import { dwarfNames, findRegister, movesFrames, registerNames, registerScopes } from './debug-registers';
+import {
+  dwarfNames,
+  findRegister,
+  isE2h,
+  movesFrames,
+  registerNames,
+  registerScopes,
+} from './debug-registers';
 import { decodeSyndrome, syndromeOf } from './debug-syndrome';
 import { translateForDebugger } from './debug-translate';
 import { framePlan } from './debug-prologue';
@@ -25,7 +32,10 @@ function asidOf(read: ReadRegister): number {
   return bits(read(bits(tcr, 22, 22) ? 'TTBR1_EL1' : 'TTBR0_EL1'), bits(tcr, 36, 36) ? 63 : 55, 48);
 }
 
+/** EL0 of a host (HCR_EL2.E2H and TGE) belongs to EL2&0, the address space of EL2. */
 function regimeOf(level: number, read: ReadRegister): RegimeFacts {
+  if (level === 0 && isE2h(read) && bits(read('HCR_EL2'), 27, 27) === 1)
+    return { level: 'EL2', vmid: undefined, asid: undefined };
   if (level >= 2) return { level: `EL${level}`, vmid: undefined, asid: undefined };
   return { level: 'EL1', vmid: vmidOf(read), asid: asidOf(read) };
 }

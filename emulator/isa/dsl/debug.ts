@@ -48,6 +48,10 @@ export interface DebugRegister {
   readonly doc: string;
   /** From the highest bit down. */
   readonly fields: readonly DebugField[];
+  /** The fields in the layout that other registers give it now; absent where there is one layout. */
+  readonly layout?: (read: ReadRegister) => readonly DebugField[];
+  /** The feature that a CPU must have; absent: all have the register. */
+  readonly feature?: string;
   /** Absent: software can only write it. The result is undefined where the machine has no such register. */
   readonly read?: (cpu: DebugCpu) => bigint | undefined;
   /** Absent: the hardware does not let software write it. */

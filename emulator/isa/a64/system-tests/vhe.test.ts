@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { encodingKey, genericName } from '../../dsl/sysreg';
 import { common } from '../../../ir/state';
+import { a64Debug } from '../debug';
+import { translateForDebugger } from '../debug-translate';
+import { translateAs } from '../mmu-at';
 import { sysregNamed, sysregs, type Sysreg } from '../sysregs';
-import { SystemCpu } from './cpu';
+import { RAM_BASE, SystemCpu } from './cpu';
 
 const PC = 0x40001000n;
 const word = (r: Sysreg, read: boolean, rt = 3): number =>
@@ -148,5 +151,58 @@ describe('VHE', () => {
     assert.equal(at(1, { e2h: true }), 700n);
     assert.equal(at(0, { e2h: true }), 700n);
     assert.equal(at(0, { e2h: true, tge: true }), 1000n);
+  });
+});
+
+describe('VHE in the debugger', () => {
+  const withHcr = (hcr: bigint) => (name: string) => (name === 'HCR_EL2' ? hcr : 0n);
+  const e2h = 1n << 34n;
+  const tge = 1n << 27n;
+
+  it('shows the fields of a register in the layout that E2H gives it', () => {
+    const names = (register: string, hcr: bigint): string =>
+      a64Debug.find(register)!.layout!(withHcr(hcr))
+        .map((f) => `${f.name}:${f.lsb}`)
+        .join(' ');
+    assert.equal(names('CPTR_EL2', 0n), 'TCPAC:31 TTA:20 TFP:10');
+    assert.equal(names('CPTR_EL2', e2h), 'TCPAC:31 TTA:28 FPEN:20');
+    assert.match(names('TCR_EL2', 0n), /TBI:20/);
+    assert.match(names('TCR_EL2', e2h), /TBI1:38.* IPS:32/);
+    assert.equal(a64Debug.find('TCR_EL1')!.layout, undefined);
+    assert.equal(a64Debug.find('TTBR1_EL2')!.feature, 'VHE');
+  });
+
+  it('translates EL0 of a host in the address space of EL2', () => {
+    assert.equal(a64Debug.regimeOf(0, withHcr(e2h | tge)).level, 'EL2');
+    assert.equal(a64Debug.regimeOf(0, withHcr(e2h)).level, 'EL1');
+    assert.equal(a64Debug.regimeOf(0, withHcr(tge)).level, 'EL1');
+  });
+
+  it('finds an upper address of EL2 by TTBR1_EL2', () => {
+    const c = cpu(2, { e2h: true });
+    // A level 2 table of 2 MiB blocks for the topmost GiB, T1SZ = 34.
+    const table = RAM_BASE + 0x1000n;
+    c.memory.setBigUint64(c.ramAt(table), RAM_BASE | 0x705n, true);
+    c.setReg('TTBR1_EL2', table);
+    c.setReg('TCR_EL2', 34n | (1n << 7n) | (34n << 16n) | (2n << 30n) | (2n << 32n));
+    c.setReg('MAIR_EL2', 0xff04n);
+    c.setReg('SCTLR_EL2', 1n);
+    const looking = {
+      view: c.memory,
+      block: 0,
+      get: (f: Parameters<typeof c.get>[0], index = 0) => c.get(f, index),
+      call: () => void c.call(translateAs),
+    };
+    const upper = 0xffffffffc0001234n;
+    assert.deepEqual(translateForDebugger(looking, upper, 'EL2'), {
+      pa: RAM_BASE + 0x1234n,
+      size: 21,
+      device: false,
+    });
+    assert.deepEqual(translateForDebugger(looking, 0x1234n, 'EL2'), {
+      fault: 'stage 1 translation fault, level 0',
+    });
+    c.setReg('HCR_EL2', 0n);
+    assert.ok('fault' in translateForDebugger(looking, upper, 'EL2'), 'one range without E2H');
   });
 });
