@@ -25,8 +25,8 @@ export interface Handler {
   readonly shape: RawFields;
   readonly hot: boolean;
   /** Built on first use: the IR, and the record slots that its operands need. */
-  readonly body: () => readonly Stmt[];
-  readonly slots: () => readonly Slot[];
+  body(): readonly Stmt[];
+  slots(): readonly Slot[];
 }
 
 /** Key of an operand's slot: one slot serves all uses of a field in the same role. */
@@ -65,28 +65,43 @@ function placeSlots(uses: readonly OperandUse[], what: string): Slot[] {
     });
 }
 
-function lazy<T>(make: () => T): () => T {
-  let value: T | undefined;
-  return () => (value ??= make());
+/** A class, since there are thousands: an adapter makes them all when it starts. */
+class RowHandler implements Handler {
+  private builtBody: readonly Stmt[] | undefined;
+  private placedSlots: readonly Slot[] | undefined;
+
+  constructor(
+    private readonly isa: Isa,
+    readonly id: number,
+    readonly row: Row,
+    readonly shape: RawFields,
+    readonly hot: boolean,
+  ) {}
+
+  body(): readonly Stmt[] {
+    if (!this.builtBody) {
+      const b: Builder = this.isa.newBuilder();
+      this.row.exec(b, this.shape);
+      this.builtBody = b.body;
+    }
+    return this.builtBody;
+  }
+
+  slots(): readonly Slot[] {
+    return (this.placedSlots ??= placeSlots(
+      operandUses(this.body()),
+      `${this.row.name} ${JSON.stringify(this.shape)}`,
+    ));
+  }
 }
 
 /** All handlers of an instruction set, hot ones first, numbered from `firstHandler`. */
 export function makeHandlers(isa: Isa): Handler[] {
-  const all = isa.rows.flatMap((row) => row.shapes.map((shape) => ({ row, shape, hot: row.hot(shape) })));
-  const ordered = [...all.filter((h) => h.hot), ...all.filter((h) => !h.hot)];
-  return ordered.map(({ row, shape, hot }, i) => {
-    const body = lazy((): readonly Stmt[] => {
-      const b: Builder = isa.newBuilder();
-      row.exec(b, shape);
-      return b.body;
-    });
-    return {
-      id: firstHandler + i,
-      row,
-      shape,
-      hot,
-      body,
-      slots: lazy(() => placeSlots(operandUses(body()), `${row.name} ${JSON.stringify(shape)}`)),
-    };
-  });
+  const handlers: Handler[] = [];
+  for (const hot of [true, false])
+    for (const row of isa.rows)
+      for (const shape of row.shapes)
+        if (row.hot(shape) === hot)
+          handlers.push(new RowHandler(isa, firstHandler + handlers.length, row, shape, hot));
+  return handlers;
 }

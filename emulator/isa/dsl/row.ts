@@ -76,14 +76,32 @@ export function rawFields(pattern: Pattern, word: number): RawFields {
   return out;
 }
 
+/** Rows with the same shape fields share their combinations. */
+const products = new Map<string, readonly RawFields[]>();
+
 /** Every combination of the given fields' values. */
-function product(fields: readonly Field[]): RawFields[] {
+function product(fields: readonly Field[]): readonly RawFields[] {
+  const key = fields.map((f) => `${f.name}:${f.width}`).join();
+  let known = products.get(key);
+  if (!known) products.set(key, (known = combinations(fields)));
+  return known;
+}
+
+function combinations(fields: readonly Field[]): readonly RawFields[] {
   let all: Record<string, number>[] = [{}];
   for (const f of fields) {
     all = all.flatMap((c) => Array.from({ length: 2 ** f.width }, (_, v) => ({ ...c, [f.name]: v })));
   }
   return all;
 }
+
+/** A row's `hot` as a function. */
+const hotness = (hot: boolean | ((f: RawFields) => boolean) = false): ((f: RawFields) => boolean) =>
+  typeof hot === 'function' ? hot : hot ? always : never;
+
+const always = (): boolean => true;
+const never = (): boolean => false;
+const nothing = (): Readonly<Record<string, bigint>> => ({});
 
 /** Makes the `row` function of an instruction set whose Builder is B. */
 export function rowMaker<B extends Builder>() {
@@ -106,13 +124,13 @@ export function rowMaker<B extends Builder>() {
       fields,
       shape,
       shapes: spec.shapes?.() ?? product(shape),
-      when: (spec.when as ((f: RawFields) => boolean) | undefined) ?? (() => true),
-      derive: (spec.derive as Row<B>['derive'] | undefined) ?? (() => ({})),
+      when: (spec.when as ((f: RawFields) => boolean) | undefined) ?? always,
+      derive: (spec.derive as Row<B>['derive'] | undefined) ?? nothing,
       feature: spec.feature,
-      unpredictable: (spec.unpredictable as ((f: RawFields) => boolean) | undefined) ?? (() => false),
+      unpredictable: (spec.unpredictable as ((f: RawFields) => boolean) | undefined) ?? never,
       flow: spec.flow,
       doc: spec.doc,
-      hot: (f) => (typeof spec.hot === 'function' ? spec.hot(f as RawFields<S>) : (spec.hot ?? false)),
+      hot: hotness(spec.hot as boolean | ((f: RawFields) => boolean) | undefined),
       asm: (f) => [typeof asm === 'function' ? asm(f as RawFields<S>) : asm].flat(),
       exec: (s, shapeValues, known) => {
         // Fields are handed out on demand: a derived operand needs no declaration beyond `derive`.
