@@ -81,7 +81,7 @@ export class Computer {
       (cpu, entry, x0) => this.startCpu(cpu, entry, x0),
       (e) => this.machineEvent(e),
     );
-    this.board = createVirtBoard(bus, { el2: true });
+    this.board = createVirtBoard(bus, { el2: true, strict: config.strict ?? false });
     this.machine.attach(this.board);
     for (const w of this.plan.writes) this.machine.physical.poke(w.pa, w.data);
     this.startCpu(0, this.plan.entry, this.plan.x0);

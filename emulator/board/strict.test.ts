@@ -245,6 +245,38 @@ describe('strict mode', () => {
     for (const n of [18, 21, 29, 30]) assert.equal(strict.x(n), BigInt(n));
   });
 
+  it('delivers no interrupt while the redistributor sleeps', () => {
+    const wake = (waker: string): { plain: Run; strict: Run } =>
+      both(`
+      .global _start
+    _start:
+      mov x19, #0
+      mov x0, #0x10
+      msr hcr_el2, x0
+      ldr x1, =0x08000000
+      mov w0, #2
+      str w0, [x1]
+      ldr x1, =0x080a0000
+      ${waker}
+      add x1, x1, #0x10000
+      mov w0, #-1
+      str w0, [x1, #0x80]
+      str w0, [x1, #0x100]
+      mov x0, #0xff
+      msr icc_pmr_el1, x0
+      mov x0, #1
+      msr icc_igrpen1_el1, x0
+      ldr x0, =0x03000001
+      msr icc_sgi1r_el1, x0
+      isb
+      mrs x19, icc_iar1_el1
+      ${powerOff}`);
+    const asleep = wake('nop');
+    assert.deepEqual([asleep.plain.x(19), asleep.strict.x(19)], [3n, 1023n]);
+    const awake = wake('str wzr, [x1, #0x14]');
+    assert.deepEqual([awake.plain.x(19), awake.strict.x(19)], [3n, 3n]);
+  });
+
   const unpredictable = [
     ['ldp x1, x1, [x2]', 0xa9400441],
     ['ldr x2, [x2], #8', 0xf8408442],

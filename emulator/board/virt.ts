@@ -9,6 +9,8 @@ import { conduitOf, psciCall } from './psci';
 export interface VirtOptions {
   /** The CPUs implement EL2. */
   readonly el2: boolean;
+  /** Devices leave nothing working that the architecture does not promise. */
+  readonly strict?: boolean;
 }
 
 /** Where the board's input goes, by port name. */
@@ -18,7 +20,7 @@ export const inputPorts = ['uart0'] as const;
 export function createVirtBoard(bus: MachineBus, options: VirtOptions): Board {
   if (bus.cpus < 1 || bus.cpus > MAX_CPUS)
     throw new Error(`The virt board has 1 to ${MAX_CPUS} CPUs, not ${bus.cpus}.`);
-  const gic = new Gicv3(bus, options.el2);
+  const gic = new Gicv3(bus, options.el2, options.strict);
   const uart = new Pl011('uart0', bus, (level) => gic.setSpi(irq('uart0').number, level));
   const timers = new Timers(bus, timerRows(options.el2), (cpu, intid, level) =>
     gic.setPpi(cpu, intid, level),

@@ -17,12 +17,13 @@ export class Gicv3 implements SysregPort {
   private readonly irqs: Interrupts;
   private readonly cpus: readonly number[];
 
-  /** `el2`: the CPUs have the ICH_* registers behind the virtual interface. */
+  /** `el2`: the CPUs have the ICH_* registers behind the virtual interface; `strict`: see Interrupts. */
   constructor(
     bus: MachineBus,
     private readonly el2 = true,
+    strict = false,
   ) {
-    this.irqs = new Interrupts(bus.cpus);
+    this.irqs = new Interrupts(bus.cpus, strict);
     this.cpus = Array.from({ length: bus.cpus }, (_, cpu) => cpu);
     this.distributor = new Distributor(this.irqs);
     this.redistributors = new Redistributors(this.irqs);

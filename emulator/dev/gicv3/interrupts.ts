@@ -92,7 +92,11 @@ export class Interrupts {
   /** Called after a change; the argument is the CPU concerned, or undefined when it may be any. */
   changed: (cpu?: number) => void = () => undefined;
 
-  constructor(readonly cpus: number) {
+  /** `strict`: a redistributor forwards nothing while GICR_WAKER.ProcessorSleep is set, as the architecture says; QEMU does. */
+  constructor(
+    readonly cpus: number,
+    private readonly strict = false,
+  ) {
     const spis = intids - 32;
     this.distributor = {
       enableGroups: 0,
@@ -168,7 +172,7 @@ export class Interrupts {
     const groups = this.distributor.enableGroups;
     const open = (g: 0 | 1): number => ((groups >> g) & 1 && r.cpu.groupEnable[g] ? 0xffffffff : 0);
     const masks = [open(0), open(1)] as const;
-    if (!masks[0] && !masks[1]) return none;
+    if ((!masks[0] && !masks[1]) || (this.strict && r.sleep)) return none;
     let best = none;
     for (let b = 0; b < intids / 32; b++) {
       const bank = b === 0 ? r.bank : this.distributor.banks[b - 1];

@@ -38,7 +38,10 @@ export class Redistributors implements Device {
     const at = offset % FRAME;
     const v = Number(value & 0xffffffffn);
     if (!(offset & FRAME)) {
-      if (at === 0x14 && bytes === 4) r.sleep = (v & SLEEP) !== 0;
+      if (at === 0x14 && bytes === 4) {
+        r.sleep = (v & SLEEP) !== 0;
+        this.irqs.changed(cpu);
+      }
       return true;
     }
     const found = locate(at & ~3, 1);
