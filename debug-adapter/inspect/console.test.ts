@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { UserError } from '../errors';
 import { InspectBench, SAMPLE } from './testing/bench';
@@ -159,6 +160,34 @@ describe('the console', () => {
         }
     assert.ok(mapped > 15, `${mapped} mapped`);
     assert.equal(b.target.machine.hash(), before);
+  });
+
+  it('says what docs/console.md shows, addresses and counts apart', async () => {
+    b = new InspectBench({ program: SAMPLE });
+    await b.runTo('stage2-fault');
+    const mask = (text: string): string =>
+      text
+        .trim()
+        .replace(/0x[0-9a-f]{3,}/g, '0x#')
+        .replace(/\+0x[0-9a-f]+/g, '+#')
+        .replace(/^\d+/, '#')
+        .replace(/:\d+\)/g, ':#)');
+    const text = readFileSync(path.join(__dirname, '../../docs/console.md'), 'utf8');
+    const blocks = [...text.matchAll(/```console\n> (.*)\n([\s\S]*?)```/g)];
+    assert.equal(blocks.length, 3);
+    for (const [, command = '', shown = ''] of blocks) {
+      const [before = '', after = ''] = shown.split('  ...\n');
+      const lines = (await say(command)).split('\n').map(mask);
+      const [first, last] = [before, after].map((t) =>
+        t
+          .split('\n')
+          .filter((l) => l !== '')
+          .map(mask),
+      );
+      assert.deepEqual(lines.slice(0, first?.length), first, command);
+      if (after !== '') assert.deepEqual(lines.slice(-(last?.length ?? 0)), last, command);
+      else assert.equal(lines.length, first?.length);
+    }
   });
 
   it('knows what the addresses of a fault belong to', async () => {
