@@ -152,6 +152,24 @@ off:	ldr x0, =0x84000008
     assert.match(live[2] ?? '', /firmware SYSTEM_OFF/);
   });
 
+  it('has eight threads, each with its registers; in strict mode those are not zero at reset', async () => {
+    await client.start({ program: source(TWO), memory: '16M', smp: 8, strict: true });
+    const { threads } = (await client.ok('threads')) as { threads: { id: number; name: string }[] };
+    assert.deepEqual(
+      threads.map((t) => t.name),
+      ['CPU 0: EL2', ...Array.from({ length: 7 }, (_, n) => `CPU ${n + 1}: off`)],
+    );
+    const { result } = (await client.ok('evaluate', { expression: 'x5', context: 'watch' })) as {
+      result: string;
+    };
+    assert.match(result, /^0x[0-9a-f]{8,}/);
+    await client.ok('evaluate', { expression: 'icc_pmr_el1 = 0xf0', context: 'repl' });
+    const pmr = (await client.ok('evaluate', { expression: 'icc_pmr_el1', context: 'watch' })) as {
+      result: string;
+    };
+    assert.match(pmr.result, /^0xf0/);
+  });
+
   it('has a thread for each CPU, and steps one without moving the schedule', async () => {
     await client.start({ program: source(TWO), memory: '16M', smp: 2 });
     assert.deepEqual(await client.ok('threads'), {
