@@ -7,7 +7,7 @@ import type { Hypervisor } from './hypervisors/types';
 import { Guest } from './inspect/guest';
 import { ErrorId, UserError } from './errors';
 import type { LaunchConfig } from './launch/config';
-import { loadProgram, type Program } from './launch/program';
+import { loadGuest, type Program } from './launch/program';
 import { SymbolIndex } from './symbols';
 import { memorySource } from './symbols/byte-source';
 import { fileSource } from './symbols/file-source';
@@ -50,7 +50,7 @@ export class Target {
   }
 
   /** Builds the guest that a configuration describes. @throws UserError, AssemblyError, SymbolError */
-  static launch(config: LaunchConfig, program = loadProgram(config.program, config.assembler)): Target {
+  static launch(config: LaunchConfig, program = loadGuest(config)): Target {
     const target = new Target(config, program, boot(config, program));
     target.addSymbols();
     target.inspected = new Guest({
@@ -102,6 +102,8 @@ function boot(config: LaunchConfig, program: Program): Computer {
       strict: config.strict,
       memoryBytes: Number(config.memory),
       image: program.image,
+      ...(program.initrd ? { initrd: program.initrd } : {}),
+      ...(config.append === undefined ? {} : { bootargs: config.append }),
     });
   } catch (error) {
     if (error instanceof BootError)

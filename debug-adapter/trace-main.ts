@@ -16,6 +16,9 @@ import { watchSpec } from './trace/watch-option';
 
 const USAGE = `Usage: trace [FILE] [options]
 FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, the sample hypervisor.
+  --kernel FILE           boot an arm64 Linux kernel image instead of FILE
+  --initrd FILE           its initial RAM disk
+  --append TEXT           its command line, such as "console=ttyAMA0"
   --cpu NAME              CPU model: ${cpuNames.join(', ')} (cortex-a57)
   --smp N                 number of CPUs (1)
   --strict on|off         poison what the architecture leaves UNKNOWN (off)
@@ -55,6 +58,9 @@ function assemblerOf(o: Pick<Options, 'launch'>): { defines: Record<string, stri
 }
 
 const flags: Readonly<Record<string, Setter>> = {
+  '--kernel': (o, v) => (o.launch['kernel'] = v),
+  '--initrd': (o, v) => (o.launch['initrd'] = v),
+  '--append': (o, v) => (o.launch['append'] = v),
   '--cpu': (o, v) => (o.launch['cpu'] = v),
   '--smp': (o, v) => (o.launch['smp'] = /^\d+$/.test(v) ? Number(v) : v),
   '--strict': (o, v) => (o.launch['strict'] = v === 'on' ? true : v === 'off' ? false : v),
@@ -98,7 +104,7 @@ export function parseArguments(args: readonly string[]): Options {
     else if (options.launch['program'] !== undefined) throw new UserError(`One FILE is enough.\n${USAGE}`);
     else options.launch['program'] = arg;
   }
-  options.launch['program'] ??= sample();
+  if (options.launch['kernel'] === undefined) options.launch['program'] ??= sample();
   return options;
 }
 

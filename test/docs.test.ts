@@ -127,7 +127,7 @@ describe('the documents', () => {
         unknown.filter((name) => !['type', 'request', 'name'].includes(name)),
         [],
       );
-      parseLaunch({ program: 'p', ...given });
+      parseLaunch({ ...('kernel' in given ? {} : { program: 'p' }), ...given });
     }
   });
 

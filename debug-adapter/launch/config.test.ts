@@ -15,6 +15,11 @@ describe('launch configuration', () => {
     assert.deepEqual(c.assembler, { defines: {}, includeDirs: [] });
   });
 
+  it('boots a kernel instead of a program', () => {
+    const c = parseLaunch({ kernel: 'vmlinuz', initrd: 'i.cpio', append: 'quiet' });
+    assert.deepEqual([c.program, c.kernel, c.initrd, c.append], ['vmlinuz', 'vmlinuz', 'i.cpio', 'quiet']);
+  });
+
   it('reads symbol files with their place', () => {
     const { symbols } = parseLaunch({
       program: 'p',
@@ -25,6 +30,12 @@ describe('launch configuration', () => {
 
   const bad: readonly (readonly [Record<string, unknown>, RegExp])[] = [
     [{}, /no "program"/],
+    [{ program: 'p', kernel: 'k' }, /both "program" and "kernel"/],
+    [{ program: 'p', initrd: 'i' }, /"initrd".*"kernel"/],
+    [{ program: 'p', append: 'a' }, /"append".*"kernel"/],
+    [{ kernel: 7 }, /"kernel".*the number 7/],
+    [{ kernel: 'k', initrd: [] }, /"initrd".*a list/],
+    [{ kernel: 'k', append: '' }, /"append"/],
     [{ program: 7 }, /"program".*the number 7/],
     [{ program: '' }, /"program"/],
     [{ program: 'p', cpu: 'cortex-m3' }, /"cpu".*"cortex-a57"/],
@@ -72,6 +83,9 @@ describe('launch configuration', () => {
   it('throws only errors for the user, whatever the values', () => {
     const names = [
       'program',
+      'kernel',
+      'initrd',
+      'append',
       'cpu',
       'smp',
       'memory',

@@ -14,7 +14,14 @@ export interface SymbolFile {
 
 /** A checked launch configuration. */
 export interface LaunchConfig {
+  /** What to boot; with `kernel` the same file. */
   readonly program: string;
+  /** A Linux kernel image, possibly compressed: named instead of `program`. */
+  readonly kernel: string | undefined;
+  /** The kernel's initial RAM disk. */
+  readonly initrd: string | undefined;
+  /** The kernel's command line. */
+  readonly append: string | undefined;
   readonly cpu: string;
   readonly smp: number;
   /** Bytes of RAM. */
@@ -68,6 +75,11 @@ function complain(name: string, expected: string, value: unknown): UserError {
 function text(name: string, value: unknown, expected: string): string {
   if (typeof value !== 'string' || value === '') throw complain(name, expected, value);
   return value;
+}
+
+/** An attribute that may be absent. */
+function optional(name: string, value: unknown, expected: string): string | undefined {
+  return value === undefined ? undefined : text(name, value, expected);
 }
 
 function flag(name: string, value: unknown): boolean {
@@ -154,6 +166,9 @@ type Parsers = { readonly [K in keyof LaunchConfig]: (value: unknown) => LaunchC
 /** How each attribute is read. */
 const parsers: Parsers = {
   program: (v) => text('program', v, 'the path of an ELF, a flat image, a .S file or a folder'),
+  kernel: (v) => optional('kernel', v, 'the path of an arm64 Linux kernel image'),
+  initrd: (v) => optional('initrd', v, 'the path of an initial RAM disk'),
+  append: (v) => optional('append', v, 'the command line of the kernel'),
   cpu: (v) => oneOf('cpu', v, cpuNames),
   smp: (v) => count('smp', v, 1, MAX_SMP),
   memory: parseMemory,
@@ -168,6 +183,9 @@ const parsers: Parsers = {
 };
 
 const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>> = {
+  kernel: undefined,
+  initrd: undefined,
+  append: undefined,
   cpu: 'cortex-a57',
   smp: 1,
   memory: '512M',
@@ -183,14 +201,25 @@ const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>
 
 /** Checks the arguments of `launch`. @throws UserError that names the attribute */
 export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConfig {
-  if (args['program'] === undefined)
+  const { program, kernel } = args;
+  if (program === undefined && kernel === undefined)
     throw wrong(
-      'launch.json has no "program": name an ELF, a flat image, a .S file, or a folder with a main.S.',
+      'launch.json has no "program": name an ELF, a flat image, a .S file, or a folder with a main.S; for Linux, name its image as "kernel".',
     );
+  if (program !== undefined && kernel !== undefined)
+    throw wrong('launch.json has both "program" and "kernel": leave out the one that is not to be booted.');
+  for (const name of ['initrd', 'append'])
+    if (args[name] !== undefined && kernel === undefined)
+      throw wrong(
+        `"${name}" in launch.json is for a Linux kernel: name its image as "kernel", or leave it out.`,
+      );
   const read = <K extends keyof LaunchConfig>(name: K): LaunchConfig[K] =>
     parsers[name](args[name] ?? (defaults as Readonly<Record<string, unknown>>)[name]);
   return {
-    program: read('program'),
+    program: kernel === undefined ? read('program') : text('kernel', kernel, 'the path of a kernel image'),
+    kernel: read('kernel'),
+    initrd: read('initrd'),
+    append: read('append'),
     cpu: read('cpu'),
     smp: read('smp'),
     memory: read('memory'),

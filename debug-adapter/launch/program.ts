@@ -3,17 +3,21 @@ import * as fs from 'node:fs';
 import path from 'node:path';
 import { assemble } from '../../emulator/asm/assemble';
 import type { Diagnostic } from '../../emulator/asm/diagnostics';
+import type { ImageFormat } from '../../emulator/board/boot';
 import { isElf } from '../../emulator/board/elf';
 import { a64Isa } from '../../emulator/isa/a64';
 import { ErrorId, UserError } from '../errors';
-import type { AssemblerConfig } from './config';
+import type { AssemblerConfig, LaunchConfig } from './config';
+import { loadKernel } from './kernel';
 
 /** A program that can be booted. */
 export interface Program {
   /** The file that was assembled or read. */
   readonly path: string;
   readonly image: Uint8Array;
-  readonly format: 'elf' | 'flat';
+  readonly format: ImageFormat;
+  /** For a kernel. */
+  readonly initrd?: Uint8Array;
   /** Warnings of the assembler. */
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -42,6 +46,13 @@ function stat(file: string): fs.Stats {
       `The program ${file} does not exist: correct its path, which is "program" in launch.json, or build it first.`,
     );
   }
+}
+
+/** What a configuration boots: its kernel with the RAM disk, or its program. @throws UserError, AssemblyError */
+export function loadGuest(config: LaunchConfig): Program {
+  const { program, kernel, initrd, assembler } = config;
+  if (kernel === undefined) return loadProgram(program, assembler);
+  return { ...loadKernel(kernel, initrd), path: path.resolve(kernel), format: 'linux', diagnostics: [] };
 }
 
 /** Section flag of what takes memory when the program runs (ELF gABI, figure 4-11). */
