@@ -13,7 +13,8 @@ import { exclusiveRows } from '../../emulator/isa/a64/exclusive';
 import { loadStorePairRows } from '../../emulator/isa/a64/load-store-pair';
 import { loadStoreRows } from '../../emulator/isa/a64/load-store';
 import { simdLoadStoreRows } from '../../emulator/isa/a64/simd-load-store';
-import { simdMoveRows } from '../../emulator/isa/a64/simd-move';
+import { simdRows } from '../../emulator/isa/a64/simd-rows';
+import { cpuModel } from '../../emulator/isa/a64/cpus';
 import type { Case } from './batch';
 import type { Kind } from './campaign';
 import { CaseBuilder, HCR_RW, HCR_VM, type Mode } from './cases';
@@ -136,10 +137,17 @@ const exclusivePair: Emit = (rng, c) => {
 };
 
 const data = one(dataRows, chooseData);
-/** Not those of later architectures: the model is cortex-a57. */
+const { features } = cpuModel('cortex-a57');
+/** FP and SIMD but loads and stores; not what later architectures added. */
+const vectorRows = simdRows.filter(
+  (r) => !simdLoadStoreRows.includes(r) && (r.feature === undefined || features.has(r.feature)),
+);
+const writesGeneral = (row: A64Row): boolean =>
+  row.shapes.some((shape) => row.asm(shape).some((t) => /<[wx]:rd>/.test(t)));
+const generalResults = new Set(vectorRows.filter(writesGeneral));
 const simd = one(
-  simdMoveRows.filter((r) => r.feature === undefined),
-  (rng) => (f, row) => (f.name === 'rd' && /to [XW]|[US]MOV/.test(row.name) ? destination(rng) : undefined),
+  vectorRows,
+  (rng) => (f, row) => (f.name === 'rd' && generalResults.has(row) ? destination(rng) : undefined),
 );
 
 const memoryAccess: Emit = (rng, c) => one(memoryRows, (r) => chooseMemory(r, baseFor(r)))(rng, c);
@@ -196,6 +204,8 @@ export function sequence(rng: Rng, kind: string, o: SequenceOptions): Case {
   c.x(reserved.base, SCRATCH + BigInt(rng.below(128) - 64));
   c.x(reserved.index, BigInt(rng.below(129) - 64) & (rng.oneIn(2) ? ~7n : ~0n));
   for (let el = 0; el < 3; el++) c.sp(el, aligned);
+  // RMode, FZ, DN, AHP.
+  if (rng.oneIn(2)) c.set('FPCR', BigInt(rng.below(32)) << 22n);
   if (o.stage2) c.set('HCR_EL2', HCR_RW | HCR_VM);
   if (o.align) c.update('SCTLR_EL1', 2n);
   // EE is also the endianness of table walks, E0E is not.
