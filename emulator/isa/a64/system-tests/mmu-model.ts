@@ -15,6 +15,10 @@ export interface MmuRegisters {
   readonly sctlrEl2: bigint;
   readonly pan: boolean;
   readonly paBits: number;
+  /** Features of Armv8.1 and later; none unless given. */
+  readonly has?: { readonly hpds?: boolean; readonly xnx?: boolean; readonly hafdbs?: boolean };
+  /** Called when hardware writes a descriptor, in the table's byte order. Reads see it if the caller makes them. */
+  readonly onUpdate?: (pa: bigint, descriptor: bigint) => void;
   /** Called for a block descriptor at a level that has none, which is a translation fault. */
   readonly onReservedBlock?: () => void;
 }
@@ -65,6 +69,11 @@ interface Table {
   readonly read: (address: bigint, level: number) => bigint;
   readonly raise: (fault: MmuFault['fault'], level: number) => never;
   readonly onReservedBlock: (() => void) | undefined;
+  /** Hardware keeps access flag and dirty state. */
+  readonly ha: boolean;
+  readonly hd: boolean;
+  /** Writes a descriptor back. */
+  readonly write: (address: bigint, descriptor: bigint) => void;
 }
 
 interface Found {
@@ -74,6 +83,8 @@ interface Found {
   readonly output: bigint;
   /** Descriptors of the tables passed. */
   readonly path: readonly bigint[];
+  /** Writes the descriptor back, if an access that is permitted changes it. */
+  readonly update: (writes: boolean) => void;
 }
 
 const swap = (v: bigint): bigint => {
@@ -106,8 +117,15 @@ function walk(t: Table, input: bigint): Found {
     }
     const page = (BigInt.asUintN(48, d) >> BigInt(size)) << BigInt(size);
     if (page >> BigInt(t.outputBits)) t.raise('addressSize', level);
-    if (!flag(d, 10)) t.raise('accessFlag', level);
-    return { descriptor: d, level, size, output: page | BigInt.asUintN(size, input), path };
+    if (!flag(d, 10) && !t.ha) t.raise('accessFlag', level);
+    // DBM gives the permission to write; stage 1 has a bit that forbids it, stage 2 one that allows it.
+    const clean = t.ha && t.hd && flag(d, 51) && flag(d, 7) === (t.stage === 1);
+    const descriptor = clean ? d ^ 0x80n : d;
+    const update = (writes: boolean): void => {
+      const now = (writes ? descriptor : d) | 0x400n;
+      if (now !== d) t.write(table + index * 8n, t.bigEndian ? swap(now) : now);
+    };
+    return { descriptor, level, size, output: page | BigInt.asUintN(size, input), path, update };
   };
   // Tables are aligned to their size, also concatenated and short ones.
   const firstSize = t.granuleBits + (3 - t.startLevel) * perLevel;
@@ -150,17 +168,26 @@ function stage2(
       read: (pa, level) => read(pa) ?? raise('external', level),
       raise,
       onReservedBlock: r.onReservedBlock,
+      ha: (r.has?.hafdbs ?? false) && flag(r.vtcr, 21),
+      hd: flag(r.vtcr, 22),
+      write: (pa, v) => r.onUpdate?.(pa, v),
     },
     ipa,
   );
   const d = found.descriptor;
-  const ok = s1ptw ? flag(d, 6) : access.exec ? !flag(d, 54) : access.write ? flag(d, 7) : flag(d, 6);
+  const xn = field(d, 54, 53);
+  const never = r.has?.xnx ? xn === 2 || xn === (access.user ? 3 : 1) : xn >= 2;
+  const ok = access.exec ? !never : access.write ? flag(d, 7) : flag(d, 6);
   if (!ok) raise('permission', found.level);
+  found.update(access.write);
   const [outer, inner] = [field(d, 5, 4), field(d, 3, 2)];
   const cacheability = [0, 0x4, 0xb, 0xf];
   const memory = outer === 0 ? inner << 2 : (cacheability[outer]! << 4) | (cacheability[inner] || 0xf);
   return { found, memory };
 }
+
+/** The access of a stage 1 walk to its tables. */
+const WALK: MmuAccess = { write: false, exec: false, user: false };
 
 const isDevice = (memory: number): boolean => memory >> 4 === 0;
 
@@ -213,27 +240,34 @@ function stage1(r: MmuRegisters, read: ReadWord, va: bigint, access: MmuAccess, 
       bigEndian: flag(r.sctlr, 25),
       read: (ipa, level) => {
         if (!nested) return read(ipa) ?? raise('external', level);
-        const s2 = stage2(r, read, ipa, access, true);
+        const s2 = stage2(r, read, ipa, WALK, true);
         if (flag(r.hcr, 2) && isDevice(s2.memory))
           throw new Faulted({ fault: 'permission', level: s2.found.level, stage: 2, s1ptw: true, ipa });
         return read(s2.found.output) ?? raise('external', level);
       },
       raise,
       onReservedBlock: r.onReservedBlock,
+      ha: (r.has?.hafdbs ?? false) && flag(r.tcr, 39),
+      hd: flag(r.tcr, 40),
+      write: (ipa, v) =>
+        r.onUpdate?.(nested ? stage2(r, read, ipa, { ...WALK, write: true }, true).found.output : ipa, v),
     },
     va,
   );
   const d = found.descriptor;
-  const noWrite = flag(d, 7) || found.path.some((p) => flag(p, 62));
-  const el0 = flag(d, 6) && !found.path.some((p) => flag(p, 61));
-  const uxn = flag(d, 54) || found.path.some((p) => flag(p, 60));
-  const pxn = flag(d, 53) || found.path.some((p) => flag(p, 59)) || (el0 && !noWrite);
+  // HPD: tables limit nothing.
+  const path = r.has?.hpds && flag(r.tcr, upper ? 42 : 41) ? [] : found.path;
+  const noWrite = flag(d, 7) || path.some((p) => flag(p, 62));
+  const el0 = flag(d, 6) && !path.some((p) => flag(p, 61));
+  const uxn = flag(d, 54) || path.some((p) => flag(p, 60));
+  const pxn = flag(d, 53) || path.some((p) => flag(p, 59)) || (el0 && !noWrite);
   const readable = access.user ? el0 : !(r.pan && el0);
   const writable = readable && !noWrite;
   const writableForExec = access.user ? el0 && !noWrite : !noWrite;
   const executable = !(access.user ? uxn : pxn) && !(flag(r.sctlr, 19) && writableForExec);
   const ok = access.exec ? executable : access.write ? writable : readable;
   if (!ok) raise('permission', found.level);
+  found.update(access.write);
   const memory = Number((r.mair >> BigInt(8 * field(d, 4, 2))) & 0xffn);
   return { pa: found.output, size: found.size, memory };
 }

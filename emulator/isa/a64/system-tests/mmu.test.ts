@@ -102,6 +102,17 @@ function randomAddress(r: Random, m: MmuRegisters): bigint {
   return va;
 }
 
+/** The bits of Armv8.1 and later: HPD, HA, HD in TCR and VTCR. */
+function withFeatures(r: Random, m: MmuRegisters): MmuRegisters {
+  const some = (bits: bigint): bigint => r.bits64() & bits;
+  return {
+    ...m,
+    tcr: m.tcr | some(15n << 39n),
+    vtcr: m.vtcr | some(3n << 21n),
+    has: { hpds: true, xnx: true, hafdbs: true },
+  };
+}
+
 const codes: Readonly<Record<MmuFault['fault'], number>> = {
   addressSize: 0x00,
   translation: 0x04,
@@ -178,6 +189,76 @@ describe('two-stage translation', function () {
       assert.ok(reached.includes(`${fault} stage 2 on a walk`), `no ${fault} on a walk`);
     assert.ok((outcomes.get('success') ?? 0) > 100, `only ${outcomes.get('success')} successes`);
   });
+
+  for (const regime of ['el10', 'el20'] as const) {
+    it(`agrees with the model on cortex-a76, ${regime}: access flag and dirty state, HPD, XNX`, () => {
+      const r = new Random(seed + 1n);
+      const outcomes = new Map<string, number>();
+      for (let round = 0; round < 2; round++) {
+        const c = new SystemCpu('cortex-a76', true, RAM_BYTES).at(regime === 'el10' ? 1 : 2);
+        fillTables(c, r);
+        // DBM, and access flags that hardware must set.
+        for (let at = 0; at < RAM_BYTES; at += 8) {
+          const d = c.memory.getBigUint64(c.ramAt(RAM_BASE) + at, true);
+          const dbm = r.below(2) === 0 ? 1n << 51n : 0n;
+          const idle = r.below(4) === 0 ? 1n << 10n : 0n;
+          c.memory.setBigUint64(c.ramAt(RAM_BASE) + at, (d | dbm) & ~idle, true);
+        }
+        const inRam = (pa: bigint): boolean => pa >= RAM_BASE && pa < RAM_BASE + BigInt(RAM_BYTES);
+        for (let n = 0; n < 120; n++) {
+          const updates: string[] = [];
+          const written = new Map<bigint, bigint>();
+          const m: MmuRegisters = {
+            ...withFeatures(r, randomRegisters(r, 40)),
+            // EL2&0 has no second stage, and TGE does not turn its first one off.
+            ...(regime === 'el20' ? { hcr: 0n, sctlrEl2: 0n } : {}),
+            onUpdate: (pa, v) => {
+              updates.push(`${pa.toString(16)} ${v.toString(16)}`);
+              written.set(pa, v);
+            },
+          };
+          const read = (pa: bigint): bigint | undefined =>
+            written.get(pa) ?? (inRam(pa) ? c.memory.getBigUint64(c.ramAt(pa), true) : undefined);
+          load(c, regime === 'el20' ? { ...m, vttbr: 0n } : m);
+          if (regime === 'el20') {
+            c.setReg('HCR_EL2', (1n << 34n) | (r.below(2) === 0 ? 1n << 27n : 0n));
+            c.setReg('SCTLR_EL2', m.sctlr);
+            c.setReg('TCR_EL2', m.tcr);
+            c.setReg('TTBR0_EL2', m.ttbr0);
+            c.setReg('TTBR1_EL2', m.ttbr1);
+            c.setReg('MAIR_EL2', m.mair);
+          }
+          const va = randomAddress(r, m);
+          const kind = r.below(3);
+          const access = { write: kind === 1, exec: kind === 2, user: r.below(2) === 1 };
+          const acc = (access.write ? Acc.write : 0) | (access.exec ? Acc.exec : 0);
+          const expected = modelTranslate(m, read, va, access);
+          const seen: string[] = [];
+          c.onHost = () =>
+            void seen.push(
+              `${c.get(state.descriptorPa).toString(16)} ${c.get(state.descriptor).toString(16)}`,
+            );
+          const got = Number(c.call(translateIn, va, acc, RegimeCode[regime], access.user ? 1 : 0));
+          const what = `SEED=${seed} round ${round}.${n}: 0x${va.toString(16)} ${JSON.stringify(access)}`;
+          const word =
+            'fault' in expected
+              ? 0x100 |
+                codes[expected.fault] |
+                expected.level |
+                (expected.stage === 2 ? 0x40 : 0) |
+                (expected.s1ptw ? 0x80 : 0)
+              : 0;
+          assert.equal(`0x${got.toString(16)}`, `0x${word.toString(16)}`, what);
+          if (!('fault' in expected)) assert.equal(c.get(common.trPa), expected.pa, what);
+          assert.deepEqual(seen, updates, what);
+          const name = 'fault' in expected ? expected.fault : updates.length > 0 ? 'update' : 'success';
+          outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
+        }
+      }
+      for (const name of ['permission', 'translation', 'accessFlag', 'update', 'success'])
+        assert.ok((outcomes.get(name) ?? 0) > 2, `${name}: ${outcomes.get(name)}`);
+    });
+  }
 
   it('translates for the debugger in any regime and leaves no trace', () => {
     const c = new SystemCpu('cortex-a57', true, RAM_BYTES).at(1);
