@@ -6,6 +6,8 @@ export interface Result {
   readonly unit: string;
   /** What it must reach: at least, or at most. */
   readonly bar: { readonly atLeast: number } | { readonly atMost: number };
+  /** The figures behind a ratio. */
+  readonly note?: string;
 }
 
 export interface Bench {
@@ -34,8 +36,9 @@ const barText = (r: Result): string => ('atLeast' in r.bar ? `>= ${r.bar.atLeast
 
 /** One line of the table. */
 export function line(b: Bench, r: Result): string {
-  const value = r.value >= 100 ? r.value.toFixed(0) : r.value.toFixed(1);
-  return `${b.name.padEnd(18)} ${value.padStart(8)} ${r.unit.padEnd(5)} ${barText(r).padEnd(9)} ${holds(r) ? 'holds' : 'MISSED'}  ${b.what}`;
+  const value = r.value >= 100 ? r.value.toFixed(0) : r.value.toFixed(r.unit === 'x' ? 2 : 1);
+  const what = r.note === undefined ? b.what : `${b.what} (${r.note})`;
+  return `${b.name.padEnd(18)} ${value.padStart(8)} ${r.unit.padEnd(5)} ${barText(r).padEnd(9)} ${holds(r) ? 'holds' : 'MISSED'}  ${what}`;
 }
 
 /** What `--json` writes. */
@@ -45,4 +48,5 @@ export const json = (r: Result): object => ({
   unit: r.unit,
   bar: barText(r),
   holds: holds(r),
+  ...(r.note === undefined ? {} : { note: r.note }),
 });
