@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { includedFiles, rootOf } from './program';
+import { includedFiles, rootOf, type ListFolder } from './program';
 
 const tree: Record<string, string> = {
   '/hyp/main.S': '\t.include "vectors.S"\n.include "lib/print.S" // uart\n# .include "not-this.S"\n',
@@ -46,5 +46,23 @@ describe('program of a source file', () => {
   it('takes a file that no main.S includes as a program of its own', () => {
     assert.equal(rootOf('/hyp/not-this.S', read), '/hyp/not-this.S');
     assert.equal(rootOf('/elsewhere/a.S', read), '/elsewhere/a.S');
+  });
+
+  it('finds another program beside the main.S that includes the file', () => {
+    const files: Record<string, string> = {
+      '/hyp/main.S': '.include "core.S"\n',
+      '/hyp/core.S': 'nop\n',
+      '/hyp/guests/smp.S': 'nop\n',
+      '/hyp/stories/smp.S': '.include "../core.S"\n.include "../guests/smp.S"\n',
+    };
+    const list: ListFolder = (folder) => {
+      const inside = Object.keys(files).filter((f) => f.startsWith(`${folder}/`));
+      const names = new Set(inside.map((f) => f.slice(folder.length + 1).split('/')[0] ?? ''));
+      return [...names].map((n) => ({ path: `${folder}/${n}`, folder: !n.includes('.') }));
+    };
+    const root = (file: string): string => rootOf(file, (f) => files[f], [], list);
+    assert.equal(root('/hyp/guests/smp.S'), '/hyp/stories/smp.S');
+    assert.equal(root('/hyp/stories/smp.S'), '/hyp/stories/smp.S');
+    assert.equal(root('/hyp/core.S'), '/hyp/main.S');
   });
 });

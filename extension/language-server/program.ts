@@ -1,7 +1,8 @@
 /**
  * Which program a source file belongs to. A file of assembly is often a part: it is included by the folder's
- * `main.S`, and neither assembles nor runs alone.
+ * `main.S`, or by another program of the folder, and neither assembles nor runs alone.
  */
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 
 /** Reads a file's text; undefined when there is none. */
@@ -36,12 +37,55 @@ export function includedFiles(main: string, read: ReadText, includeDirs: readonl
   return [...found];
 }
 
-/** The nearest `main.S` in the file's folder or above that includes `file`; the file itself when there is none. */
-export function rootOf(file: string, read: ReadText, includeDirs: readonly string[] = []): string {
+/** The files of a folder, by their paths; none when it cannot be read. */
+export type ListFolder = (folder: string) => readonly { readonly path: string; readonly folder: boolean }[];
+
+/** Lists a folder of the disk. */
+export const listFolder: ListFolder = (folder) => {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).map((entry) => ({
+      path: path.join(folder, entry.name),
+      folder: entry.isDirectory(),
+    }));
+  } catch {
+    return [];
+  }
+};
+
+/** How many programs beside a `main.S` are looked into. */
+const MAX_PROGRAMS = 50;
+
+/** Other programs of a `main.S`'s folder: `.S` files there and one folder down that it does not include. */
+function programsBeside(main: string, included: readonly string[], list: ListFolder): string[] {
+  const here = list(path.dirname(main));
+  const below = here.filter((entry) => entry.folder).flatMap((entry) => list(entry.path));
+  return [...here, ...below]
+    .filter((entry) => !entry.folder && entry.path.endsWith('.S') && !included.includes(entry.path))
+    .map((entry) => entry.path)
+    .sort()
+    .slice(0, MAX_PROGRAMS);
+}
+
+/**
+ * The program that `file` is a part of: the nearest `main.S` in its folder or above that includes it, or another program
+ * beside that `main.S` that does; the file itself when there is none.
+ */
+export function rootOf(
+  file: string,
+  read: ReadText,
+  includeDirs: readonly string[] = [],
+  list: ListFolder = listFolder,
+): string {
   let folder = path.dirname(file);
   for (let level = 0; level < MAX_LEVELS; level++) {
     const main = path.join(folder, 'main.S');
-    if (includedFiles(main, read, includeDirs).includes(file)) return main;
+    const included = includedFiles(main, read, includeDirs);
+    if (included.includes(file)) return main;
+    const others = included.length > 0 ? programsBeside(main, included, list) : [];
+    const other = others.find(
+      (program) => program !== file && includedFiles(program, read, includeDirs).includes(file),
+    );
+    if (other !== undefined) return other;
     const parent = path.dirname(folder);
     if (parent === folder) break;
     folder = parent;
