@@ -21,7 +21,7 @@ const disassembler = new Disassembler(table);
 /** High enough that ADRP reaches 4 GiB below. */
 const base = 0x200000000n;
 /** Everything that GNU as 2.40 knows and our rows and names use. */
-const march = '-march=armv8.6-a+sve+sme+memtag+rng+profile+crypto';
+const march = '-march=armv8.6-a+sve+sme+memtag+rng+profile+crypto+sha3';
 
 interface Case extends Instance {
   readonly address: bigint;

@@ -2,13 +2,16 @@
 import type { Row } from '../dsl/row';
 import { aesRows } from './crypto-aes';
 import { shaRows } from './crypto-sha';
+import { sha512And3Rows } from './crypto-sha512';
 import { fpComplexRows } from './fp-complex';
 import { fpConversionRows } from './fp-conversions';
+import { fpRoundSizedRows } from './fp-round-sized';
 import { fpScalarRows } from './fp-scalar';
 import { fpVectorRows } from './fp-vector';
 import { fpVectorUnaryRows } from './fp-vector-unary';
 import type { A64 } from './sem';
 import { simdLoadStoreRows } from './simd-load-store';
+import { simdMatrixRows } from './simd-matrix';
 import { simdMoveRows } from './simd-move';
 import { simdPermuteRows } from './simd-permute';
 import { simdShiftRows } from './simd-shift';
@@ -29,6 +32,9 @@ export const simdRows: readonly Row<A64>[] = [
   ...fpVectorRows,
   ...fpVectorUnaryRows,
   ...fpComplexRows,
+  ...fpRoundSizedRows,
+  ...simdMatrixRows,
   ...aesRows,
   ...shaRows,
+  ...sha512And3Rows,
 ];
