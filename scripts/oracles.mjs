@@ -19,6 +19,8 @@ const ORACLES = [
   },
   { command: 'gdb-multiarch', debian: 'gdb-multiarch', use: 'reading our ELF files with gdb' },
   { command: 'dtc', debian: 'device-tree-compiler', use: 'reading our device tree' },
+  { command: 'pahole', debian: 'pahole', use: 'types in the form of a Linux kernel (BTF)' },
+  { command: 'bpftool', debian: 'bpftool', use: 'comparison with another reader of BTF' },
   { command: 'chromium', debian: 'chromium', use: 'tests in the workbench' },
 ];
 

@@ -41,7 +41,8 @@ export interface CType {
   enumerators(): { name: string; value: bigint }[];
 }
 
-const nothing: CType = {
+/** The type `void`, and what a type begins as whose description cannot be read. */
+export const nothing: CType = {
   name: 'void',
   kind: 'void',
   size: 0,
@@ -51,6 +52,14 @@ const nothing: CType = {
   members: () => [],
   enumerators: () => [],
 };
+
+/** A pointer to a type, as C spells it without the names of arguments. */
+export const pointerName = (target: CType): string =>
+  target.kind === 'function' ? `${target.name} (*)()` : `${target.name} *`.replace('* *', '**');
+
+/** A type with a qualifier such as `const `: with a pointer it stands behind it in C. */
+export const qualifiedName = (inner: CType, qualifier: string): string =>
+  inner.kind === 'pointer' ? `${inner.name} ${qualifier}`.trimEnd() : qualifier + inner.name;
 
 const keywords: Readonly<Record<number, { kind: TypeKind; keyword: string }>> = {
   [TAG.baseType]: { kind: 'base', keyword: '' },
@@ -107,18 +116,14 @@ export class Types {
     const qualifier = qualifiers[die.tag];
     if (qualifier !== undefined) {
       const inner = this.of(die, depth);
-      // `const` of a pointer stands behind it in C.
-      const text = inner.kind === 'pointer' ? `${inner.name} ${qualifier}`.trimEnd() : qualifier + inner.name;
-      return { ...inner, name: text };
+      return { ...inner, name: qualifiedName(inner, qualifier) };
     }
     if (die.tag === TAG.typedef) return { ...this.of(die, depth), name: name ?? '?' };
     if (die.tag === TAG.pointerType) {
       const target = this.of(die, depth);
-      const text =
-        target.kind === 'function' ? `${target.name} (*)()` : `${target.name} *`.replace('* *', '**');
       return {
         ...nothing,
-        name: text,
+        name: pointerName(target),
         kind: 'pointer',
         size: this.number(die, AT.byteSize) ?? 8,
         target: this.later(() => this.of(die), nothing),
