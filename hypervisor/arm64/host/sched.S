@@ -12,6 +12,7 @@
 	bl	pick_vcpu
 	bl	unlock_host
 	cbz	x19, 2f
+	bl	wake_idle_cpus			// there may be more than this one
 	bl	host_run_vcpu
 	b	1b
 2:	cbz	x0, 3f
@@ -77,14 +78,41 @@
 	str	x10, [x9, #vcpu.state]
 	str	x4, [x9, #vcpu.cpu]
 	str	x3, [x28, #percpu.next]
+	str	xzr, [x28, #percpu.idle]
 	ret
 6:	str	xzr, [x9, #vcpu.state]
 	b	4f
 5:	add	x0, x0, #1
 4:	subs	x6, x6, #1
 	b.ne	1b
+	mov	x10, #1
+	str	x10, [x28, #percpu.idle]
 	ret
 	endfunc	pick_vcpu
+
+// wake_idle_cpus: kicks those that have found nothing. Each says so under the lock, so whoever had the lock later than
+// the one who made a vcpu ready sees it. Clobbers x0-x5.
+	func	wake_idle_cpus
+	.if	NR_CPUS > 1
+	mov	x0, #0				// target list: bit n is CPU n
+	mov	x1, #1
+	mov	x2, #NR_CPUS
+	adr_l	x3, (percpu_areas+percpu.idle)
+1:	ldr	x4, [x3]
+	cmp	x4, #0
+	orr	x5, x0, x1
+	csel	x0, x0, x5, eq
+	lsl	x1, x1, #1
+	add	x3, x3, #percpu.size
+	subs	x2, x2, #1
+	b.ne	1b
+	cbz	x0, 2f
+	msr	icc_sgi1r_el1, x0		// INTID_KICK is 0
+	isb
+2:
+	.endif
+	ret
+	endfunc	wake_idle_cpus
 
 // host_idle: x1 when to wake up at the latest, or -1. A kick of another CPU that comes earlier is pending, and ends the
 // WFI at once. Clobbers x0, x1.
