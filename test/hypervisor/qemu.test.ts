@@ -21,7 +21,9 @@ function timeless(uart: string, mixed: boolean): string[] {
         .replace(/(sequence) .*/, '$1')
         .replace(ESR_LINE, withoutIss),
     )
-    .map((l) => (mixed ? l.replace(/; at EL2 \d+/, '').replace(/(exits).*/, '$1') : l));
+    .map((l) => (mixed ? l.replace(/; at EL2 \d+/, '').replace(/(exits).*/, '$1') : l))
+    // Which VMIDs a machine had depends on who ran when.
+    .map((l) => (mixed ? l.replace(/(report 0x0*d0) .*/, '$1') : l));
   return mixed ? lines.sort() : lines;
 }
 
