@@ -63,6 +63,12 @@ export class MarkWatch {
     return `${what}${vcpu ? `, vcpu ${vcpuName(vcpu)}` : ''}${during}`;
   }
 
+  /** Whether a symbol is exactly here, so that the link register can still be that of the call. */
+  private isEntry(level: number, pc: bigint): boolean {
+    const regime = { el: level === 2 ? ('EL2' as const) : ('EL1' as const) };
+    return this.target.symbols.symbolAt({ va: pc, regime })?.offset === 0n;
+  }
+
   /** Whose registers are saved or loaded: those that are in the CPU go out, those of the running vcpu come in. */
   private vcpu(cpu: number, mark: Mark): Vcpu | undefined {
     const { hypervisor } = this.target;
@@ -70,13 +76,14 @@ export class MarkWatch {
     return mark.meaning === 'fpsimd_load' ? current : (hypervisor.fpsimdOwner(cpu)?.vcpu ?? current);
   }
 
-  /** The call that goes here, if the mark is where a function begins. */
+  /** The call that goes here, or to who has jumped here, if the mark is where a function begins. */
   private caller(cpu: number, level: number, pc: bigint): bigint | undefined {
     const { guest } = this.target;
     const { isa } = guest;
     const read = guest.reader(cpu);
     const at = read(isa.records.link) - BigInt(isa.instructionBytes);
     const word = guest.number(cpu, guest.spaceOf(level, read), at, isa.instructionBytes);
-    return word !== undefined && isa.callTarget(Number(word), at) === pc ? at : undefined;
+    const call = word === undefined ? undefined : isa.callTarget(Number(word), at);
+    return call === pc || (call !== undefined && this.isEntry(level, pc)) ? at : undefined;
   }
 }

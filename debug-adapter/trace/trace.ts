@@ -65,6 +65,8 @@ export class TraceFormatter {
 
   private file(file: string): string {
     const relative = path.relative(this.root, file);
-    return relative === '' || relative.startsWith('..') || path.isAbsolute(relative) ? file : relative;
+    // Beside the program's folder is near enough: a program may include sources from there.
+    const isFar = relative === '' || path.isAbsolute(relative) || relative.startsWith(path.join('..', '..'));
+    return isFar ? file : relative;
   }
 }
