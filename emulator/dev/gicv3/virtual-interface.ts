@@ -12,19 +12,23 @@ type Group = 0 | 1;
 /** Number of list registers (ICH_VTR_EL2.ListRegs + 1). */
 export const LIST_REGISTERS = 4;
 
-const apr = (group: Group): string => `ICH_AP${group}R0_EL2`;
-const lrName = (n: number): string => `ICH_LR${n}_EL2`;
+const aprNames = ['ICH_AP0R0_EL2', 'ICH_AP1R0_EL2'] as const;
+const lrNames = Array.from({ length: LIST_REGISTERS }, (_, n) => `ICH_LR${n}_EL2`);
 
 /** ICH_LR<n>_EL2.State: bit 62 pending, bit 63 active. */
 const PENDING = 1n << 62n;
 const ACTIVE = 1n << 63n;
 const HW = 1n << 61n;
 const EOI = 1n << 41n;
+/** A list register without any of these has no effect on anything. */
+const IN_USE = PENDING | ACTIVE | EOI;
 
 /** ICH_HCR_EL2. */
 const EN = 1n;
 const EOI_COUNT = 1n << 27n;
 const EOI_COUNT_MASK = 0x1fn << 27n;
+/** UIE, LRENPIE, NPIE, VGrp0EIE, VGrp0DIE, VGrp1EIE, VGrp1DIE. */
+const CAUSE_ENABLES = 0xfen;
 
 /** ICH_VMCR_EL2: [lowest bit, width]. */
 const vmcr = {
@@ -96,14 +100,16 @@ export class VirtualInterface {
    * called after every change of an ICH_* register.
    */
   update(cpu: number): boolean {
-    const next = this.enabled(cpu) ? this.highest(cpu) : undefined;
+    const entries = this.entries(cpu);
+    const enabled = this.enabled(cpu);
+    const next = enabled ? this.highest(cpu, entries) : undefined;
     const signalled = next !== undefined && this.canPreempt(cpu, next);
     this.bus.setCpuLine(cpu, 4, signalled && next.group === 1);
     this.bus.setCpuLine(cpu, 8, signalled && next.group === 0);
-    const causes = this.maintenanceCauses(cpu);
+    const causes = this.maintenanceCauses(cpu, entries);
     if (this.bus.readSysreg(cpu, 'ICH_MISR_EL2') !== causes)
       this.bus.writeSysreg(cpu, 'ICH_MISR_EL2', causes);
-    return this.enabled(cpu) && causes !== 0n;
+    return enabled && causes !== 0n;
   }
 
   private perGroup(group: Group): Record<string, Register> {
@@ -125,8 +131,8 @@ export class VirtualInterface {
       [`ICV_EOIR${group}_EL1`]: { write: (cpu, v) => this.endOfInterrupt(cpu, v & 0xffffffn, group) },
       [`ICV_IGRPEN${group}_EL1`]: this.field(group === 0 ? 'enable0' : 'enable1', (v) => v & 1n),
       [`ICV_AP${group}R0_EL1`]: {
-        read: (cpu) => this.bus.readSysreg(cpu, apr(group)),
-        write: (cpu, v) => this.bus.writeSysreg(cpu, apr(group), v & 0xffffffffn),
+        read: (cpu) => this.bus.readSysreg(cpu, aprNames[group]),
+        write: (cpu, v) => this.bus.writeSysreg(cpu, aprNames[group], v & 0xffffffffn),
       },
     };
   }
@@ -167,17 +173,23 @@ export class VirtualInterface {
   }
 
   private active(cpu: number): [number, number] {
-    return [Number(this.bus.readSysreg(cpu, apr(0))), Number(this.bus.readSysreg(cpu, apr(1)))];
+    return [Number(this.bus.readSysreg(cpu, aprNames[0])), Number(this.bus.readSysreg(cpu, aprNames[1]))];
   }
 
+  /** The list registers in use. A world switch writes them all, one by one, and nearly always most are empty. */
   private entries(cpu: number): ListEntry[] {
-    return Array.from({ length: LIST_REGISTERS }, (_, n) => entryOf(n, this.bus.readSysreg(cpu, lrName(n))));
+    const found: ListEntry[] = [];
+    for (let n = 0; n < LIST_REGISTERS; n++) {
+      const value = this.bus.readSysreg(cpu, lrNames[n]!);
+      if (value & IN_USE) found.push(entryOf(n, value));
+    }
+    return found;
   }
 
   /** The list register with the highest priority among the pending ones (not active as well) of enabled groups. */
-  private highest(cpu: number): ListEntry | undefined {
+  private highest(cpu: number, entries: readonly ListEntry[] = this.entries(cpu)): ListEntry | undefined {
     let best: ListEntry | undefined;
-    for (const e of this.entries(cpu)) {
+    for (const e of entries) {
       if ((e.value & (PENDING | ACTIVE)) !== PENDING) continue;
       if (this.get(cpu, e.group === 0 ? 'enable0' : 'enable1') === 0n) continue;
       if (!best || e.priority < best.priority) best = e;
@@ -195,13 +207,13 @@ export class VirtualInterface {
     if (!next) return BigInt(SPURIOUS);
     // INTIDs 1020-1023 mean something else in IAR: such an entry is dropped (IHI 0069 12.3.8).
     if (isSpecial(next.intid)) {
-      this.bus.writeSysreg(cpu, lrName(next.n), next.value & ~PENDING);
+      this.bus.writeSysreg(cpu, lrNames[next.n]!, next.value & ~PENDING);
       return next.intid;
     }
-    this.bus.writeSysreg(cpu, lrName(next.n), (next.value & ~PENDING) | ACTIVE);
+    this.bus.writeSysreg(cpu, lrNames[next.n]!, (next.value & ~PENDING) | ACTIVE);
     const level = (next.priority & groupPriorityMask(this.settings(cpu), next.group)) >> (8 - preemptionBits);
     const old = this.active(cpu)[next.group];
-    this.bus.writeSysreg(cpu, apr(next.group), BigInt((old | (1 << level)) >>> 0));
+    this.bus.writeSysreg(cpu, aprNames[next.group], BigInt((old | (1 << level)) >>> 0));
     return next.intid;
   }
 
@@ -212,7 +224,7 @@ export class VirtualInterface {
     const dropped = runningPriority([ap0, ap1]);
     const from: Group = ap0 !== 0 && (ap1 === 0 || lowestBit(ap0) <= lowestBit(ap1)) ? 0 : 1;
     const word = from === 0 ? ap0 : ap1;
-    this.bus.writeSysreg(cpu, apr(from), BigInt((word & (word - 1)) >>> 0));
+    this.bus.writeSysreg(cpu, aprNames[from], BigInt((word & (word - 1)) >>> 0));
     if (this.get(cpu, 'splitEoi')) return;
     const entry = this.find(cpu, intid);
     if (!entry) return intid < FIRST_LPI ? this.countEoi(cpu) : undefined;
@@ -241,28 +253,30 @@ export class VirtualInterface {
 
   /** Ends the entry; if it stands for a physical interrupt (HW), that one as well. */
   private deactivate(cpu: number, e: ListEntry): void {
-    this.bus.writeSysreg(cpu, lrName(e.n), e.value & ~ACTIVE);
+    this.bus.writeSysreg(cpu, lrNames[e.n]!, e.value & ~ACTIVE);
     if (e.value & HW) this.irqs.deactivate(Number((e.value >> 32n) & 0x1fffn), cpu);
   }
 
   /** ICH_MISR_EL2 (IHI 0069 12.4.6); it shows its causes even while ICH_HCR_EL2.En = 0. */
-  private maintenanceCauses(cpu: number): bigint {
+  private maintenanceCauses(cpu: number, entries: readonly ListEntry[]): bigint {
+    let causes = entries.some((e) => !(e.value & (PENDING | ACTIVE | HW))) ? 1n : 0n;
     const hcr = this.bus.readSysreg(cpu, 'ICH_HCR_EL2');
-    const entries = this.entries(cpu);
+    // The other causes have an enable bit each, at their own position.
+    if ((hcr & CAUSE_ENABLES) === 0n) return causes;
     const used = entries.filter((e) => e.value & (PENDING | ACTIVE)).length;
     const on = [this.get(cpu, 'enable0') !== 0n, this.get(cpu, 'enable1') !== 0n] as const;
-    const asked = (bit: bigint): boolean => ((hcr >> bit) & 1n) === 1n;
-    const causes = [
-      entries.some((e) => !(e.value & (PENDING | ACTIVE | HW)) && e.value & EOI),
-      asked(1n) && used <= 1,
-      asked(2n) && (hcr & EOI_COUNT_MASK) !== 0n,
-      asked(3n) && !entries.some((e) => (e.value & (PENDING | ACTIVE)) === PENDING),
-      asked(4n) && on[0],
-      asked(5n) && !on[0],
-      asked(6n) && on[1],
-      asked(7n) && !on[1],
+    const met = [
+      false,
+      used <= 1,
+      (hcr & EOI_COUNT_MASK) !== 0n,
+      !entries.some((e) => (e.value & (PENDING | ACTIVE)) === PENDING),
+      on[0],
+      !on[0],
+      on[1],
+      !on[1],
     ];
-    return causes.reduce((v, c, bit) => (c ? v | (1n << BigInt(bit)) : v), 0n);
+    for (const [bit, holds] of met.entries()) if (holds) causes |= hcr & (1n << BigInt(bit));
+    return causes;
   }
 }
 

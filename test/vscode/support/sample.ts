@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { findChromium } from '../../../scripts/oracles.mjs';
+import { requireTool } from '../../support/oracles';
 import type { WorkbenchSession } from './session';
 import { openSession, packageExtension, SAMPLE } from './session';
 import { Workbench } from './workbench';
@@ -21,7 +23,7 @@ export function rowAt(file: string, line: number): RegExp {
 }
 
 /** Opens a copy of the sample, with the packaged extension, and waits for the files that it shows at first. */
-export async function openSample(): Promise<{ session: WorkbenchSession; workbench: Workbench }> {
+async function openSample(): Promise<WorkbenchSession & { workbench: Workbench }> {
   const session = await openSession({
     workspace: SAMPLE,
     vsix: packageExtension(),
@@ -31,5 +33,25 @@ export async function openSample(): Promise<{ session: WorkbenchSession; workben
   await workbench.open(session.server.url(session.folder));
   await session.page.locator('.tab[data-resource-name="README.md"]').waitFor();
   await session.page.locator('.tab.active[data-resource-name="hyp-init.S"]').waitFor();
-  return { session, workbench };
+  return { ...session, workbench };
+}
+
+/**
+ * For a suite: opens the sample before its tests and closes it behind them. A test that fails leaves a picture,
+ * NAME-failed.
+ */
+export function withSample(name: string, use: (workbench: Workbench) => void): void {
+  let sample: Awaited<ReturnType<typeof openSample>> | undefined;
+
+  before(async function () {
+    requireTool(this, findChromium() ?? 'chromium');
+    sample = await openSample();
+    use(sample.workbench);
+  });
+
+  after(async () => sample?.close());
+
+  afterEach(async function () {
+    if (this.currentTest?.isFailed()) await sample?.workbench.screenshot(`${name}-failed`);
+  });
 }

@@ -1,25 +1,12 @@
-import { findChromium } from '../../../scripts/oracles.mjs';
-import { requireTool } from '../../support/oracles';
-import { openSample } from '../support/sample';
-import type { WorkbenchSession } from '../support/session';
+import { withSample } from '../support/sample';
 import type { Workbench } from '../support/workbench';
 import { until } from '../support/workbench';
 
 /** Who writes a field of the vcpu? */
 describe('a data breakpoint', () => {
-  let session: WorkbenchSession;
   let workbench: Workbench;
 
-  before(async function () {
-    requireTool(this, findChromium() ?? 'chromium');
-    ({ session, workbench } = await openSample());
-  });
-
-  after(async () => session?.close());
-
-  afterEach(async function () {
-    if (this.currentTest?.isFailed()) await workbench?.screenshot('data-failed');
-  });
+  withSample('data', (opened) => (workbench = opened));
 
   it('is set from the menu of a variable, and names the writer', async () => {
     await workbench.continue();

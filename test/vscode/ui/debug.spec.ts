@@ -1,27 +1,14 @@
 import assert from 'node:assert/strict';
-import { findChromium } from '../../../scripts/oracles.mjs';
-import { requireTool } from '../../support/oracles';
-import { lineOf, openSample, rowAt } from '../support/sample';
-import type { WorkbenchSession } from '../support/session';
+import { lineOf, rowAt, withSample } from '../support/sample';
 import type { Workbench } from '../support/workbench';
 import { until } from '../support/workbench';
 
 /** The walk of the sample's README, by mouse and keyboard. Each test goes on where the one before stopped. */
 describe('a first world switch', function () {
   this.bail(true);
-  let session: WorkbenchSession;
   let workbench: Workbench;
 
-  before(async function () {
-    requireTool(this, findChromium() ?? 'chromium');
-    ({ session, workbench } = await openSample());
-  });
-
-  after(async () => session?.close());
-
-  afterEach(async function () {
-    if (this.currentTest?.isFailed()) await workbench?.screenshot('debug-failed');
-  });
+  withSample('debug', (opened) => (workbench = opened));
 
   it('F5 with a breakpoint in hyp-init stops on entry first, and says what is next', async () => {
     await workbench.clickBreakpoint(lineOf('hyp-init.S', 'msr\tsctlr_el2, x0'));

@@ -1,9 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { findChromium } from '../../../scripts/oracles.mjs';
-import { requireTool } from '../../support/oracles';
-import { openSample } from '../support/sample';
-import type { WorkbenchSession } from '../support/session';
+import { withSample } from '../support/sample';
 import { SAMPLE } from '../support/session';
 import type { Workbench } from '../support/workbench';
 import { until } from '../support/workbench';
@@ -21,19 +18,9 @@ const lastLines: Readonly<Record<string, string>> = { 'Story: wrecked stack': 'h
 
 /** Each launch configuration of the sample is chosen from the list, and runs to its end. */
 describe('the stories of the sample', () => {
-  let session: WorkbenchSession;
   let workbench: Workbench;
 
-  before(async function () {
-    requireTool(this, findChromium() ?? 'chromium');
-    ({ session, workbench } = await openSample());
-  });
-
-  after(async () => session?.close());
-
-  afterEach(async function () {
-    if (this.currentTest?.isFailed()) await workbench?.screenshot('story-failed');
-  });
+  withSample('story', (opened) => (workbench = opened));
 
   for (const { name } of configurations) {
     it(name, async () => {

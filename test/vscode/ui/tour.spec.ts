@@ -1,32 +1,19 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { findChromium } from '../../../scripts/oracles.mjs';
-import { requireTool } from '../../support/oracles';
-import type { WorkbenchSession } from '../support/session';
 import { root } from '../../../scripts/workbench.mjs';
-import { lineOf, openSample, rowAt } from '../support/sample';
+import { lineOf, rowAt, withSample } from '../support/sample';
 import type { Workbench } from '../support/workbench';
 import { until } from '../support/workbench';
 
 /** README's "Five minutes with the sample", step by step. Each test goes on where the one before stopped. */
 describe('the five-minute tour', function () {
   this.bail(true);
-  let session: WorkbenchSession;
   let workbench: Workbench;
   const initialise = lineOf('hyp-init.S', 'msr\tsctlr_el2, x0');
   const saved = lineOf('hyp/switch.S', 'str\tx20, [x19, #vcpu.exit_reason]') + 2;
 
-  before(async function () {
-    requireTool(this, findChromium() ?? 'chromium');
-    ({ session, workbench } = await openSample());
-  });
-
-  after(async () => session?.close());
-
-  afterEach(async function () {
-    if (this.currentTest?.isFailed()) await workbench?.screenshot('tour-failed');
-  });
+  withSample('tour', (opened) => (workbench = opened));
 
   it('1: stops on entry, then where EL2 is about to switch its MMU on', async () => {
     await workbench.clickBreakpoint(initialise);

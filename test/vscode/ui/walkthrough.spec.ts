@@ -1,26 +1,13 @@
-import { findChromium } from '../../../scripts/oracles.mjs';
-import { requireTool } from '../../support/oracles';
-import { lineOf, openSample, rowAt } from '../support/sample';
-import type { WorkbenchSession } from '../support/session';
+import { lineOf, rowAt, withSample } from '../support/sample';
 import type { Workbench } from '../support/workbench';
 import { until } from '../support/workbench';
 
 /** The walkthrough of the extension, each step by the button that it offers. */
 describe('the walkthrough', function () {
   this.bail(true);
-  let session: WorkbenchSession;
   let workbench: Workbench;
 
-  before(async function () {
-    requireTool(this, findChromium() ?? 'chromium');
-    ({ session, workbench } = await openSample());
-  });
-
-  after(async () => session?.close());
-
-  afterEach(async function () {
-    if (this.currentTest?.isFailed()) await workbench?.screenshot('walkthrough-failed');
-  });
+  withSample('walkthrough', (opened) => (workbench = opened));
 
   /** Opens a step of the walkthrough, and presses its button. */
   async function press(step: string, button: string): Promise<void> {
