@@ -5,6 +5,7 @@ import { shaRows } from './crypto-sha';
 import { sha512And3Rows } from './crypto-sha512';
 import { fpComplexRows } from './fp-complex';
 import { fpConversionRows } from './fp-conversions';
+import { fpHalfProductRows } from './fp-half-products';
 import { fpRoundSizedRows } from './fp-round-sized';
 import { fpScalarRows } from './fp-scalar';
 import { fpVectorRows } from './fp-vector';
@@ -32,6 +33,7 @@ export const simdRows: readonly Row<A64>[] = [
   ...fpVectorRows,
   ...fpVectorUnaryRows,
   ...fpComplexRows,
+  ...fpHalfProductRows,
   ...fpRoundSizedRows,
   ...simdMatrixRows,
   ...aesRows,

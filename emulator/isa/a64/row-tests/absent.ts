@@ -13,7 +13,6 @@ export const absent: Readonly<Record<string, ReadonlySet<string>>> = {
   ),
   'Armv8.4 LDAPR with offset': words('ldapur ldapurb ldapurh ldapursb ldapursh ldapursw stlur stlurb stlurh'),
   'Armv8.4 flags': words('rmif setf8 setf16'),
-  'half precision multiply to single': words('fmlal fmlal2 fmlsl fmlsl2'),
   BFloat16: words('bfcvt bfcvtn bfcvtn2 bfdot bfmlalb bfmlalt bfmmla'),
   'SM3, SM4': words('sm3partw1 sm3partw2 sm3ss1 sm3tt1a sm3tt1b sm3tt2a sm3tt2b sm4e sm4ekey'),
   'memory tagging': words('addg subg gmi irg subp subps cmpp ldg ldgm stg stgm stgp stzg stzgm st2g stz2g'),
@@ -28,6 +27,8 @@ export const absentFamilies: Readonly<Record<string, RegExp>> = {
 
 /** Forms of mnemonics that have rows: what the word looks like, and the feature. */
 export const absentForms: readonly { readonly text: RegExp; readonly feature: string }[] = [
+  // Objdump does not look at bit 22.
+  { text: /^fml[as]l2? v\d+\.[24]s, v\d+\.[24]h, v\d+\.[24]h$/, feature: 'unallocated' },
   { text: /^dsb (osh|nsh|ish|sy)nxs$/, feature: 'Armv8.7 XS' },
   { text: /^(abs|cnt) [wx]\d|^(abs|cnt) [wx]zr|^[su](max|min) [wx]/, feature: 'CSSC' },
   // Objdump prints a register where op0 has no meaning: bits 20 and 19 are 0x.
