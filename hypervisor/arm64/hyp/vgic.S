@@ -41,19 +41,20 @@
 
 // vgic_leave: x0 vcpu. Switches the virtual interface off, and with it a maintenance interrupt. Clobbers x2-x4.
 	func	vgic_leave
-	mrs	x2, ich_misr_el2		// why there is a maintenance interrupt, if there is one
+	ldr	x3, [x0, #vcpu.used_lrs]
+	cbz	x3, 1f				// no list register, no maintenance interrupt
+	mrs	x2, ich_misr_el2		// why there is one, if there is
 	str	x2, [x0, #vcpu.ich_misr_el2]
 	mrs	x2, ich_eisr_el2		// which list registers saw an end of interrupt
 	str	x2, [x0, #vcpu.ich_eisr_el2]
-	mrs	x2, ich_vmcr_el2
+1:	mrs	x2, ich_vmcr_el2
 	str	x2, [x0, #vcpu.ich_vmcr_el2]
 	mrs	x2, ich_ap0r0_el2
 	str	x2, [x0, #vcpu.ich_ap0r0_el2]
 	mrs	x2, ich_ap1r0_el2
 	str	x2, [x0, #vcpu.ich_ap1r0_el2]
-	ldr	x3, [x0, #vcpu.used_lrs]
-	for_used_lrs save_lr, x3, 1f
-1:	msr	ich_hcr_el2, xzr
+	for_used_lrs save_lr, x3, 2f
+2:	msr	ich_hcr_el2, xzr
 	isb
 	ret
 	endfunc	vgic_leave
