@@ -106,6 +106,18 @@ export class Kallsyms {
     return text;
   }
 
+  /** Bytes of all names, each with a zero behind it. */
+  get namesSize(): number {
+    let size = 0;
+    for (let i = 0, at = 0; i < this.count; i++) {
+      const { start, length } = nameLength(this.names, at);
+      at = start + length;
+      // The letter does not count, the zero does.
+      for (let k = start; k < at; k++) size += this.tokens[this.names[k] ?? 0]?.length ?? 0;
+    }
+    return size;
+  }
+
   private offsetOf(i: number): bigint {
     return BigInt(this.offsets[i] ?? 0) + this.zero;
   }
