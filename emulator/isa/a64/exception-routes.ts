@@ -134,19 +134,23 @@ export const RouteCode = { none: 0, '1': 1, '2': 2, undefined: 3, firmware: 4 } 
 const rowsOf = (name: ExceptionName): readonly Route[] => exceptions[name].routes;
 
 /** Does the row apply at exception level `el`? */
-function fits(s: Builder, r: Route, el: Val): Val {
+function fits(s: Builder, r: Route, el: Val, noE2h: boolean): Val {
   const at = r.from.length === 3 ? s.i32(1) : r.from.map((n) => s.eqi(el, n)).reduce((a, b) => s.or(a, b));
-  return r.when === undefined ? at : s.and(at, allHold(s, r.when));
+  return r.when === undefined ? at : s.and(at, allHold(s, r.when, noE2h));
 }
 
-/** The destination of an exception taken now, as a RouteCode, and its EC. */
-export function route(s: Builder, name: ExceptionName): { to: Val; ec: Val } {
+/**
+ * The destination of an exception taken now, as a RouteCode, and its EC. `noE2h`: where HCR_EL2.E2H is known to be 0, so
+ * that rows for a host need no look.
+ */
+export function route(s: Builder, name: ExceptionName, noE2h = false): { to: Val; ec: Val } {
   const el = s.get(state.el);
   const x: ExceptionClass = exceptions[name];
   let to = s.i32(0);
   let ec = s.i32(x.ec ?? 0);
   for (const r of [...rowsOf(name)].reverse()) {
-    const hit = fits(s, r, el);
+    if (noE2h && [r.when].flat().includes('HCR_EL2.E2H')) continue;
+    const hit = fits(s, r, el, noE2h);
     to = s.select(hit, s.i32(RouteCode[r.to]), to);
     ec = s.select(hit, s.i32(r.ec ?? x.ec ?? 0), ec);
   }

@@ -7,7 +7,7 @@ import type { Routine, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { route } from './exception-routes';
 import { state } from './state';
-import { asidOf, inRegime, regimeRegister, sctlr, type Regime } from './regimes';
+import { asidOf, inRegime, isE2h, regimeRegister, sctlr, withoutE2h, type Regime } from './regimes';
 import { getField, getReg } from './sysregs';
 import { controlHolds } from './sysregs/controls';
 
@@ -55,8 +55,8 @@ export function currentVmid(s: Builder): Val {
 }
 
 /** What follows from the registers of a regime; `user`: for EL0. */
-function inContext(s: Builder, r: Regime, user: Val): void {
-  const hcr = (field: string): Val => controlHolds(s, `HCR_EL2.${field}`);
+function inContext(s: Builder, r: Regime, user: Val, noE2h: boolean): void {
+  const hcr = (field: string): Val => controlHolds(s, `HCR_EL2.${field}`, noE2h);
   const stage2 = r.stage2
     ? { vm: hcr('VM'), dc: hcr('DC'), ptw: hcr('PTW'), vmid: currentVmid(s) }
     : undefined;
@@ -92,7 +92,16 @@ export const contextKey: Routine = {
   params: [],
   build: (s: Builder) => {
     const el = s.get(state.el);
-    inRegime(s, el, (r) => inContext(s, r, s.eqz(el)));
-    s.set(state.fpTrap, route(s, 'fp').to);
+    // This runs at every world switch: without VHE it must stay short.
+    const build = (noE2h: boolean): void => {
+      const either = noE2h ? withoutE2h : inRegime;
+      either(s, el, (r) => inContext(s, r, s.eqz(el), noE2h));
+      s.set(state.fpTrap, route(s, 'fp', noE2h).to);
+    };
+    s.if(
+      isE2h(s),
+      () => build(false),
+      () => build(true),
+    );
   },
 };

@@ -36,17 +36,20 @@ export const isHost = (s: Builder): Val => s.and(isE2h(s), getField(s, 'HCR_EL2.
 export const usesEl20 = (s: Builder, el: Val): Val =>
   s.and(isE2h(s), s.or(s.eqi(el, 2), s.and(s.eqz(el), getField(s, 'HCR_EL2.TGE'))));
 
+/** Runs the body of the regime that software at `el` uses, where HCR_EL2.E2H is known to be 0. */
+export const withoutE2h = (s: Builder, el: Val, body: (r: Regime) => void): void =>
+  s.if(
+    s.eqi(el, 2),
+    () => body(regimes.el2),
+    () => body(regimes.el10),
+  );
+
 /** Runs the body of the regime that software at `el` uses. */
 export function inRegime(s: Builder, el: Val, body: (r: Regime) => void): void {
   s.if(
     usesEl20(s, el),
     () => body(regimes.el20),
-    () =>
-      s.if(
-        s.eqi(el, 2),
-        () => body(regimes.el2),
-        () => body(regimes.el10),
-      ),
+    () => withoutE2h(s, el, body),
   );
 }
 

@@ -35,17 +35,19 @@ function fits(s: Builder, c: ParsedControl, v: Val, width: number): Val {
   return c.values.map((n) => s.eqi(v, n)).reduce((a, b) => s.or(a, b));
 }
 
-/** Does a control hold? i32, 0 or 1. */
-export function controlHolds(s: Builder, text: Control): Val {
+/** Does a control hold? i32, 0 or 1. `noE2h`: where HCR_EL2.E2H is known to be 0, there is less to ask. */
+export function controlHolds(s: Builder, text: Control, noE2h = false): Val {
   const c = parseControl(text);
-  const own = getField(s, `${c.register}.${c.field}`);
-  const { width } = fieldRange(c.register, c.field);
+  const { lsb, width } = fieldRange(c.register, c.field);
+  const own = noE2h
+    ? s.to('i32', s.bits(getReg(s, c.register), lsb, width))
+    : getField(s, `${c.register}.${c.field}`);
   const mute = isMute(c);
-  if (mute) {
+  if (mute === 'TGE' || (mute && !noE2h)) {
     const off = mute === 'TGE' ? getField(s, 'HCR_EL2.TGE') : hostIs(s);
     return fits(s, c, s.select(off, s.i32(0), own), width);
   }
-  const host = hostField(c);
+  const host = noE2h ? undefined : hostField(c);
   if (!host) return fits(s, c, own, width);
   const range = host.bits === undefined ? undefined : bitRange(host.bits);
   const theirs = range ? s.to('i32', s.bits(getReg(s, host.register), range.lsb, range.width)) : s.i32(0);
@@ -53,10 +55,10 @@ export function controlHolds(s: Builder, text: Control): Val {
 }
 
 /** Do all controls hold? */
-export function allHold(s: Builder, when: Control | readonly Control[]): Val {
+export function allHold(s: Builder, when: Control | readonly Control[], noE2h = false): Val {
   return [when]
     .flat()
-    .map((c) => controlHolds(s, c))
+    .map((c) => controlHolds(s, c, noE2h))
     .reduce((a, b) => s.and(a, b), s.i32(1));
 }
 
