@@ -18,6 +18,8 @@ const SHF = { write: 1, alloc: 2, exec: 4 } as const;
 const SHN_ABS = 0xfff1;
 const STB = { local: 0, global: 1, weak: 2 } as const;
 const STT = { none: 0, object: 1, function: 2 } as const;
+/** Readers take pages of this size (cachedSource): a look at the headers must not make the symbol table. */
+const HEAD_SIZE = 1 << 15;
 const SECTION_NAMES = '\0.text\0.data\0.symtab\0.strtab\0.shstrtab\0';
 
 /** A part of the image, by offsets in it. */
@@ -69,10 +71,9 @@ class KernelElf implements ByteSource {
     this.stringsSize = 1 + kallsyms.namesSize;
     const sections = this.parts.length + 4;
     const names = HEADER + SEGMENT + sections * SECTION;
-    const headSize = Math.ceil((names + SECTION_NAMES.length) / 8) * 8;
-    this.head = new Uint8Array(headSize);
+    this.head = new Uint8Array(HEAD_SIZE);
     this.writeHead(sections, names);
-    this.size = headSize + this.symbolsSize + this.stringsSize;
+    this.size = HEAD_SIZE + this.symbolsSize + this.stringsSize;
   }
 
   private get symbolsSize(): number {
