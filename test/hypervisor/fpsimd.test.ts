@@ -1,5 +1,6 @@
 /** Lazy FPSIMD switching: how often registers move, and that nobody's are lost. */
 import assert from 'node:assert/strict';
+import { state } from '../../emulator/isa/a64/state';
 import { buildProgram, type Story } from './program';
 import { runOnQemu } from './qemu';
 import { reports } from './reports';
@@ -73,6 +74,30 @@ describe('Lazy FPSIMD switching', function () {
       assert.ok([...guests.exits.values()].every((n) => n > 1000));
       assert.equal(reports(rig.uart, CHECKSUM).get('1.0'), alone(1000, 3));
     });
+
+  it('shows in the sum if one register was wrong once, however long ago', () => {
+    const story = {
+      name: 'alone',
+      vms: [`entry=fp_storm, arg=${storm(400, 3, 'nop')}`],
+      payloads: ['fp-storm.S'],
+    };
+    const right = alone(400, 3);
+    for (const half of [0, 15, 57, 60, 62]) {
+      const rig = new Rig(buildProgram(story));
+      let exits = 0;
+      rig.observe(({ view, machine }) => ({
+        name: 'flip',
+        kinds: ['entry'],
+        event: (m) => {
+          if (m.to !== 2 || !view.isGuest(m.cpu) || view.fpTraps(m.cpu) || ++exits !== 10) return;
+          machine.state.set(m.cpu, state.v, machine.state.get(m.cpu, state.v, half) ^ (1n << 32n), half);
+        },
+      }));
+      rig.run();
+      assert.ok(exits > 10);
+      assert.notEqual(reports(rig.uart, CHECKSUM).get('1.0'), right, `half ${half}`);
+    }
+  });
 
   it('computes what QEMU computes', async function () {
     requireTool(this, 'qemu-system-aarch64');

@@ -191,6 +191,46 @@ const plain: readonly Case[] = [
     says: [/vm 3 vcpu 0: done, status 0x0*$/m],
     qemu: 'text',
   },
+  {
+    name: 'breakpoint registers',
+    story: {
+      name: 'debug',
+      set: { NR_CPUS: 2, SLICE_US: 50 },
+      vms: [1, 2, 3].map((n) => `entry=debug_registers, arg=0x${n}110`),
+      payloads: ['debug.S'],
+    },
+    cpus: 2,
+    says: [1, 2, 3].map((n) => new RegExp(`vm ${n} vcpu 0: done, status 0x0*$`, 'm')),
+    qemu: 'text',
+  },
+  {
+    name: 'all at once',
+    story: {
+      name: 'stress',
+      set: { NR_CPUS: 4, SLICE_US: 30, HOST_NEON: 1, VMID_BITS: 2 },
+      vms: [
+        'entry=smp, vcpus=4, arg=4',
+        'entry=timer, arg=20',
+        'entry=fp_storm, arg=500|1<<32|6<<40',
+        'entry=fp_storm, arg=500|2<<32|3<<40',
+        'entry=malicious',
+        'entry=faulting',
+        'entry=host_storm, arg=1000',
+        'entry=vmid_watch, arg=100|7<<32',
+      ],
+      payloads: ['smp.S', 'timer.S', 'fp-storm.S', 'malicious.S', 'faulting.S', 'exit-storm.S', 'vmid.S'],
+    },
+    cpus: 4,
+    says: [
+      /smp: all vcpus counted and rang/,
+      /timer: interrupts came as they should/,
+      /malicious: could not get out/,
+      /faulting: memory was always there/,
+      /storm: is over/,
+      ...[2, 3, 4, 5, 6, 7, 8].map((n) => new RegExp(`vm ${n} vcpu 0: done, status 0x0*$`, 'm')),
+    ],
+    qemu: 'text',
+  },
 ];
 
 /** The same with the host at EL2, on a CPU with VHE. */
@@ -203,5 +243,5 @@ const withVhe = (name: string): Case => {
 
 export const cases: readonly Case[] = [
   ...plain,
-  ...['timer', 'SMP', 'faulting', 'malicious', 'VMID roll-over', 'FP storm with migration'].map(withVhe),
+  ...['timer', 'SMP', 'faulting', 'malicious', 'breakpoint registers', 'all at once'].map(withVhe),
 ];

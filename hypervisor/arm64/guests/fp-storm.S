@@ -24,67 +24,36 @@
 	mov	x0, #1 << 27
 	msr	fpsr, x0
 
-	// v0-v30: two numbers each between 1 and 2, which differ in all registers and with the seed. v31: 0.5 and 0.5.
+	// v0-v28: two numbers each between 0 and 1, which differ in all registers and with the seed. v30: 3.99. v31: 1.
+	fmov	v31.2d, #1.0
 	mov_48	x0, 0x9e3779b97f4b
 	add	x1, x22, #1
 	mul	x0, x0, x1
-	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
+	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28
 	bl	fp_storm_next
 	fmov	d\n, x1
 	bl	fp_storm_next
 	mov	v\n\().d[1], x1
+	fsub	v\n\().2d, v\n\().2d, v31.2d
 	.endr
-	fmov	v31.2d, #0.5
+	ldr	x0, =0x400feb851eb851ec
+	dup	v30.2d, x0
 
-	// Every register takes in its neighbour: v[n] = (v[n] + v[n+1]) / 2. All stay between 1 and 2, all are inexact.
-	.macro	fp_mix n, m
-	fadd	v\n\().2d, v\n\().2d, v\m\().2d
-	fmul	v\n\().2d, v\n\().2d, v31.2d
-	.endm
+	// A round: every number x becomes 3.99 x (1 - x), which doubles a difference on average, until it is as large as the
+	// numbers: what one round has lost, no later one mends. v29 is the scratch register.
 1:	cbz	x25, 2f
 	mov_32	x0, 1103515245
 	mul	x26, x26, x0
 	add	x26, x26, #3093
 	ubfx	x0, x26, #27, #2
 	cbnz	x0, 3f
-2:	fp_mix	0, 1
-	fp_mix	1, 2
-	fp_mix	2, 3
-	fp_mix	3, 4
-	fp_mix	4, 5
-	fp_mix	5, 6
-	fp_mix	6, 7
-	fp_mix	7, 8
-	fp_mix	8, 9
-	fp_mix	9, 10
-	fp_mix	10, 11
-	fp_mix	11, 12
-	fp_mix	12, 13
-	fp_mix	13, 14
-	fp_mix	14, 15
-	fp_mix	15, 16
-	fp_mix	16, 17
-	fp_mix	17, 18
-	fp_mix	18, 19
-	fp_mix	19, 20
-	fp_mix	20, 21
-	fp_mix	21, 22
-	fp_mix	22, 23
-	fp_mix	23, 24
-	fp_mix	24, 25
-	fp_mix	25, 26
-	fp_mix	26, 27
-	fp_mix	27, 28
-	fp_mix	28, 29
-	fp_mix	29, 30
-	// The last one takes in the first, with its halves exchanged; and the round's number, lest they all become equal.
-	fmov	x0, d0
-	mov	x1, v0.d[1]
-	fmov	d0, x1
-	mov	v0.d[1], x0
-	fp_mix	30, 0
-	scvtf	d1, x21
-	fsqrt	d1, d1
+2:
+	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28
+	fsub	v29.2d, v31.2d, v\n\().2d
+	fmul	v\n\().2d, v\n\().2d, v29.2d
+	fmul	v\n\().2d, v\n\().2d, v30.2d
+	.endr
+	fsqrt	v28.2d, v28.2d
 3:	bl	fp_storm_call
 	subs	x21, x21, #1
 	b.ne	1b
@@ -107,6 +76,7 @@
 	mov	x1, #0
 	b	guest_done
 	endfunc	fp_storm
+	.ltorg
 
 // fp_storm_next: x0 state of the random numbers -> x0 the next one, x1 a double from 1 up to 2. Clobbers x2.
 	func	fp_storm_next
