@@ -19,6 +19,7 @@ const rows = [
   { ppi: 30, ctl: 'CNTP_CTL_EL0', cval: 'CNTP_CVAL_EL0', offset: false },
   { ppi: 27, ctl: 'CNTV_CTL_EL0', cval: 'CNTV_CVAL_EL0', offset: true },
   { ppi: 26, ctl: 'CNTHP_CTL_EL2', cval: 'CNTHP_CVAL_EL2', offset: false },
+  { ppi: 28, ctl: 'CNTHV_CTL_EL2', cval: 'CNTHV_CVAL_EL2', offset: false },
 ] as const;
 
 describe('generic timers', () => {
