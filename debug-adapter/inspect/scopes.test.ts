@@ -86,7 +86,7 @@ describe('scopes and variables', () => {
       const vmid = await b.variable('Current vcpu', 'vm', 'vmid');
       assert.equal(vmid.value, '0x1');
       const hcr = await b.variable('Current vcpu', 'hcr_el2');
-      assert.match(hcr.value, /^0x[0-9a-f]+ VM .*RW$/);
+      assert.match(hcr.value, /^0x[0-9a-f]+ VM .*RW TLOR TERR$/);
       assert.match((await b.variable('Current vcpu', 'exit_reason')).value, /^\d+ \(EXIT_[A-Z0-9]+\)$/);
       const x3 = await b.variable('Current vcpu', 'ctxt', 'x', 'x3');
       assert.equal(x3.evaluateName, 'vcpu.ctxt.x[3]');
