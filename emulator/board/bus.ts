@@ -80,6 +80,11 @@ export class Bus implements MachineBus {
     this.m.state.set(cpu, common.stopRequest, StopReason.sleep);
   }
 
+  deadlineMoved(cpu: number): void {
+    if (this.m.state.num(cpu, common.stopRequest) === StopReason.none)
+      this.m.state.set(cpu, common.stopRequest, StopReason.board);
+  }
+
   emit(event: MachineEvent): void {
     this.listener(event);
   }

@@ -71,11 +71,20 @@ describe('device tree', () => {
         'nodes that QEMU does not have',
       );
       // Numbers of our own choosing.
-      const free = new Set(['phandle', 'clocks', 'interrupt-parent']);
+      const free = new Set(['phandle', 'clocks', 'interrupt-parent', 'rng-seed', 'kaslr-seed']);
       for (const [node, properties] of ours)
         for (const [name, value] of properties)
           if (!free.has(name)) assert.equal(value, qemu.get(node)?.get(name), `${node} ${name}`);
-      for (const node of ['/timer', '/pl011@9000000', '/intc@8000000', '/apb-pclk'])
+      for (const node of [
+        '/timer',
+        '/pl011@9000000',
+        '/pl031@9010000',
+        '/pl061@9030000',
+        '/virtio_mmio@a003e00',
+        '/intc@8000000',
+        '/apb-pclk',
+        '/chosen',
+      ])
         assert.deepEqual(
           [...(qemu.get(node)?.keys() ?? [])].sort(),
           [...(ours.get(node)?.keys() ?? [])].sort(),

@@ -1,6 +1,7 @@
 /** The device tree of the `virt` board, made from the two tables of map.ts. */
 import { type DtNode, flatten, type Property, wide } from './dtb';
-import { affinity, irq, type IrqName, RAM_BASE, region, type RegionName } from './map';
+import { TRANSPORT_BYTES } from '../dev/virtio-mmio';
+import { affinity, irq, type IrqName, RAM_BASE, region, type RegionName, VIRTIO_TRANSPORTS } from './map';
 import { conduitOf } from './psci';
 
 /** What the tree depends on. */
@@ -14,8 +15,18 @@ export interface TreeOptions {
   readonly initrd?: { readonly start: bigint; readonly end: bigint };
 }
 
-const phandles = { gic: 0x8002, clock: 0x8000 } as const;
-/** Trigger flags of an interrupt specifier: level, active high. */
+const phandles = { gic: 0x8002, clock: 0x8000, gpio: 0x8004 } as const;
+/**
+ * What QEMU takes from the host's random numbers: where KASLR puts the kernel, and what its own generator starts from. Here
+ * they are always the same, so that two boots are.
+ */
+const seeds = {
+  kaslr: [0x6b1f3a95, 0x24d80ce7],
+  rng: [0x9e3779b9, 0x7f4a7c15, 0xf39cc060, 0x5cedc834, 0x1082276b, 0xf3a27251, 0xf86c6a11, 0xd0c18e95],
+} as const;
+
+/** Trigger flags of an interrupt specifier: rising edge; level, active high. */
+const EDGE_RISING = 1;
 const LEVEL_HIGH = 4;
 
 function interrupt(...names: readonly IrqName[]): Property {
@@ -95,6 +106,48 @@ function uart(): DtNode {
   };
 }
 
+function rtc(): DtNode {
+  return {
+    name: `pl031@${at(region('rtc').base)}`,
+    properties: {
+      compatible: ['arm,pl031', 'arm,primecell'],
+      reg: reg('rtc'),
+      interrupts: interrupt('rtc'),
+      clocks: cell(phandles.clock),
+      'clock-names': 'apb_pclk',
+    },
+  };
+}
+
+function gpio(): DtNode {
+  return {
+    name: `pl061@${at(region('gpio').base)}`,
+    properties: {
+      compatible: ['arm,pl061', 'arm,primecell'],
+      reg: reg('gpio'),
+      interrupts: interrupt('gpio'),
+      clocks: cell(phandles.clock),
+      'clock-names': 'apb_pclk',
+      'gpio-controller': flag,
+      '#gpio-cells': cell(2),
+      phandle: cell(phandles.gpio),
+    },
+  };
+}
+
+function virtio(n: number): DtNode {
+  const base = region('virtio').base + BigInt(n * TRANSPORT_BYTES);
+  return {
+    name: `virtio_mmio@${at(base)}`,
+    properties: {
+      compatible: 'virtio,mmio',
+      reg: wide(base, BigInt(TRANSPORT_BYTES)),
+      interrupts: cell(0, irq('virtio').number + n, EDGE_RISING),
+      'dma-coherent': flag,
+    },
+  };
+}
+
 const clock: DtNode = {
   name: 'apb-pclk',
   properties: {
@@ -120,6 +173,8 @@ function chosen(o: TreeOptions): DtNode {
     name: 'chosen',
     properties: {
       'stdout-path': `/pl011@${at(region('uart0').base)}`,
+      'rng-seed': cell(...seeds.rng),
+      'kaslr-seed': cell(...seeds.kaslr),
       ...(o.bootargs === undefined ? {} : { bootargs: o.bootargs }),
       ...(o.initrd
         ? { 'linux,initrd-start': wide(o.initrd.start), 'linux,initrd-end': wide(o.initrd.end) }
@@ -149,6 +204,9 @@ export function deviceTree(o: TreeOptions): DtNode {
       timer,
       gic(o.el2),
       uart(),
+      rtc(),
+      gpio(),
+      ...Array.from({ length: VIRTIO_TRANSPORTS }, (_, n) => virtio(n)),
       clock,
       chosen(o),
     ],

@@ -6,12 +6,20 @@ export const memoryMap = [
   // Room for the redistributors of 123 CPUs; only those that exist answer.
   { name: 'gicr', base: 0x080a_0000n, size: 0xf6_0000n },
   { name: 'uart0', base: 0x0900_0000n, size: 0x1000n },
+  { name: 'rtc', base: 0x0901_0000n, size: 0x1000n },
+  { name: 'gpio', base: 0x0903_0000n, size: 0x1000n },
+  // 32 transports of 0x200 bytes.
+  { name: 'virtio', base: 0x0a00_0000n, size: 0x4000n },
   { name: 'ram', base: 0x4000_0000n, size: 0n },
 ] as const;
 
 /** Interrupt wires. `number` counts from the first of its kind: SPI 0 is INTID 32, PPI 0 is INTID 16. */
 export const irqMap = [
   { name: 'uart0', kind: 'spi', number: 1 },
+  { name: 'rtc', kind: 'spi', number: 2 },
+  { name: 'gpio', kind: 'spi', number: 7 },
+  // The first of 32, one for each transport.
+  { name: 'virtio', kind: 'spi', number: 16 },
   { name: 'vgic maintenance', kind: 'ppi', number: 9 },
   { name: 'hyp physical timer', kind: 'ppi', number: 10 },
   { name: 'virtual timer', kind: 'ppi', number: 11 },
@@ -35,6 +43,9 @@ export function irq(name: IrqName): { readonly kind: 'spi' | 'ppi'; readonly num
   if (!row) throw new Error(`the board has no interrupt ${name}`);
   return row;
 }
+
+/** Virtio transports of the board. */
+export const VIRTIO_TRANSPORTS = 32;
 
 export const RAM_BASE = region('ram').base;
 

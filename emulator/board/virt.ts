@@ -2,8 +2,11 @@
 import type { Board, MachineBus } from '../core/device';
 import { Gicv3 } from '../dev/gicv3/gicv3';
 import { Pl011 } from '../dev/pl011';
+import { Pl031 } from '../dev/pl031';
+import { Pl061 } from '../dev/pl061';
 import { timerRows, Timers } from '../dev/timers';
-import { irq, MAX_CPUS, region } from './map';
+import { EmptyVirtio } from '../dev/virtio-mmio';
+import { irq, MAX_CPUS, region, VIRTIO_TRANSPORTS } from './map';
 import { conduitOf, psciCall } from './psci';
 
 export interface VirtOptions {
@@ -22,6 +25,8 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): Board {
     throw new Error(`The virt board has 1 to ${MAX_CPUS} CPUs, not ${bus.cpus}.`);
   const gic = new Gicv3(bus, options.el2, options.strict);
   const uart = new Pl011('uart0', bus, (level) => gic.setSpi(irq('uart0').number, level));
+  const rtc = new Pl031('rtc', bus, (level) => gic.setSpi(irq('rtc').number, level));
+  const gpio = new Pl061('gpio', (level) => gic.setSpi(irq('gpio').number, level));
   const timers = new Timers(bus, timerRows(options.el2), (cpu, intid, level) =>
     gic.setPpi(cpu, intid, level),
   );
@@ -30,9 +35,12 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): Board {
       { base: region('gicd').base, device: gic.distributor },
       { base: region('gicr').base, device: gic.redistributors },
       { base: region('uart0').base, device: uart },
+      { base: region('rtc').base, device: rtc },
+      { base: region('gpio').base, device: gpio },
+      { base: region('virtio').base, device: new EmptyVirtio('virtio', VIRTIO_TRANSPORTS) },
     ],
     sysregs: gic,
-    timed: [timers],
+    timed: [timers, rtc],
     firmware(cpu, conduit) {
       if (conduit !== conduitOf(options.el2)) return false;
       psciCall(bus, cpu);

@@ -52,6 +52,8 @@ export interface MachineBus {
   cpuOn(cpu: number): boolean;
   /** Puts a CPU to sleep as WFI does: after the instruction that is executing, until an interrupt is pending. */
   suspendCpu(cpu: number): void;
+  /** A deadline has moved, by a register that this CPU writes now: the machine asks for it before the next instruction. */
+  deadlineMoved(cpu: number): void;
   /** Something that the debugger may show: UART output, power-off. */
   emit(event: MachineEvent): void;
 }

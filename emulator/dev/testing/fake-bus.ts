@@ -64,6 +64,9 @@ export class FakeBus implements MachineBus {
   suspendCpu(cpu: number): void {
     this.calls.push(`suspend ${cpu}`);
   }
+  deadlineMoved(cpu: number): void {
+    this.calls.push(`deadline ${cpu}`);
+  }
   emit(event: MachineEvent): void {
     this.events.push(event);
   }
