@@ -2,6 +2,8 @@ import * as zlib from 'node:zlib';
 import path from 'node:path';
 import { BootError } from '../emulator/board/elf';
 import { Computer } from '../emulator/board/computer';
+import { readLinuxImage } from '../emulator/board/linux-image';
+import { RAM_BASE } from '../emulator/board/map';
 import { A64 } from './arch/a64';
 import type { Hypervisor } from './hypervisors/types';
 import { Guest } from './inspect/guest';
@@ -10,7 +12,9 @@ import type { LaunchConfig } from './launch/config';
 import { loadGuest, type Program } from './launch/program';
 import { SymbolIndex } from './symbols';
 import { memorySource } from './symbols/byte-source';
+import { SymbolError } from './symbols/errors';
 import { fileSource } from './symbols/file-source';
+import { symbolSource } from './symbols/linux/source';
 import type { TraceRing } from './trace/ring';
 import { TraceFormatter } from './trace/trace';
 
@@ -19,6 +23,8 @@ export class Target {
   readonly symbols: SymbolIndex;
   readonly arch: A64;
   readonly formatter: TraceFormatter;
+  /** What is wrong with the program and yet does not keep it from running, each as one sentence. */
+  readonly problems: string[] = [];
   private inspected: Guest | undefined;
 
   private constructor(
@@ -87,9 +93,24 @@ export class Target {
     const { program, config } = this;
     if (program.format === 'elf')
       this.symbols.add({ name: program.path, source: memorySource(program.image) });
+    const kernel = program.format === 'linux' ? RAM_BASE + (readLinuxImage(program.image)?.offset ?? 0n) : 0n;
+    if (program.format === 'linux') this.addKernel(kernel);
     for (const { file, offset, regime } of config.symbols) {
       const name = path.resolve(file);
-      this.symbols.add({ name, source: fileSource(name), offset, ...(regime ? { regime } : {}) });
+      const source = symbolSource(fileSource(name), name, kernel);
+      this.symbols.add({ name, source, offset, ...(regime ? { regime } : {}) });
+    }
+  }
+
+  /** The kernel's own symbols: without them it runs all the same. */
+  private addKernel(loadAddress: bigint): void {
+    const { path: name, image } = this.program;
+    try {
+      const source = symbolSource(memorySource(image), name, loadAddress);
+      this.symbols.add({ name, source, regime: { vmid: 0 }, isMovable: true });
+    } catch (error) {
+      if (!(error instanceof SymbolError)) throw error;
+      this.problems.push(error.message);
     }
   }
 }

@@ -2,7 +2,7 @@
 import { Disassembler } from '../../emulator/asm/disassemble';
 import { tableOf } from '../../emulator/asm/assemble';
 import type { Isa } from '../../emulator/isa/dsl/isa';
-import { hex, symbolPlace, type AddressSpace } from './address-space';
+import { hex, type AddressSpace } from './address-space';
 import type { Guest } from './guest';
 
 export interface Instruction {
@@ -21,9 +21,8 @@ function disassemblerOf(isa: Isa): Disassembler {
 }
 
 /** `name+0x10` of an address; undefined where no symbol is. */
-export function symbolText(guest: Guest, space: AddressSpace, address: bigint): string | undefined {
-  const place = symbolPlace(space, address);
-  const symbol = place && guest.parts.symbols.symbolAt(place);
+export function symbolText(guest: Guest, space: AddressSpace, address: bigint, cpu = 0): string | undefined {
+  const symbol = guest.symbolAt(cpu, space, address);
   if (!symbol) return undefined;
   return symbol.offset === 0n ? symbol.name : `${symbol.name}+${hex(symbol.offset)}`;
 }
@@ -38,7 +37,7 @@ export function disassemble(
 ): Instruction[] {
   const size = guest.isa.instructionBytes;
   const disassembler = disassemblerOf(guest.parts.machine.config.isa);
-  const symbolize = (a: bigint): string | undefined => symbolText(guest, space, a);
+  const symbolize = (a: bigint): string | undefined => symbolText(guest, space, a, cpu);
   const out: Instruction[] = [];
   for (let n = 0; n < count;) {
     const from = BigInt.asUintN(64, address + BigInt(n * size));

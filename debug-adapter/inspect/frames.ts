@@ -459,9 +459,8 @@ export class StackWalker {
     };
   }
 
-  symbolAt(frame: Pick<Frame, 'space'>, address: bigint): SymbolAt | undefined {
-    const place = symbolPlace(frame.space, address);
-    return place && this.guest.parts.symbols.symbolAt(place);
+  symbolAt(frame: Pick<Frame, 'cpu' | 'space'>, address: bigint): SymbolAt | undefined {
+    return this.guest.symbolAt(frame.cpu, frame.space, address);
   }
 
   functionAt(frame: Frame): FunctionAt | undefined {

@@ -16,7 +16,8 @@ import { UserError } from '../errors';
 import { ReferenceHypervisor } from '../hypervisors/reference';
 import { noHypervisor, vcpuName, type Hypervisor, type StructAt, type Vcpu } from '../hypervisors/types';
 import { littleEndian } from '../symbols/dwarf/expression';
-import { formatSpace, hex, type AddressSpace, type VcpuNumber } from './address-space';
+import type { SymbolAt } from '../symbols/types';
+import { formatSpace, hex, symbolPlace, type AddressSpace, type VcpuNumber } from './address-space';
 import { debugOf } from './isas';
 
 /** What a guest consists of, as far as inspection minds. */
@@ -239,6 +240,19 @@ export class Guest {
       if (error instanceof UserError) return undefined;
       throw error;
     }
+  }
+
+  /** The symbol that an address belongs to; on the CPU, as far as that matters. */
+  symbolAt(n: number, space: AddressSpace, address: bigint): SymbolAt | undefined {
+    const { symbols } = this.parts;
+    const place = symbolPlace(space, address);
+    const found = place && symbols.symbolAt(place);
+    // The pages of a virtual machine are not the kernel's own, even where it once had code there.
+    const isOwn = space.kind === 'VA' && (space.vmid ?? 0) === 0 && space.vcpu === undefined;
+    if (found || !isOwn || !symbols.hasMovable) return found;
+    const pa = this.physical(n, space, address);
+    const moved = pa === undefined ? undefined : symbols.symbolAt({ pa }, true);
+    return moved && { ...moved, address: BigInt.asUintN(64, address - moved.offset) };
   }
 
   // --- memory -----------------------------------------------------------------------------------------------------

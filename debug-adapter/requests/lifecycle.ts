@@ -67,7 +67,7 @@ export const handlers: Partial<HandlerTable> = {
     ctx.control = control;
     control.interactive = ctx.wantsUart;
     ctx.onDispose(() => void control.halt());
-    for (const problem of target.symbols.problems())
+    for (const problem of [...target.problems, ...target.symbols.problems()])
       ctx.send('output', { category: 'stderr', output: `${problem}\n` });
     // The client sends breakpoints next, and configurationDone behind them.
     request.afterResponse(() => ctx.send('initialized'));

@@ -77,9 +77,15 @@ export class SymbolIndex {
       .sort((a, b) => b.fit - a.fit);
   }
 
-  /** The symbol that an address belongs to. */
-  symbolAt(place: Place): SymbolAt | undefined {
+  /** Whether code of some file may run where its virtual addresses do not tell. */
+  get hasMovable(): boolean {
+    return this.list.some((module) => module.isMovable);
+  }
+
+  /** The symbol that an address belongs to; with `movable`, of the files that may run at other addresses only. */
+  symbolAt(place: Place, movable = false): SymbolAt | undefined {
     for (const { module, link, shift } of this.resolve(place)) {
+      if (movable && !module.isMovable) continue;
       const symbol = module.image.symbols?.covering(link);
       if (symbol === undefined) continue;
       const address = BigInt.asUintN(64, symbol.address + shift);

@@ -121,6 +121,7 @@ export class SymbolModule {
   readonly offset: bigint;
   readonly physicalOffset: bigint;
   readonly regime: Regime | undefined;
+  readonly isMovable: boolean;
 
   constructor(
     readonly image: Image,
@@ -130,6 +131,7 @@ export class SymbolModule {
     this.offset = spec.offset ?? 0n;
     this.physicalOffset = spec.physicalOffset ?? 0n;
     this.regime = spec.regime;
+    this.isMovable = spec.isMovable ?? false;
   }
 
   private get isPhysical(): boolean {

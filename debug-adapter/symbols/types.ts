@@ -26,6 +26,11 @@ export interface ModuleSpec {
   /** Added to the load addresses of the program headers (p_paddr) to get physical addresses. */
   physicalOffset?: bigint;
   regime?: Regime;
+  /**
+   * The code may run at other virtual addresses than `offset` says (KASLR, the code of KVM at EL2): what is not found by
+   * its virtual address is looked for by its physical one.
+   */
+  isMovable?: boolean;
 }
 
 export interface SymbolIndexOptions {
