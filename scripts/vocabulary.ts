@@ -1,8 +1,8 @@
 /** The words of AArch64 assembly, from the rows and the assembler: nothing is listed here. */
 import { directives } from '../emulator/asm/directives';
 import { directiveTable } from '../emulator/asm/preprocessor/directives';
-import { a64Syntax } from '../emulator/isa/a64/operands';
-import { systemOperations } from '../emulator/isa/a64/operands-sysops';
+import { a64Syntax } from '../emulator/isa/a64/operands/operands';
+import { systemOperations } from '../emulator/isa/a64/operands/sysops';
 import { a64Rows } from '../emulator/isa/a64/rows';
 import { sysregs } from '../emulator/isa/a64/sysregs';
 import { instructionIndex } from '../extension/language-server/instructions';

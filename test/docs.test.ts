@@ -12,7 +12,7 @@ import { conditionDirectives } from '../emulator/asm/directives-flow';
 import { directives } from '../emulator/asm/directives';
 import { memoryMap } from '../emulator/board/map';
 import { cpuModels } from '../emulator/isa/a64/cpus';
-import { registerScopes } from '../emulator/isa/a64/debug-registers';
+import { registerScopes } from '../emulator/isa/a64/debug/registers';
 import { adapterBundle } from './dap/support/client';
 
 const root = path.resolve(__dirname, '..');

@@ -8,9 +8,9 @@ import {
   hasFaultAddress,
   hasIntermediateAddress,
   splitSyndrome,
-} from '../../emulator/isa/a64/debug-syndrome';
+} from '../../emulator/isa/a64/debug/syndrome';
 import { EventKind, type EventName } from '../../emulator/isa/a64/events';
-import { exceptions, explainRoute, type Route } from '../../emulator/isa/a64/exception-routes';
+import { exceptions, explainRoute, type Route } from '../../emulator/isa/a64/exceptions/routes';
 import { state } from '../../emulator/isa/a64/state';
 import { sysregNamed, sysregs } from '../../emulator/isa/a64/sysregs';
 import { parseControl } from '../../emulator/isa/dsl/sysreg';

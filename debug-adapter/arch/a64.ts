@@ -6,10 +6,10 @@ import {
   faultIpa,
   hasIntermediateAddress,
   splitSyndrome,
-} from '../../emulator/isa/a64/debug-syndrome';
-import { translateForDebugger } from '../../emulator/isa/a64/debug-translate';
+} from '../../emulator/isa/a64/debug/syndrome';
+import { translateForDebugger } from '../../emulator/isa/a64/debug/translate';
 import { eventBit, type EventName } from '../../emulator/isa/a64/events';
-import { exceptions } from '../../emulator/isa/a64/exception-routes';
+import { exceptions } from '../../emulator/isa/a64/exceptions/routes';
 import { SP, state } from '../../emulator/isa/a64/state';
 import { findSysreg, sysregNamed } from '../../emulator/isa/a64/sysregs';
 import type { DebugCpu } from '../../emulator/isa/dsl/debug';

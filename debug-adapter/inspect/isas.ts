@@ -1,7 +1,7 @@
 /** The description of each instruction set that a machine may have. */
 import type { Isa } from '../../emulator/isa/dsl/isa';
 import type { IsaDebug } from '../../emulator/isa/dsl/debug';
-import { a64Debug } from '../../emulator/isa/a64/debug';
+import { a64Debug } from '../../emulator/isa/a64/debug/debug';
 
 const descriptions: Readonly<Record<string, IsaDebug>> = { a64: a64Debug };
 

@@ -1,5 +1,5 @@
 /** The assembler from source files to an ELF. */
-import { a64Syntax } from '../isa/a64/operands';
+import { a64Syntax } from '../isa/a64/operands/operands';
 import type { AsmSyntax } from '../isa/dsl/operand';
 import type { Isa } from '../isa/dsl/isa';
 import type { Row } from '../isa/dsl/row';

@@ -1,6 +1,6 @@
 /** What stands under a cursor, and what could: for editors. */
-import { otherRegister, otherRegisterNames } from '../isa/a64/operands-sysnames';
-import { systemOperations } from '../isa/a64/operands-sysops';
+import { otherRegister, otherRegisterNames } from '../isa/a64/operands/sysnames';
+import { systemOperations } from '../isa/a64/operands/sysops';
 import { findSysreg, sysregs } from '../isa/a64/sysregs';
 import { tableOf, type AsmIsa, type AssembleResult, type AssembledSymbol } from './assemble';
 import { directives } from './directives';

@@ -6,7 +6,7 @@ import { gnu, gnuAssemble, gnuTools, inTemporaryFolder } from '../../test/suppor
 import { requireTool } from '../../test/support/oracles';
 import { seed } from '../../test/support/random';
 import { findSysreg, sysregs } from '../isa/a64/sysregs';
-import { otherRegister, otherRegisterNames } from '../isa/a64/operands-sysnames';
+import { otherRegister, otherRegisterNames } from '../isa/a64/operands/sysnames';
 import { a64Rows } from '../isa/a64/rows';
 import { rawFields, type Row } from '../isa/dsl/row';
 import { tableOf } from './assemble';

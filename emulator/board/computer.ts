@@ -9,7 +9,7 @@ import { a64Isa } from '../isa/a64';
 import { STRICT } from '../isa/dsl/row';
 import { state } from '../isa/a64/state';
 import { deviceRegisters } from '../isa/a64/sysregs';
-import { tlbiSelection } from '../isa/a64/tlbi';
+import { tlbiSelection } from '../isa/a64/mmu/tlbi';
 import { planBoot, type BootPlan } from './boot';
 import { Bus } from './bus';
 import { RAM_BASE } from './map';

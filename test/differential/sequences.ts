@@ -2,18 +2,18 @@
  * Sequences that mostly retire: data processing, loads and stores in scratch memory, forward branches, exclusive
  * pairs, cache maintenance. Every instruction of these groups is made from its row.
  */
-import { bitfieldRows } from '../../emulator/isa/a64/bitfield';
-import { branchRows } from '../../emulator/isa/a64/branch';
-import { conditionalRows } from '../../emulator/isa/a64/conditional';
-import { crc32Rows } from '../../emulator/isa/a64/crc32';
-import { dpImmediateRows } from '../../emulator/isa/a64/dp-immediate';
-import { dpRegisterRows } from '../../emulator/isa/a64/dp-register';
-import { dpSourcesRows } from '../../emulator/isa/a64/dp-sources';
-import { exclusiveRows } from '../../emulator/isa/a64/exclusive';
-import { loadStorePairRows } from '../../emulator/isa/a64/load-store-pair';
-import { loadStoreRows } from '../../emulator/isa/a64/load-store';
-import { simdLoadStoreRows } from '../../emulator/isa/a64/simd-load-store';
-import { simdRows } from '../../emulator/isa/a64/simd-rows';
+import { bitfieldRows } from '../../emulator/isa/a64/integer/bitfield';
+import { branchRows } from '../../emulator/isa/a64/integer/branch';
+import { conditionalRows } from '../../emulator/isa/a64/integer/conditional';
+import { crc32Rows } from '../../emulator/isa/a64/integer/crc32';
+import { dpImmediateRows } from '../../emulator/isa/a64/integer/dp-immediate';
+import { dpRegisterRows } from '../../emulator/isa/a64/integer/dp-register';
+import { dpSourcesRows } from '../../emulator/isa/a64/integer/dp-sources';
+import { exclusiveRows } from '../../emulator/isa/a64/memory/exclusive';
+import { loadStorePairRows } from '../../emulator/isa/a64/memory/load-store-pair';
+import { loadStoreRows } from '../../emulator/isa/a64/memory/load-store';
+import { simdLoadStoreRows } from '../../emulator/isa/a64/simd/load-store';
+import { simdRows } from '../../emulator/isa/a64/simd/rows';
 import { cpuModel } from '../../emulator/isa/a64/cpus';
 import type { Case } from './batch';
 import type { Kind } from './campaign';

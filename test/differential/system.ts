@@ -4,9 +4,9 @@
  */
 import { sysregs, type Sysreg } from '../../emulator/isa/a64/sysregs';
 import type { Encoding } from '../../emulator/isa/dsl/sysreg';
-import { simdLoadStoreRows } from '../../emulator/isa/a64/simd-load-store';
-import { simdMoveRows } from '../../emulator/isa/a64/simd-move';
-import { systemOperations } from '../../emulator/isa/a64/operands-sysops';
+import { simdLoadStoreRows } from '../../emulator/isa/a64/simd/load-store';
+import { simdMoveRows } from '../../emulator/isa/a64/simd/move';
+import { systemOperations } from '../../emulator/isa/a64/operands/sysops';
 import type { Case } from './batch';
 import type { Kind } from './campaign';
 import { CaseBuilder, type Mode } from './cases';

@@ -1,6 +1,6 @@
 /** CPU state as an observer reads it: bytes of registers to compare, and who is running. */
 import type { Computer } from '../../emulator/board/computer';
-import { translateForDebugger } from '../../emulator/isa/a64/debug-translate';
+import { translateForDebugger } from '../../emulator/isa/a64/debug/translate';
 import { state } from '../../emulator/isa/a64/state';
 import { sysregNamed, sysregs } from '../../emulator/isa/a64/sysregs';
 

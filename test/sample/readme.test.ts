@@ -32,6 +32,7 @@ describe('The texts about the reference hypervisor', () => {
     const files = [...rows.matchAll(/`([\w/-]+\.(?:S|inc))`/g)].map((match) => match[1] ?? '');
     for (const file of files) assert.ok(existsSync(join(SAMPLE, file)), file);
     const sources = ['main.S', 'story.inc', 'hypervisor.S'].map((f) => readFileSync(join(SAMPLE, f), 'utf8'));
-    for (const [, file] of sources.join('\n').matchAll(/\.include "([^"]+)"/g)) assert.ok(files.includes(file ?? ''), file);
+    for (const [, file] of sources.join('\n').matchAll(/\.include "([^"]+)"/g))
+      assert.ok(files.includes(file ?? ''), file);
   });
 });

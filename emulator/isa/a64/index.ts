@@ -1,11 +1,11 @@
 /** The A64 instruction set of Armv8-A, as codegen/ and core/ take it. */
 import type { Isa } from '../dsl/isa';
-import { raiseAbort, raiseAlignment, raiseExternal } from './exception-abort';
-import { raisePcAlignment, raiseUndefined } from './exception';
+import { raiseAbort, raiseAlignment, raiseExternal } from './exceptions/abort';
+import { raisePcAlignment, raiseUndefined } from './exceptions/exception';
 import { beforeInstruction } from './instruction-boundary';
-import { translateAs, translationFields } from './mmu-at';
-import { contextKey } from './mmu-context';
-import { translate } from './mmu';
+import { translateAs, translationFields } from './mmu/at';
+import { contextKey } from './mmu/context';
+import { translate } from './mmu/mmu';
 import { a64Rows } from './rows';
 import { A64 } from './sem';
 import { layout, state } from './state';

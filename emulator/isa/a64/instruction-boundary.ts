@@ -3,8 +3,8 @@ import type { Builder } from '../../ir/builder';
 import type { Routine } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { Acc } from '../dsl/isa';
-import { raiseIllegalState, takeInterrupt } from './exception';
-import { translate } from './mmu';
+import { raiseIllegalState, takeInterrupt } from './exceptions/exception';
+import { translate } from './mmu/mmu';
 import { state } from './state';
 
 /** () -> 1 if an exception was taken at state.pc: see IsaRoutines.takeInterrupt. */

@@ -3,20 +3,20 @@
  * (MOVZ before MOVN before ORR, shifted before extended register).
  */
 import type { Row } from '../dsl/row';
-import { atomicRows } from './atomic';
-import { bitfieldRows } from './bitfield';
-import { branchRows } from './branch';
-import { conditionalRows } from './conditional';
-import { crc32Rows } from './crc32';
-import { dpImmediateRows } from './dp-immediate';
-import { dpRegisterRows } from './dp-register';
-import { dpSourcesRows } from './dp-sources';
-import { exclusiveRows } from './exclusive';
-import { loadStorePairRows } from './load-store-pair';
-import { loadStoreRows } from './load-store';
+import { atomicRows } from './memory/atomic';
+import { bitfieldRows } from './integer/bitfield';
+import { branchRows } from './integer/branch';
+import { conditionalRows } from './integer/conditional';
+import { crc32Rows } from './integer/crc32';
+import { dpImmediateRows } from './integer/dp-immediate';
+import { dpRegisterRows } from './integer/dp-register';
+import { dpSourcesRows } from './integer/dp-sources';
+import { exclusiveRows } from './memory/exclusive';
+import { loadStorePairRows } from './memory/load-store-pair';
+import { loadStoreRows } from './memory/load-store';
 import type { A64 } from './sem';
-import { simdRows } from './simd-rows';
-import { systemRows } from './system';
+import { simdRows } from './simd/rows';
+import { systemRows } from './system/system';
 
 export const a64Rows: readonly Row<A64>[] = [
   ...dpImmediateRows,

@@ -6,7 +6,7 @@ import { Builder } from '../../ir/builder';
 import type { Access, Operand, Routine, Val } from '../../ir/nodes';
 import type { Ty } from '../../ir/ops';
 import { recordEvent, stopBefore, type EventName } from './events';
-import { raiseFp, raiseSpAlignment, raiseUndefined } from './exception';
+import { raiseFp, raiseSpAlignment, raiseUndefined } from './exceptions/exception';
 import { SP, state, TRASH, ZERO } from './state';
 
 const X = state.x.offset;

@@ -4,14 +4,14 @@ import type { HostCall, Routine } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { accessDesc, Acc } from '../../dsl/isa';
 import { cpuModel, resetCpu } from '../cpus';
-import { raiseUndefined } from '../exception';
-import { raiseAbort } from '../exception-abort';
+import { raiseUndefined } from '../exceptions/exception';
+import { raiseAbort } from '../exceptions/abort';
 import { a64Rows } from '../rows';
 import { build, decode, TestCpu } from '../row-tests/machine';
 import { A64 } from '../sem';
 import { layout, state } from '../state';
 import { fieldRange, sysregNamed } from '../sysregs';
-import { translate } from '../mmu';
+import { translate } from '../mmu/mmu';
 
 export const RAM_BASE = 0x40000000n;
 const RAM_HOST = Math.ceil(layout.end / 4096) * 4096;

@@ -7,14 +7,14 @@ import { common, StopReason } from '../../../ir/state';
 import { accessDesc, fetchDesc } from '../../dsl/isa';
 import { parseControl } from '../../dsl/sysreg';
 import { EventKind, eventBit } from '../events';
-import { raiseAbort, raiseAlignment, raiseExternal } from '../exception-abort';
+import { raiseAbort, raiseAlignment, raiseExternal } from '../exceptions/abort';
 import {
   exceptions,
   explainRoute,
   type ExceptionClass,
   type ExceptionName,
   type Route,
-} from '../exception-routes';
+} from '../exceptions/routes';
 import {
   raiseFp,
   raisePcAlignment,
@@ -22,9 +22,9 @@ import {
   raiseTrap,
   raiseUndefined,
   takeInterrupt,
-} from '../exception';
+} from '../exceptions/exception';
 import { beforeInstruction } from '../instruction-boundary';
-import { contextKey } from '../mmu-context';
+import { contextKey } from '../mmu/context';
 import { Flag } from '../sem';
 import { state } from '../state';
 import { fieldRange } from '../sysregs';

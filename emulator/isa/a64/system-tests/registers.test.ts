@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { common, StopReason } from '../../../ir/state';
 import { encodingKey, type Encoding } from '../../dsl/sysreg';
 import { cpuModel } from '../cpus';
-import { contextKey, contextPart } from '../mmu-context';
+import { contextKey, contextPart } from '../mmu/context';
 import { state } from '../state';
 import { deviceRegisters, sysregNamed, sysregs, type Sysreg } from '../sysregs';
 import { explainControl } from '../sysregs/controls';
 import { explainAccess } from '../sysregs/explain';
-import { tlbiOps, tlbiSelection } from '../tlbi';
+import { tlbiOps, tlbiSelection } from '../mmu/tlbi';
 import { RAM_BASE, SystemCpu } from './cpu';
 
 const PC = 0x40001000n;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { encodingKey, genericName } from '../../dsl/sysreg';
 import { common } from '../../../ir/state';
-import { a64Debug } from '../debug';
-import { translateForDebugger } from '../debug-translate';
-import { translateAs } from '../mmu-at';
+import { a64Debug } from '../debug/debug';
+import { translateForDebugger } from '../debug/translate';
+import { translateAs } from '../mmu/at';
 import { sysregNamed, sysregs, type Sysreg } from '../sysregs';
 import { RAM_BASE, SystemCpu } from './cpu';
 

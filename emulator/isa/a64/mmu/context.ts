@@ -1,0 +1,107 @@
+/**
+ * The translation context: the key of TLB banks, and what follows from the exception level and the system registers
+ * for every access. Computed after each instruction that ends with 'recheck', so it is short.
+ */
+import type { Builder } from '../../../ir/builder';
+import type { Routine, Val } from '../../../ir/nodes';
+import { common } from '../../../ir/state';
+import { route } from '../exceptions/routes';
+import { state } from '../state';
+import { asidOf, inRegime, isE2h, regimeRegister, sctlr, withoutE2h, type Regime } from './regimes';
+import { getField, getReg } from '../sysregs';
+import { controlHolds } from '../sysregs/controls';
+
+/**
+ * Layout of ctxKey[0]; [1] is TCR, [2] MAIR and [3] VTCR_EL2 (0 while stage 2 is off). TTBRs are not part of it:
+ * translations belong to an ASID and a VMID, and software invalidates them when it changes a table.
+ */
+export const ContextKey = {
+  /** Regime.key. */
+  regime: [0, 2],
+  el0: [2, 1],
+  /** SCTLR_ELx.M, WXN, EE. */
+  mmu: [3, 1],
+  wxn: [4, 1],
+  bigEndianWalk: [5, 1],
+  pan: [6, 1],
+  /** HCR_EL2.VM, DC, PTW, TGE. */
+  vm: [7, 1],
+  dc: [8, 1],
+  ptw: [9, 1],
+  tge: [10, 1],
+  /** Entries hold whether accesses must be aligned, and in which byte order data is: SCTLR_ELx.A, EE or E0E. */
+  alignAlways: [11, 1],
+  bigEndianData: [12, 1],
+  vmid: [32, 16],
+  asid: [48, 16],
+} as const;
+
+/** One part of a key that was read from ctxKey[0]. */
+export function contextPart(key0: bigint, part: keyof typeof ContextKey): number {
+  const [lsb, width] = ContextKey[part];
+  return Number((key0 >> BigInt(lsb)) & ((1n << BigInt(width)) - 1n));
+}
+
+function pack(s: Builder, parts: Partial<Record<keyof typeof ContextKey, Val>>): Val {
+  return Object.entries(parts)
+    .map(([name, v]) => s.shli(s.to('i64', v), ContextKey[name as keyof typeof ContextKey][0]))
+    .reduce((a, b) => s.or(a, b));
+}
+
+/** The VMID in use: 8 bits, 16 with VTCR_EL2.VS. */
+export function currentVmid(s: Builder): Val {
+  const mask = s.select(getField(s, 'VTCR_EL2.VS'), s.i64(0xffff), s.i64(0xff));
+  return s.and(s.shri(getReg(s, 'VTTBR_EL2'), 48), mask);
+}
+
+/** What follows from the registers of a regime; `user`: for EL0. */
+function inContext(s: Builder, r: Regime, user: Val, noE2h: boolean): void {
+  const hcr = (field: string): Val => controlHolds(s, `HCR_EL2.${field}`, noE2h);
+  const stage2 = r.stage2
+    ? { vm: hcr('VM'), dc: hcr('DC'), ptw: hcr('PTW'), vmid: currentVmid(s) }
+    : undefined;
+  const byLevel = (el0: string, other: string): Val =>
+    r.twoRanges ? s.select(user, sctlr(s, r, el0), sctlr(s, r, other)) : sctlr(s, r, other);
+  const alignAlways = sctlr(s, r, 'A');
+  const bigEndian = byLevel('E0E', 'EE');
+  const parts = {
+    alignAlways,
+    bigEndianData: bigEndian,
+    regime: s.i64(r.key),
+    mmu: sctlr(s, r, 'M'),
+    wxn: sctlr(s, r, 'WXN'),
+    bigEndianWalk: sctlr(s, r, 'EE'),
+    ...(r.twoRanges ? { el0: user, pan: s.get(state.pan), asid: asidOf(s, r) } : {}),
+    ...(stage2 ? { ...stage2, tge: getField(s, 'HCR_EL2.TGE') } : {}),
+  };
+  s.set(common.ctxKey, pack(s, parts), 0);
+  s.set(common.ctxKey, regimeRegister(s, r, 'TCR'), 1);
+  s.set(common.ctxKey, regimeRegister(s, r, 'MAIR'), 2);
+  const nested = stage2 ? s.or(stage2.vm, stage2.dc) : s.i32(0);
+  s.set(common.ctxKey, s.select(nested, getReg(s, 'VTCR_EL2'), s.i64(0)), 3);
+  s.set(common.alignAlways, alignAlways);
+  s.set(common.bigEndian, bigEndian);
+  s.set(state.spCheck, byLevel('SA0', 'SA'));
+  s.set(state.twoRanges, s.i32(r.twoRanges ? 1 : 0));
+}
+
+/** (): see IsaRoutines.contextKey. */
+export const contextKey: Routine = {
+  k: 'routine',
+  name: 'contextKey',
+  params: [],
+  build: (s: Builder) => {
+    const el = s.get(state.el);
+    // This runs at every world switch: without VHE it must stay short.
+    const build = (noE2h: boolean): void => {
+      const either = noE2h ? withoutE2h : inRegime;
+      either(s, el, (r) => inContext(s, r, s.eqz(el), noE2h));
+      s.set(state.fpTrap, route(s, 'fp', noE2h).to);
+    };
+    s.if(
+      isE2h(s),
+      () => build(false),
+      () => build(true),
+    );
+  },
+};

@@ -1,0 +1,103 @@
+/** TLBI: which translations each operation invalidates, in terms of TLB banks (Arm ARM DDI 0487 D8.13.5). */
+import type { StateField } from '../../../ir/nodes';
+import { contextPart } from './context';
+import { regimes } from './regimes';
+import { sysregNamed } from '../sysregs';
+
+/** How far an operation reaches. */
+type Scope =
+  /** EL1&0 of the current VMID, or EL2&0 for a host. */
+  | 'current'
+  /** The same of one ASID. */
+  | 'asid'
+  /** EL1&0 of the current VMID. */
+  | 'vmid'
+  /** EL1&0, all VMIDs. */
+  | 'el1'
+  | 'el2';
+
+interface TlbiOp {
+  readonly name: string;
+  readonly scope: Scope;
+  /** Only the page of the address in the operand. */
+  readonly byVa: boolean;
+  /** Reaches the inner shareable domain: all CPUs. */
+  readonly broadcast: boolean;
+  readonly min: 1 | 2;
+}
+
+/**
+ * Global entries belong to every ASID, and each bank has its own copy: so VAE1 visits all ASIDs of the VMID. An IPA
+ * cannot be looked up in a TLB that holds both stages combined: IPAS2E1 drops the VMID.
+ */
+const base: readonly (readonly [name: string, scope: Scope, byVa: boolean, min: 1 | 2])[] = [
+  ['vmalle1', 'current', false, 1],
+  ['vae1', 'current', true, 1],
+  ['aside1', 'asid', false, 1],
+  ['vaae1', 'current', true, 1],
+  ['vale1', 'current', true, 1],
+  ['vaale1', 'current', true, 1],
+  ['ipas2e1', 'vmid', false, 2],
+  ['ipas2le1', 'vmid', false, 2],
+  ['alle2', 'el2', false, 2],
+  ['vae2', 'el2', true, 2],
+  ['alle1', 'el1', false, 2],
+  ['vale2', 'el2', true, 2],
+  ['vmalls12e1', 'vmid', false, 2],
+];
+
+/** The operations by their number in host calls. */
+export const tlbiOps: readonly TlbiOp[] = base.flatMap(([name, scope, byVa, min]) => [
+  { name, scope, byVa, min, broadcast: false },
+  { name: `${name}is`, scope, byVa, min, broadcast: true },
+]);
+
+/** What to drop: see TlbSelection of core/tlb-maintenance. */
+export interface TlbiSelection {
+  readonly bank: (key: readonly bigint[]) => boolean;
+  readonly va?: bigint;
+  /** What the operation must drop, where the rest says more. */
+  readonly exact?: TlbiSelection;
+}
+
+/** Resolves an operation. `operand` is the register of the instruction; `get` reads the CPU's state. */
+export function tlbiSelection(
+  op: number,
+  operand: bigint,
+  get: (field: StateField) => bigint,
+): TlbiSelection {
+  const o = tlbiOps[op];
+  if (!o) throw new RangeError(`there is no TLBI operation ${op}`);
+  const read = (register: string): bigint => get(sysregNamed(register).storage!.field);
+  const wide = (read('VTCR_EL2') >> 19n) & 1n;
+  const vmid = Number((read('VTTBR_EL2') >> 48n) & (wide ? 0xffffn : 0xffn));
+  const el1 = (k: bigint): boolean => contextPart(k, 'regime') === regimes.el10.key;
+  const inVmid = (k: bigint): boolean => el1(k) && contextPart(k, 'vmid') === vmid;
+  // A host's operations for EL1&0 act on its own regime, EL2&0, and those for EL2 whenever EL2 has that regime.
+  const hcr = read('HCR_EL2');
+  const e2h = ((hcr >> 34n) & 1n) === 1n;
+  const host = e2h && ((hcr >> 27n) & 1n) === 1n;
+  const asidMask = (read(host ? 'TCR_EL2' : 'TCR_EL1') >> 36n) & 1n ? 0xffffn : 0xffn;
+  const asid = Number((operand >> 48n) & asidMask);
+  const ofEl2 = (k: bigint): boolean => contextPart(k, 'regime') === (e2h ? regimes.el20 : regimes.el2).key;
+  const current = host ? ofEl2 : inVmid;
+  const matches: Record<Scope, (k: bigint) => boolean> = {
+    current,
+    asid: (k) => current(k) && contextPart(k, 'asid') === asid,
+    vmid: inVmid,
+    el1,
+    el2: ofEl2,
+  };
+  const bank = (key: readonly bigint[]): boolean => matches[o.scope](key[0] ?? 0n);
+  if (o.name.startsWith('ipas2')) {
+    // Entries that combine both stages stay (D8.13.5): those with stage 1 off have the IPA for their address.
+    const ipa = (operand & ((1n << 36n) - 1n)) << 12n;
+    return {
+      bank,
+      exact: { bank: (k) => inVmid(k[0] ?? 0n) && contextPart(k[0] ?? 0n, 'mmu') === 0, va: ipa },
+    };
+  }
+  if (!o.byVa) return { bank };
+  // VA[55:12] in bits 43-0; bit 55 says which half of the address space.
+  return { bank, va: BigInt.asUintN(64, BigInt.asIntN(56, (operand & ((1n << 44n) - 1n)) << 12n)) };
+}
