@@ -14,6 +14,8 @@ import { SymbolIndex } from './symbols';
 import { memorySource } from './symbols/byte-source';
 import { SymbolError } from './symbols/errors';
 import { fileSource } from './symbols/file-source';
+import { Btf } from './symbols/linux/btf';
+import { BtfFile } from './symbols/linux/btf-file';
 import { symbolSource } from './symbols/linux/source';
 import type { TraceRing } from './trace/ring';
 import { TraceFormatter } from './trace/trace';
@@ -26,6 +28,7 @@ export class Target {
   /** What is wrong with the program and yet does not keep it from running, each as one sentence. */
   readonly problems: string[] = [];
   private inspected: Guest | undefined;
+  private types: Btf | null | undefined;
 
   private constructor(
     readonly config: LaunchConfig,
@@ -72,6 +75,16 @@ export class Target {
   get guest(): Guest {
     if (!this.inspected) throw new Error('the target is still being launched');
     return this.inspected;
+  }
+
+  /** The types that a launched kernel carries for itself; undefined where it carries none. */
+  get kernelTypes(): Btf | undefined {
+    const { format, image, path: name } = this.program;
+    if (this.types === undefined) {
+      const file = format === 'linux' ? BtfFile.find(image, name) : undefined;
+      this.types = file ? new Btf(file) : null;
+    }
+    return this.types ?? undefined;
   }
 
   /** What is known of the hypervisor's structures. */

@@ -34,6 +34,11 @@ export class CItems {
     return this.item({ name: v.name, type: v.type, location: v.location, path: v.name });
   }
 
+  /** What is at an address, as a type: a cast. Nothing is known of how to write the address as an expression. */
+  typed(name: string, type: CType, address: bigint): Item {
+    return this.item({ name, type, location: { kind: 'memory', address }, path: undefined });
+  }
+
   private item(p: Place): Item {
     const { type, location } = p;
     const base = {

@@ -103,7 +103,7 @@ export class FrameEvaluator {
     const item = this.names.structAt(type, space, value);
     if (!item)
       throw new UserError(
-        `There is no struct "${type}" in the layout of the hypervisor: cast to u64 or another integer type.`,
+        `There is no struct "${type}" in the layout of the hypervisor or the types of a kernel: cast to u64 or another integer type.`,
       );
     return item;
   }

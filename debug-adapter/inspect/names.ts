@@ -7,6 +7,7 @@ import { parseExpression } from '../expressions/parse';
 import { UserError } from '../errors';
 import type { StructAt, Vcpu } from '../hypervisors/types';
 import { littleEndian } from '../symbols/dwarf/expression';
+import type { CType } from '../symbols/dwarf/types';
 import type { Regime } from '../symbols/types';
 import { formatAddress, formatSpace, parseAddress, symbolPlace, type AddressSpace } from './address-space';
 import { CItems } from './c-items';
@@ -54,7 +55,7 @@ export interface CVariable {
 export type NamesView = Pick<StopView, 'version' | 'walker' | 'guest'> & {
   /** What a call will report as its syndrome, that a frame is about to make. */
   readonly heldCall?: (frame: Frame) => Readonly<Record<string, bigint>> | undefined;
-  readonly target: Pick<StopView['target'], 'symbols' | 'arch'>;
+  readonly target: Pick<StopView['target'], 'symbols' | 'arch' | 'kernelTypes'>;
 };
 
 /** Checks an expression without values. @throws ExpressionError */
@@ -198,7 +199,7 @@ export class FrameNames {
     return hypervisor.elements(name).map((at, n) => ({ at, n }));
   }
 
-  /** A struct of the hypervisor's layout at an address, for casts. */
+  /** A struct of the hypervisor's layout, or a type of the kernel, at an address, for casts. */
   structAt(type: string, space: AddressSpace, address: bigint): Item | undefined {
     for (const { layout } of this.view.target.symbols.modules) {
       const struct = layout?.structs.get(type);
@@ -206,7 +207,14 @@ export class FrameNames {
       const at: StructAt = { layout, struct, space, address };
       return new StructItems(this.context, this.frame.cpu).item(`(${type}*)${hex(address)}`, at);
     }
-    return undefined;
+    const known = this.view.target.kernelTypes?.named(type);
+    return known && this.typed(`(${type}*)${hex(address)}`, known, space, address);
+  }
+
+  /** A value of a C type in an address space that need not be the frame's. */
+  private typed(name: string, type: CType, space: AddressSpace, address: bigint): Item {
+    const frame: Frame = { ...this.frame, space };
+    return new CItems(this.context, frame, this.view.walker.reader(frame)).typed(name, type, address);
   }
 
   // --- numbers ----------------------------------------------------------------------------------------------------

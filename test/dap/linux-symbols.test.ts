@@ -12,7 +12,8 @@ describe('a kernel without any other file', function () {
   });
   beforeEach(async () => {
     client = new DapClient();
-    await client.start({ kernel, append: 'nokaslr', memory: '512M' });
+    const append = 'nokaslr cryptomgr.notests initcall_blacklist=trace_eval_init';
+    await client.start({ kernel, append, memory: '256M' });
   });
   afterEach(async () => {
     await client.close();
@@ -32,5 +33,34 @@ describe('a kernel without any other file', function () {
     assert.equal((await runTo('init_kernel_el'))[0], 'init_kernel_el');
     assert.deepEqual((await runTo('start_kernel')).slice(0, 2), ['start_kernel', '__primary_switched']);
     assert.equal((await runTo('setup_arch'))[1], 'start_kernel');
+  });
+
+  it('shows memory as the types of the kernel', async () => {
+    await runTo('start_kernel');
+    // SP_EL0 holds the current task while the kernel runs.
+    const task = await client.ok('evaluate', {
+      expression: '(struct task_struct *)SP_EL0',
+      context: 'watch',
+    });
+    assert.match(String(task['result']), /^struct task_struct/);
+    const parts = await client.ok('variables', { variablesReference: task['variablesReference'] });
+    const value = (name: string): string | undefined =>
+      (parts['variables'] as { name: string; value: string }[]).find((v) => v.name === name)?.value;
+    assert.deepEqual([value('comm'), value('pid')], ['"swapper"', '0']);
+    assert.match(
+      await client.refused('evaluate', { expression: '(struct nothing *)SP_EL0', context: 'watch' }),
+      /no struct "nothing" .* the types of a kernel/,
+    );
+  });
+
+  it('stops in the code of KVM at EL2, which runs where no symbol says', async () => {
+    await runTo('__kvm_nvhe___do_hyp_init');
+    const names = await runTo('__kvm_nvhe_handle_trap');
+    assert.deepEqual(names.slice(0, 3), [
+      '__kvm_nvhe_handle_trap',
+      '__kvm_nvhe___host_exit',
+      'HVC #0 from EL1',
+    ]);
+    assert.deepEqual(names.slice(-3), ['kernel_init_freeable', 'kernel_init', 'ret_from_fork']);
   });
 });

@@ -122,8 +122,8 @@ export class BtfFile {
     const fail = (what: string): SymbolError =>
       new SymbolError(`The types (BTF) of ${file} are damaged (${what}): copy or build it again.`);
     if (!header) throw fail('the header is wrong');
-    // The kernel image around them is not kept.
-    const own = bytes.slice(0, header.end);
+    // A copy, so that the kernel image around them is not kept. (The slice of a Buffer is none.)
+    const own = new Uint8Array(bytes.subarray(0, header.end));
     this.view = new DataView(own.buffer);
     this.strings = own.subarray(header.strings, header.strings + header.stringsSize);
     const end = header.strings;

@@ -238,6 +238,8 @@ describe('BTF, the types of a kernel', () => {
       image.set(bytes.subarray(0, 64), 64);
       image.set(bytes, 1024);
       assert.equal(Btf.ofImage(image, 'Image').named('struct vcpu')?.size, Number(facts[0]));
+      const shared = Buffer.from(image.buffer, 512);
+      assert.equal(Btf.ofImage(shared, 'Image').named('struct vcpu')?.size, Number(facts[0]));
       assert.throws(() => Btf.ofImage(image.slice(0, 1024), 'Image'), {
         name: 'SymbolError',
         message: /CONFIG_DEBUG_INFO_BTF/,

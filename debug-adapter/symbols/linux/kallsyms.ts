@@ -52,7 +52,8 @@ export class Kallsyms {
       );
     this.count = tables.count;
     this.imageSize = header.imageSize;
-    this.names = image.slice(tables.names, tables.namesEnd);
+    // Copies, so that the image is not kept. (The slice of a Buffer is none.)
+    this.names = new Uint8Array(image.subarray(tables.names, tables.namesEnd));
     this.markers = tables.markers;
     this.offsets = offsetsOf(image, tables);
     this.tokens = tokensOf(image, tables);
@@ -222,6 +223,6 @@ function offsetsOf(image: Uint8Array, { offsets, count }: KallsymsTables): Uint3
 function tokensOf(image: Uint8Array, { tokenTable, tokenIndex }: KallsymsTables): Uint8Array[] {
   return Array.from(tokenIndex, (at) => {
     const start = tokenTable + at;
-    return image.slice(start, image.indexOf(0, start));
+    return new Uint8Array(image.subarray(start, image.indexOf(0, start)));
   });
 }
