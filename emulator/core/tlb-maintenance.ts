@@ -3,6 +3,8 @@ import { INVALID_TAG, Tlb } from '../codegen/tlb';
 import type { KeptTranslations } from './kept-translations';
 import type { MemoryLayout } from './layout';
 
+const { bankBytes: BANK_BYTES, entryBytes: ENTRY_BYTES, size: SIZE } = Tlb;
+
 /** Which entries an operation drops. The Isa says which bank keys are meant. */
 export interface TlbSelection {
   /** Is a bank with this key (4 words) meant? */
@@ -51,20 +53,32 @@ export class TlbMaintenance {
   }
 
   private dropBank(block: number, bank: number): void {
-    const from = block + this.layout.tlb.banks + bank * Tlb.bankBytes;
-    for (let e = from; e < from + Tlb.bankBytes; e += Tlb.entryBytes)
+    const from = block + this.layout.tlb.banks + bank * BANK_BYTES;
+    for (let e = from; e < from + BANK_BYTES; e += ENTRY_BYTES)
       this.view.setBigUint64(e, INVALID_TAG, true);
   }
 
-  /** Every 4 KiB piece of a block that contains the address goes with it. */
+  /**
+   * Every 4 KiB piece of a block that contains the address goes with it. A kernel that patches itself does this some ten
+   * thousand times while it boots, on every CPU: so it works on halves of the 64 bits, which need no bigint.
+   */
   private dropVa(block: number, bank: number, va: bigint): void {
-    const from = block + this.layout.tlb.banks + bank * Tlb.bankBytes;
-    for (let e = from; e < from + Tlb.bankBytes; e += Tlb.entryBytes) {
-      const tag = this.view.getBigUint64(e + Tlb.tag, true);
-      if (tag === INVALID_TAG) continue;
-      const size = BigInt(Math.max(12, this.view.getUint8(e + Tlb.size)));
+    const { view } = this;
+    const low = Number(va & 0xffffffffn) | 0;
+    const high = Number((va >> 32n) & 0xffffffffn) | 0;
+    const from = block + this.layout.tlb.banks + bank * BANK_BYTES;
+    for (let e = from; e < from + BANK_BYTES; e += ENTRY_BYTES) {
+      const tagLow = view.getInt32(e, true);
+      // All ones in the low half alone cannot be: entries are aligned, and no flag has all of the low bits.
+      if (tagLow === -1) continue;
       // Bits 63-56 may be an address tag, which TLBI ignores (Arm ARM DDI 0487 D8.13.5).
-      if (BigInt.asUintN(56, tag ^ va) >> size === 0n) this.view.setBigUint64(e, INVALID_TAG, true);
+      const highDiffers = (view.getInt32(e + 4, true) ^ high) & 0xffffff;
+      const size = view.getUint8(e + SIZE);
+      const same =
+        size < 32
+          ? highDiffers === 0 && (tagLow ^ low) >>> Math.max(12, size) === 0
+          : highDiffers >>> (size - 32) === 0;
+      if (same) view.setBigUint64(e, INVALID_TAG, true);
     }
   }
 }

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { INVALID_TAG, Tlb } from '../codegen/tlb';
+import { random } from '../dev/testing/bench';
+import { CpuState } from './cpu-state';
+import { KeptTranslations } from './kept-translations';
+import { layoutMemory } from './layout';
+import { TlbMaintenance } from './tlb-maintenance';
+
+const layout = layoutMemory(4096, 1, 1 << 20);
+const bank = 3;
+const at = layout.cpuBase + layout.tlb.banks + bank * Tlb.bankBytes;
+
+/** A bank in which every entry has a random tag near `va`, some with flags, and a random size of mapping. */
+function fill(view: DataView, rnd: (below: number) => number, va: bigint): bigint[] {
+  const tags: bigint[] = [];
+  for (let e = at; e < at + Tlb.bankBytes; e += Tlb.entryBytes) {
+    const page = (va ^ (1n << BigInt(12 + rnd(52)))) & ~0xfffn;
+    const tag = rnd(4) === 0 ? INVALID_TAG : (rnd(3) ? page : va & ~0xfffn) | BigInt(rnd(16));
+    view.setBigUint64(e, tag, true);
+    view.setUint8(e + Tlb.size, [0, 12, 16, 21, 25, 30, 39, 48][rnd(8)] ?? 12);
+    tags.push(tag);
+  }
+  return tags;
+}
+
+describe('TLB maintenance', () => {
+  it('drops every piece of a mapping that contains the address, and nothing else', () => {
+    const rnd = random(7);
+    const view = new DataView(new ArrayBuffer(layout.cpuBase + layout.cpuStride));
+    const tlb = new TlbMaintenance(view, layout, new KeptTranslations(new CpuState(view, layout), []));
+    let dropped = 0;
+    for (let round = 0; round < 200; round++) {
+      const va = BigInt.asUintN(64, (BigInt(rnd(2 ** 31)) << 33n) ^ (BigInt(rnd(2 ** 31)) << 5n));
+      const tags = fill(view, rnd, va);
+      const sizes = tags.map((_, i) => view.getUint8(at + i * Tlb.entryBytes + Tlb.size));
+      view.setBigUint64(layout.cpuBase + layout.tlb.keys + bank * Tlb.keyBytes, 42n, true);
+      tlb.invalidate(0, { bank: ([key]) => key === 42n, va });
+      tags.forEach((tag, i) => {
+        const size = BigInt(Math.max(12, sizes[i] ?? 12));
+        const meant = BigInt.asUintN(56, tag) >> size === BigInt.asUintN(56, va) >> size;
+        if (meant && tag !== INVALID_TAG) dropped++;
+        const now = view.getBigUint64(at + i * Tlb.entryBytes, true);
+        assert.equal(
+          now,
+          meant ? INVALID_TAG : tag,
+          `${tag.toString(16)} size ${size} va ${va.toString(16)}`,
+        );
+      });
+    }
+    assert.ok(dropped > 1000);
+  });
+});
