@@ -67,7 +67,8 @@ stub_vectors:
 	br	x2
 	endfunc	stub_restart
 
-// An exception that cannot be explained before there is a hypervisor: stay here, where a debugger finds it.
+// An exception that cannot be explained before there is a hypervisor: stay here, with all registers as they
+// are, where a debugger finds it.
 	func	stub_unexpected
 	b	stub_unexpected
 	endfunc	stub_unexpected

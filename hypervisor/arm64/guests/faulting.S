@@ -194,6 +194,7 @@ faulting_code:
 	ret
 	.ltorg
 
+// faulting_wrong: x0 what was found, x28 how many checks were good. Does not return.
 	func	faulting_wrong
 	mov	x27, x0
 	report	0xdead, x28

@@ -6,7 +6,7 @@
 	.equ	GUEST_L1_DEVICES, EL1_DEVICE | DESC_BLOCK
 	.equ	GUEST_L1_RAM, EL1_RAM | DESC_BLOCK
 
-// guest_start: EL1, MMU off.
+// guest_start: EL1, MMU off, no arguments. Does not return.
 	func	guest_start
 	// Values that are easy to find again: in the registers here, in the vcpu struct after an exit.
 	ldr	x19, =0x1919191919191919
@@ -135,12 +135,12 @@
 	bl	guest_puts
 	b	guest_off
 	endfunc	guest_start
-
+// guest_failed: says so and goes on to guest_off. No arguments; does not return.
 	func	guest_failed
 	adr_l	x0, guest_msg_failed
 	bl	guest_puts
 	endfunc	guest_failed
-
+// guest_off: switches the machine off. No arguments; does not return.
 	func	guest_off
 	mov_32	w0, PSCI_SYSTEM_OFF
 	hvc	#0

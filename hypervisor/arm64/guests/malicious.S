@@ -43,6 +43,7 @@
 	b	malicious_begin
 	endfunc	malicious
 
+// malicious_begin: x0 = 0. Everything else that it tries; from here on it is an ordinary payload.
 	payload	malicious_begin
 	adr_l	x0, malicious_fault
 	adr_l	x1, guest_on_fault

@@ -66,6 +66,7 @@
 	b	guest_off
 	endfunc	smp
 
+// smp_secondary: x0 = number of this vcpu + 0x100, the context id of CPU_ON.
 	payload	smp_secondary
 	add	x0, x20, #0x100
 	cmp	x19, x0
