@@ -75,6 +75,35 @@ class Walk {
     return this.stop();
   }
 
+  /** The call stack of a thread, by its name. */
+  async stackOf(name: string): Promise<string[]> {
+    const { threads } = await this.client.ok('threads');
+    const all = threads as { id: number; name: string }[];
+    const thread = all.find((t) => t.name === name);
+    assert.ok(thread, all.map((t) => t.name).join(', '));
+    const { stackFrames } = await this.client.ok('stackTrace', { threadId: thread.id });
+    return (stackFrames as Frame[]).map((f) => f.name);
+  }
+
+  /** A command of the Debug Console. */
+  async console(expression: string): Promise<string> {
+    const frameId = this.frames[0]!.id;
+    const { result } = await this.client.ok('evaluate', { expression, frameId, context: 'repl' });
+    return String(result);
+  }
+
+  /** Break on Value Change, and F5. @returns the description of the stop */
+  async watchChange(name: string): Promise<string> {
+    const { dataId, description } = await this.client.ok('dataBreakpointInfo', {
+      name,
+      frameId: this.frames[0]!.id,
+    });
+    assert.ok(dataId, String(description));
+    await this.client.ok('setDataBreakpoints', { breakpoints: [{ dataId, accessType: 'write' }] });
+    await this.client.ok('continue', { threadId: this.thread });
+    return String((await this.client.event('stopped', 60_000))['description']);
+  }
+
   /** The names of the call stack, the innermost first. */
   get stack(): string[] {
     return this.frames.map((f) => f.name);
@@ -185,6 +214,18 @@ describe('The steps of docs/stories.md', function () {
     await walk.is('vcpu.vm.generation', /^(0x)?2\b/);
     await walk.is('vcpu.vm.vmid', /^(0x)?1\b/);
     await walk.is('vcpu.vm.vm_id', /^(0x)?4\b/);
+  });
+
+  it('Story: everything at once', async () => {
+    walk = await Walk.of('Story: everything at once');
+    await walk.functions('inject_exception');
+    assert.equal(await walk.f5(), 'inject_exception');
+    assert.ok(walk.stack.includes('stage2_abort'), walk.stack.join(', '));
+    assert.match((await walk.stackOf('vcpu 4.0 (not running)')).join(', '), /^malicious/);
+    assert.match(await walk.console('why'), /EL1 -> EL2/);
+    assert.match(await walk.console('trace 20'), /(EL\d -> EL\d[^]*?){10}/);
+    await walk.functions();
+    assert.match(await walk.watchChange('vcpus[0].ctxt.pc'), /Paused on write of .*pc/);
   });
 
   it('Story: VHE', async () => {
