@@ -112,14 +112,14 @@
 	endfunc	el2_setup
 
 	.if	VHE
-// no_vhe: started on a CPU without VHE that should have it: say so. Does not return.
+// no_vhe: started on a CPU without VHE that should have it: say so. Uses x0-x2; does not return.
 	func	no_vhe
 	adr_l	x0, no_vhe_message
 	b	boot_stop
 	endfunc	no_vhe
 	.endif
 
-// not_at_el2: started at EL1 or EL3: say so. Does not return.
+// not_at_el2: started at EL1 or EL3: say so. Uses x0-x2; does not return.
 	func	not_at_el2
 	adr_l	x0, not_at_el2_message
 	endfunc	not_at_el2			// it goes on
