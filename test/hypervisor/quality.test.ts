@@ -65,6 +65,10 @@ describe('The assembly of the reference hypervisor', () => {
     assert.deepEqual(sources.flatMap(numericOffsets), []);
   });
 
+  it('is files of one subject: none is longer than 400 lines', () => {
+    for (const { file, lines } of sources) assert.ok(lines.length <= 400, `${file}: ${lines.length} lines`);
+  });
+
   it('would be caught without', () => {
     const lines = ['// f: adds.', '\tfunc\tf', '\tldr\tx0, [x1, #8]', '\tfunc\tg'];
     assert.deepEqual(withoutContract({ file: 'a.S', lines }), ['a.S:2 f', 'a.S:4 g']);
