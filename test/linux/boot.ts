@@ -1,0 +1,133 @@
+/** Boots the stock kernel on our machine and on QEMU's, and compares what both say. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Computer } from '../../emulator/board/computer';
+import type { DebianGuest } from '../../scripts/debian.mjs';
+
+export interface BootOptions {
+  readonly cpu: string;
+  readonly smp: number;
+  /** MiB. */
+  readonly memory: number;
+  readonly append: string;
+}
+
+export interface BootResult {
+  /** The console, without carriage returns. */
+  readonly text: string;
+  /** How it ended: `poweroff`, or why it did not. */
+  readonly end: string;
+  /** Instructions of all CPUs, time slept included. */
+  readonly time: bigint;
+  /** State hash at the end. */
+  readonly hash: string;
+}
+
+const SLICE = 10_000_000;
+
+/** Runs until the machine powers off, `until` has been printed, or the limit of virtual time is reached. */
+export function bootHere(
+  { kernel, initrd }: DebianGuest,
+  o: BootOptions,
+  until?: string,
+  limit = 3_000_000_000n,
+): BootResult {
+  const computer = new Computer({
+    cpu: o.cpu,
+    cpus: o.smp,
+    memoryBytes: o.memory * 2 ** 20,
+    image: readFileSync(kernel),
+    initrd: readFileSync(initrd),
+    bootargs: o.append,
+  });
+  const pieces: Uint8Array[] = [];
+  computer.onEvent = (e) => {
+    if (e.kind === 'uart') pieces.push(e.bytes);
+  };
+  const text = (): string => Buffer.concat(pieces).toString('latin1').replaceAll('\r', '');
+  let end = 'limit';
+  const { machine } = computer;
+  while (machine.now() < limit) {
+    const stop = machine.run({ instructions: SLICE });
+    if (stop.kind !== 'limit') {
+      end = computer.ended?.kind ?? computer.unsupported ?? stop.kind;
+      break;
+    }
+    if (until !== undefined && text().includes(until)) break;
+  }
+  return { text: text(), end, time: machine.now(), hash: machine.hash() };
+}
+
+/** The same boot on QEMU, without the ITS that our board does not have. */
+export async function bootOnQemu({ kernel, initrd }: DebianGuest, o: BootOptions): Promise<string> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'ws-linux-'));
+  try {
+    const log = path.join(folder, 'console');
+    const child = spawn(
+      'qemu-system-aarch64',
+      [
+        ...['-machine', 'virt,virtualization=on,gic-version=3,its=off', '-cpu', o.cpu, '-smp', String(o.smp)],
+        ...['-m', String(o.memory), '-nographic', '-nodefaults', '-no-reboot', '-monitor', 'none'],
+        ...['-serial', `file:${log}`, '-kernel', kernel, '-initrd', initrd, '-append', o.append],
+      ],
+      { stdio: 'ignore' },
+    );
+    const late = setTimeout(() => child.kill(), 600_000);
+    await new Promise((resolve) => child.on('close', resolve));
+    clearTimeout(late);
+    return readFileSync(log, 'latin1').replaceAll('\r', '');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Lines that may differ, each with its reason. */
+const different: readonly RegExp[] = [
+  // QEMU has PCIe, and a PMU that counts.
+  /^pci-host-generic|^pci_bus |^pci 0000:|^hw perfevents: enabled/,
+  // Its device tree takes 1 MiB, whatever is in it.
+  /^Memory: .* available|^NUMA: NODE_DATA|^ITS: No ITS/,
+  // The time of day, how long something took, and numbers that depend on it.
+  /^audit: type=|^rtc-pl031 .* setting system clock|^hrtimer: interrupt took|deferred pages initialised in/,
+  /^INIT: shell reached|kvm-stat (?:exits|signal_exits|halt_wakeup|wfi_exit_stat|wfe_exit_stat|mmio_exit_kernel) /,
+  // When two CPUs speak.
+  /^random: crng init done|^Trying to unpack rootfs|^Freeing initrd memory/,
+  // With KASLR, addresses.
+  /^KASLR enabled|Kernel Offset:/,
+];
+
+/** Lines of one console that the other does not have; in the same number, in any order. */
+export function onlyIn(one: string, other: string): string[] {
+  const lines = (text: string): string[] =>
+    text
+      .split('\n')
+      .map((l) =>
+        l
+          .replace(/^\[ *\d+\.\d+\] /, '')
+          .replace(/\birq = \d+|\bIRQ\d+/g, 'irq N')
+          .trimEnd(),
+      )
+      .filter((l) => l !== '' && !different.some((r) => r.test(l)));
+  const left = new Map<string, number>();
+  for (const l of lines(other)) left.set(l, (left.get(l) ?? 0) + 1);
+  return lines(one).filter((l) => {
+    const n = left.get(l) ?? 0;
+    left.set(l, n - 1);
+    return n <= 0;
+  });
+}
+
+const trouble = /\b(?:Oops|BUG|WARNING|Call trace|unexpected|panic|FAIL|Unable to handle)\b/i;
+
+/** What is wrong with a boot, in lines. `mode` is what KVM says of itself. */
+export function complaints(result: BootResult, mode: string, upTo = 'poweroff'): string[] {
+  const { text } = result;
+  const wanted = ['CPU: All CPU(s) started at EL2', `${mode} mode initialized successfully`, 'KVMTEST DONE'];
+  return [
+    ...(result.end === upTo ? [] : [`it ended by ${result.end}, not by ${upTo}`]),
+    ...wanted.filter((line) => !text.includes(line)).map((line) => `the console lacks "${line}"`),
+    ...text.split('\n').filter((line) => trouble.test(line)),
+  ];
+}

@@ -1,0 +1,76 @@
+/**
+ * npm run test:matrix             boots the stock kernel with each CPU model and mode of KVM, to power-off, and compares
+ *                                 its console with QEMU's
+ * npm run test:matrix -- a76      only the rows whose name contains this
+ * npm run test:matrix -- --alone  without QEMU
+ *
+ * Each row is booted twice: both runs must take the same number of instructions and end in the same state.
+ */
+import { installDebian } from '../../scripts/debian.mjs';
+import { hasTool } from '../support/oracles';
+import { bootHere, bootOnQemu, complaints, onlyIn, type BootOptions } from './boot';
+
+interface Row extends BootOptions {
+  readonly name: string;
+  /** What KVM says of itself. */
+  readonly mode: string;
+}
+
+const quiet = 'console=ttyAMA0 earlycon nokaslr cryptomgr.notests';
+const row = (name: string, cpu: string, mode: string, more: Partial<BootOptions> = {}): Row => ({
+  ...{ name, cpu, mode, smp: 1, memory: 512, append: quiet },
+  ...more,
+});
+const nvhe = { append: `${quiet} kvm-arm.mode=nvhe` };
+const isolated = { append: `${quiet} kvm-arm.mode=protected` };
+
+const rows: readonly Row[] = [
+  row('a57', 'cortex-a57', 'Hyp'),
+  row('a53', 'cortex-a53', 'Hyp'),
+  row('a72', 'cortex-a72', 'Hyp'),
+  row('a76 vhe', 'cortex-a76', 'VHE'),
+  row('a76 nvhe', 'cortex-a76', 'Hyp', nvhe),
+  row('a57 protected', 'cortex-a57', 'Protected nVHE', isolated),
+  row('a76 protected', 'cortex-a76', 'Protected nVHE', isolated),
+  row('a57 smp 4', 'cortex-a57', 'Hyp', { smp: 4 }),
+  row('a76 vhe smp 4', 'cortex-a76', 'VHE', { smp: 4 }),
+  row('a57 kaslr', 'cortex-a57', 'Hyp', { append: 'console=ttyAMA0 earlycon cryptomgr.notests' }),
+  row('a57 cipher self-tests', 'cortex-a57', 'Hyp', { append: 'console=ttyAMA0 earlycon nokaslr' }),
+];
+
+async function main(): Promise<void> {
+  const args = process.argv.slice(2);
+  const alone = args.includes('--alone') || !hasTool('qemu-system-aarch64');
+  const words = args.filter((a) => !a.startsWith('--'));
+  const chosen = rows.filter(({ name }) => words.length === 0 || words.some((w) => name.includes(w)));
+  if (chosen.length === 0) throw new Error(`No row has this name: ${rows.map((r) => r.name).join(', ')}.`);
+  const guest = installDebian();
+  console.log(`Kernel ${guest.version}${alone ? ', not compared with QEMU' : ''}`);
+  let failed = 0;
+  for (const r of chosen) {
+    const began = process.cpuUsage();
+    const result = bootHere(guest, r);
+    const { user, system } = process.cpuUsage(began);
+    const seconds = (user + system) / 1e6;
+    const problems = complaints(result, r.mode);
+    const again = bootHere(guest, r);
+    if (again.time !== result.time || again.hash !== result.hash)
+      problems.push(
+        `a second run differs: ${again.time} instructions instead of ${result.time}, or another state`,
+      );
+    if (!alone) {
+      const qemu = await bootOnQemu(guest, r);
+      problems.push(...onlyIn(result.text, qemu).map((line) => `only here: ${line}`));
+      problems.push(...onlyIn(qemu, result.text).map((line) => `only on QEMU: ${line}`));
+    }
+    const millions = Number(result.time / 1_000_000n);
+    const speed = `${millions} M instructions, ${seconds.toFixed(1)} s of CPU, ${(millions / seconds).toFixed(0)} MIPS`;
+    console.log(`${problems.length ? 'FAIL' : 'ok  '} ${r.name}: ${speed}`);
+    for (const p of problems) console.log(`       ${p}`);
+    if (problems.length) failed++;
+  }
+  console.log(`${chosen.length - failed} passed, ${failed} failed`);
+  process.exitCode = failed ? 1 : 0;
+}
+
+void main();
