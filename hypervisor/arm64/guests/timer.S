@@ -13,6 +13,8 @@
 	adr_l	x1, guest_on_irq
 	str	x0, [x1]
 	adr_l	x21, timer_ticks_seen
+	adr_l	x0, timer_wanted
+	str	x19, [x0]
 
 	// 1. The virtual timer, once each time it is armed.
 	mov	x0, #TIMER_PERIOD
@@ -120,14 +122,20 @@
 	adr_l	x1, timer_twice
 	b	3f
 
-	// The timer: its condition must hold (ISTATUS). Arm it again.
+	// The timer: its condition must hold (ISTATUS). Arm it again, until it has come as often as it should.
 1:	mrs	x0, cntv_ctl_el0
 	adr_l	x1, timer_strange
 	tbz	x0, #2, 3f
+	adr_l	x1, timer_ticks_seen
+	ldp	x2, x3, [x1]			// and timer_wanted
+	add	x2, x2, #1
+	cmp	x2, x3
+	b.hs	4f
 	mov	x0, #TIMER_PERIOD
 	msr	cntv_tval_el0, x0
-	isb
-	adr_l	x1, timer_ticks_seen
+	b	5f
+4:	msr	cntv_ctl_el0, xzr
+5:	isb
 3:	ldr	x2, [x1]
 	add	x2, x2, #1
 	str	x2, [x1]
@@ -136,6 +144,8 @@
 
 	.balign	8
 timer_ticks_seen:
+	.quad	0
+timer_wanted:
 	.quad	0
 timer_strange:
 	.quad	0
