@@ -8,7 +8,7 @@ import { requireTool } from '../support/oracles';
 
 /**
  * What does not depend on time. QEMU's guest time is the wall's: counts of interrupts and waits differ, with time slices
- * those of FP traps and the VMIDs that a machine has had (report 0xd0) too, and several CPUs or slices mix the lines of machines. The `sequence` that the host computes over
+ * those of FP traps too, and several CPUs or slices mix the lines of machines. The `sequence` that the host computes over
  * exits has each syndrome in it, which differ where QEMU deviates: exits are compared one by one instead.
  */
 function timeless(uart: string, mixed: boolean): string[] {
@@ -21,7 +21,7 @@ function timeless(uart: string, mixed: boolean): string[] {
         .replace(/(sequence) .*/, '$1')
         .replace(ESR_LINE, withoutIss),
     )
-    .map((l) => (mixed ? l.replace(/; at EL2 \d+/, '').replace(/(exits|report 0x0*d0).*/, '$1') : l))
+    .map((l) => (mixed ? l.replace(/; at EL2 \d+/, '').replace(/(exits).*/, '$1') : l))
     // Which VMIDs a machine had depends on who ran when.
     .map((l) => (mixed ? l.replace(/(report 0x0*d0) .*/, '$1') : l));
   return mixed ? lines.sort() : lines;
