@@ -5,6 +5,7 @@ import { Computer } from '../emulator/board/computer';
 import { readLinuxImage } from '../emulator/board/linux-image';
 import { RAM_BASE } from '../emulator/board/map';
 import { A64 } from './arch/a64';
+import { Kvm } from './hypervisors/kvm';
 import type { Hypervisor } from './hypervisors/types';
 import { Guest } from './inspect/guest';
 import { ErrorId, UserError } from './errors';
@@ -29,6 +30,7 @@ export class Target {
   readonly problems: string[] = [];
   private inspected: Guest | undefined;
   private types: Btf | null | undefined;
+  private kvmOfKernel: Kvm | null | undefined;
 
   private constructor(
     readonly config: LaunchConfig,
@@ -87,6 +89,45 @@ export class Target {
     return this.types ?? undefined;
   }
 
+  /** KVM in the launched kernel; undefined where its types do not describe it. */
+  get kvm(): Kvm | undefined {
+    if (this.kvmOfKernel === undefined) this.kvmOfKernel = this.findKvm() ?? null;
+    return this.kvmOfKernel ?? undefined;
+  }
+
+  private findKvm(): Kvm | undefined {
+    const { guest, kernelTypes: types, loadAddress, symbols } = this;
+    if (!types) return undefined;
+    return new Kvm({
+      image: this.program.image,
+      loadAddress,
+      types,
+      functionAt: (name) => {
+        const place = symbols.locationsOfSymbol(name)[0];
+        return place?.pa === undefined
+          ? undefined
+          : { offset: place.pa - loadAddress, address: place.address };
+      },
+      register: (cpu, name) => guest.isa.find(name)?.read?.(guest.cpu(cpu)),
+      memory: (cpu, space, address, bytes) => {
+        try {
+          const found = guest.read(cpu, space, address, bytes);
+          return found.length === bytes ? found : undefined;
+        } catch (error) {
+          if (error instanceof UserError) return undefined;
+          throw error;
+        }
+      },
+      physical: (cpu, space, address) => guest.physical(cpu, space, address),
+    });
+  }
+
+  /** Where a launched kernel's image stands. */
+  private get loadAddress(): bigint {
+    const { format, image } = this.program;
+    return format === 'linux' ? RAM_BASE + (readLinuxImage(image)?.offset ?? 0n) : 0n;
+  }
+
   /** What is known of the hypervisor's structures. */
   get hypervisor(): Hypervisor {
     return this.guest.hypervisor;
@@ -106,20 +147,19 @@ export class Target {
     const { program, config } = this;
     if (program.format === 'elf')
       this.symbols.add({ name: program.path, source: memorySource(program.image) });
-    const kernel = program.format === 'linux' ? RAM_BASE + (readLinuxImage(program.image)?.offset ?? 0n) : 0n;
-    if (program.format === 'linux') this.addKernel(kernel);
+    if (program.format === 'linux') this.addKernel();
     for (const { file, offset, regime } of config.symbols) {
       const name = path.resolve(file);
-      const source = symbolSource(fileSource(name), name, kernel);
+      const source = symbolSource(fileSource(name), name, this.loadAddress);
       this.symbols.add({ name, source, offset, ...(regime ? { regime } : {}) });
     }
   }
 
   /** The kernel's own symbols: without them it runs all the same. */
-  private addKernel(loadAddress: bigint): void {
+  private addKernel(): void {
     const { path: name, image } = this.program;
     try {
-      const source = symbolSource(memorySource(image), name, loadAddress);
+      const source = symbolSource(memorySource(image), name, this.loadAddress);
       this.symbols.add({ name, source, regime: { vmid: 0 }, isMovable: true });
     } catch (error) {
       if (!(error instanceof SymbolError)) throw error;

@@ -1,7 +1,7 @@
 /** The scopes of a frame: registers by the architecture's description, then what software knows. */
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import type { Frame } from './frames';
-import type { Item } from './items';
+import { textItem, type Item } from './items';
 import { hasContent, scopeItems, type ItemContext } from './register-items';
 import { StructItems } from './struct-items';
 import { exceptionFacts, syndromeItems } from './syndrome-items';
@@ -37,6 +37,16 @@ export function scopesOf(view: StopView, frame: Frame): ScopeItem[] {
       ...(s.hint ? { hint: s.hint } : {}),
       expensive: s.expensive,
       content: () => scopeItems(ctx, s),
+    });
+  const kvm = names.kvmVcpu();
+  if (kvm)
+    scopes.push({
+      name: 'Current vcpu',
+      expensive: false,
+      content: () => {
+        const now = names.kvmVcpu() ?? kvm;
+        return [textItem('found', `${now.how}.`), ...(now.item.parts?.() ?? [])];
+      },
     });
   return [...scopes, ...softwareScopes(view, frame, ctx)];
 }
