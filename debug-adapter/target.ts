@@ -177,6 +177,7 @@ function boot(config: LaunchConfig, program: Program): Computer {
       memoryBytes: Number(config.memory),
       image: program.image,
       ...(program.initrd ? { initrd: program.initrd } : {}),
+      ...(program.dtb ? { dtb: program.dtb } : {}),
       ...(config.append === undefined ? {} : { bootargs: config.append }),
     });
   } catch (error) {

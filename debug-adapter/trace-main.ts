@@ -19,6 +19,7 @@ FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, t
   --kernel FILE           boot an arm64 Linux kernel image instead of FILE
   --initrd FILE           its initial RAM disk
   --append TEXT           its command line, such as "console=ttyAMA0"
+  --dtb FILE              a device tree instead of the board's
   --cpu NAME              CPU model: ${cpuNames.join(', ')} (cortex-a57)
   --smp N                 number of CPUs (1)
   --strict on|off         poison what the architecture leaves UNKNOWN (off)
@@ -61,6 +62,7 @@ const flags: Readonly<Record<string, Setter>> = {
   '--kernel': (o, v) => (o.launch['kernel'] = v),
   '--initrd': (o, v) => (o.launch['initrd'] = v),
   '--append': (o, v) => (o.launch['append'] = v),
+  '--dtb': (o, v) => (o.launch['dtb'] = v),
   '--cpu': (o, v) => (o.launch['cpu'] = v),
   '--smp': (o, v) => (o.launch['smp'] = /^\d+$/.test(v) ? Number(v) : v),
   '--strict': (o, v) => (o.launch['strict'] = v === 'on' ? true : v === 'off' ? false : v),

@@ -22,6 +22,8 @@ export interface LaunchConfig {
   readonly initrd: string | undefined;
   /** The kernel's command line. */
   readonly append: string | undefined;
+  /** A flattened device tree for the kernel, instead of the board's own. */
+  readonly dtb: string | undefined;
   readonly cpu: string;
   readonly smp: number;
   /** Bytes of RAM. */
@@ -169,6 +171,7 @@ const parsers: Parsers = {
   kernel: (v) => optional('kernel', v, 'the path of an arm64 Linux kernel image'),
   initrd: (v) => optional('initrd', v, 'the path of an initial RAM disk'),
   append: (v) => optional('append', v, 'the command line of the kernel'),
+  dtb: (v) => optional('dtb', v, 'the path of a flattened device tree (.dtb)'),
   cpu: (v) => oneOf('cpu', v, cpuNames),
   smp: (v) => count('smp', v, 1, MAX_SMP),
   memory: parseMemory,
@@ -186,6 +189,7 @@ const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>
   kernel: undefined,
   initrd: undefined,
   append: undefined,
+  dtb: undefined,
   cpu: 'cortex-a57',
   smp: 1,
   memory: '512M',
@@ -208,7 +212,7 @@ export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConf
     );
   if (program !== undefined && kernel !== undefined)
     throw wrong('launch.json has both "program" and "kernel": leave out the one that is not to be booted.');
-  for (const name of ['initrd', 'append'])
+  for (const name of ['initrd', 'append', 'dtb'])
     if (args[name] !== undefined && kernel === undefined)
       throw wrong(
         `"${name}" in launch.json is for a Linux kernel: name its image as "kernel", or leave it out.`,
@@ -220,6 +224,7 @@ export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConf
     kernel: read('kernel'),
     initrd: read('initrd'),
     append: read('append'),
+    dtb: read('dtb'),
     cpu: read('cpu'),
     smp: read('smp'),
     memory: read('memory'),

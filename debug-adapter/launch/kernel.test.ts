@@ -77,6 +77,7 @@ describe('kernel files', () => {
       const [kernel, initrd] = [join(dir, 'Image.gz'), join(dir, 'initrd')];
       writeFileSync(kernel, gzipSync(image));
       assert.throws(() => loadKernel(kernel, initrd), /RAM disk.*does not exist.*"initrd"/);
+      assert.throws(() => loadKernel(kernel, undefined, initrd), /device tree.*does not exist.*"dtb"/);
       assert.throws(() => loadKernel(dir), /EISDIR.*"kernel"/);
       assert.throws(() => loadKernel(initrd), /kernel.*does not exist.*"kernel"/);
       writeFileSync(initrd, 'x');

@@ -69,11 +69,19 @@ export function unpackKernel(file: Buffer, name: string): Uint8Array {
   return image;
 }
 
-/** Reads a kernel and, if there is one, its RAM disk. @throws UserError */
-export function loadKernel(kernel: string, initrd?: string): { image: Uint8Array; initrd?: Uint8Array } {
+/** What a kernel boots with. */
+export interface KernelFiles {
+  readonly image: Uint8Array;
+  readonly initrd?: Uint8Array;
+  readonly dtb?: Uint8Array;
+}
+
+/** Reads a kernel and, where they are named, its RAM disk and its device tree. @throws UserError */
+export function loadKernel(kernel: string, initrd?: string, dtb?: string): KernelFiles {
   const name = path.resolve(kernel);
   return {
     image: unpackKernel(read(kernel, 'kernel', 'kernel'), name),
     ...(initrd === undefined ? {} : { initrd: read(initrd, 'initial RAM disk', 'initrd') }),
+    ...(dtb === undefined ? {} : { dtb: read(dtb, 'device tree', 'dtb') }),
   };
 }

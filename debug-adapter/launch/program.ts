@@ -18,6 +18,7 @@ export interface Program {
   readonly format: ImageFormat;
   /** For a kernel. */
   readonly initrd?: Uint8Array;
+  readonly dtb?: Uint8Array;
   /** Warnings of the assembler. */
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -50,9 +51,9 @@ function stat(file: string): fs.Stats {
 
 /** What a configuration boots: its kernel with the RAM disk, or its program. @throws UserError, AssemblyError */
 export function loadGuest(config: LaunchConfig): Program {
-  const { program, kernel, initrd, assembler } = config;
+  const { program, kernel, initrd, dtb, assembler } = config;
   if (kernel === undefined) return loadProgram(program, assembler);
-  return { ...loadKernel(kernel, initrd), path: path.resolve(kernel), format: 'linux', diagnostics: [] };
+  return { ...loadKernel(kernel, initrd, dtb), path: path.resolve(kernel), format: 'linux', diagnostics: [] };
 }
 
 /** Section flag of what takes memory when the program runs (ELF gABI, figure 4-11). */

@@ -2,7 +2,9 @@
  * Boot protocols, as pure functions: what to write where, and how the first CPU starts. The CPU starts at its highest
  * exception level with x0 = address of the device tree.
  */
-import { deviceTreeBlob } from './device-tree';
+import { chosenProperties, deviceTreeBlob } from './device-tree';
+import { flatten } from './dtb';
+import { unflatten, withChosen } from './dtb-reader';
 import { BootError, isElf, readElf } from './elf';
 import { initrdOffset, readLinuxImage, treeOffset, type LinuxImage } from './linux-image';
 import { MAX_CPUS, RAM_BASE } from './map';
@@ -19,6 +21,8 @@ export interface BootOptions {
   readonly bootargs?: string;
   /** An initial RAM disk, for a Linux kernel image. */
   readonly initrd?: Uint8Array;
+  /** A flattened device tree to give instead of the board's; command line and RAM disk are entered in its /chosen. */
+  readonly dtb?: Uint8Array;
 }
 
 /** How an image is loaded: `linux` is an arm64 kernel image. */
@@ -77,14 +81,13 @@ export function planBoot(
     : isElf(image)
       ? loadElf(image, ram)
       : loadFlat(image, ram);
-  const tree = deviceTreeBlob({
-    cpus,
-    memoryBytes: memorySize,
-    el2,
-    cpu: options.cpu ?? 'cortex-a57',
+  const chosen = {
     ...(options.bootargs === undefined ? {} : { bootargs: options.bootargs }),
     ...(loaded.initrd ? { initrd: loaded.initrd } : {}),
-  });
+  };
+  const tree = options.dtb
+    ? amended(options.dtb, chosen)
+    : deviceTreeBlob({ cpus, memoryBytes: memorySize, el2, cpu: options.cpu ?? 'cortex-a57', ...chosen });
   const x0 = placeTree(BigInt(tree.length), ram, loaded.used, loaded.treeAt);
   return {
     format: loaded.format,
@@ -92,6 +95,12 @@ export function planBoot(
     entry: loaded.entry,
     x0,
   };
+}
+
+/** Somebody's tree with what this boot chooses. */
+function amended(dtb: Uint8Array, chosen: Parameters<typeof chosenProperties>[0]): Uint8Array {
+  const { root, reserved } = unflatten(dtb);
+  return flatten(withChosen(root, chosenProperties(chosen)), reserved);
 }
 
 function loadFlat(image: Uint8Array, ram: Range): Loaded {

@@ -28,6 +28,8 @@ export interface ComputerConfig {
   readonly initrd?: Uint8Array;
   /** What the architecture leaves UNKNOWN gets poison values, so that software which relies on it fails. */
   readonly strict?: boolean;
+  /** A flattened device tree instead of the board's. */
+  readonly dtb?: Uint8Array;
   /** A recorded input log to replay. */
   readonly log?: readonly LogEntry[];
 }
@@ -65,6 +67,7 @@ export class Computer {
       cpu: this.model.name,
       ...(config.bootargs === undefined ? {} : { bootargs: config.bootargs }),
       ...(config.initrd ? { initrd: config.initrd } : {}),
+      ...(config.dtb ? { dtb: config.dtb } : {}),
     });
     this.machine = new Machine({
       isa: a64Isa,

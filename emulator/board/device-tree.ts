@@ -168,6 +168,16 @@ const timer: DtNode = {
   },
 };
 
+/** How a kernel is told its command line and its RAM disk. */
+export function chosenProperties(o: Pick<TreeOptions, 'bootargs' | 'initrd'>): Record<string, Property> {
+  return {
+    ...(o.bootargs === undefined ? {} : { bootargs: o.bootargs }),
+    ...(o.initrd
+      ? { 'linux,initrd-start': wide(o.initrd.start), 'linux,initrd-end': wide(o.initrd.end) }
+      : {}),
+  };
+}
+
 function chosen(o: TreeOptions): DtNode {
   return {
     name: 'chosen',
@@ -175,10 +185,7 @@ function chosen(o: TreeOptions): DtNode {
       'stdout-path': `/pl011@${at(region('uart0').base)}`,
       'rng-seed': cell(...seeds.rng),
       'kaslr-seed': cell(...seeds.kaslr),
-      ...(o.bootargs === undefined ? {} : { bootargs: o.bootargs }),
-      ...(o.initrd
-        ? { 'linux,initrd-start': wide(o.initrd.start), 'linux,initrd-end': wide(o.initrd.end) }
-        : {}),
+      ...chosenProperties(o),
     },
   };
 }

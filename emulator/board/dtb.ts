@@ -1,8 +1,18 @@
 /** Writes flattened device trees (Devicetree Specification 0.4, chapter 5; header version 17). */
 
-/** A property's value: text, a list of strings, 32-bit cells, 64-bit values as two cells, or nothing. */
+/** A property's value: text, a list of strings, 32-bit cells, bytes as they are, or nothing. */
 export type Property =
-  string | readonly string[] | { readonly cells: readonly number[] } | { readonly flag: true };
+  | string
+  | readonly string[]
+  | { readonly cells: readonly number[] }
+  | { readonly bytes: Uint8Array }
+  | { readonly flag: true };
+
+/** Memory that a kernel must leave alone. */
+export interface Reservation {
+  readonly address: bigint;
+  readonly size: bigint;
+}
 
 export interface DtNode {
   readonly name: string;
@@ -10,12 +20,9 @@ export interface DtNode {
   readonly children?: readonly DtNode[];
 }
 
-const MAGIC = 0xd00dfeed;
-const HEADER = 40;
-const BEGIN_NODE = 1;
-const END_NODE = 2;
-const PROP = 3;
-const END = 9;
+export const TREE_MAGIC = 0xd00dfeed;
+export const TREE_HEADER = 40;
+export const Token = { beginNode: 1, endNode: 2, property: 3, nop: 4, end: 9 } as const;
 
 /** Cells of a `reg`-like value with #address-cells = #size-cells = 2. */
 export function wide(...values: readonly bigint[]): { cells: number[] } {
@@ -56,12 +63,13 @@ function encode(p: Property): Uint8Array {
   const b = new Bytes();
   if (typeof p === 'string') b.text(p);
   else if ('cells' in p) for (const c of p.cells) b.word(c);
+  else if ('bytes' in p) b.add(p.bytes);
   else if (!('flag' in p)) for (const s of p) b.text(s);
   return b.done();
 }
 
 /** The blob for a tree; `root` has an empty name. */
-export function flatten(root: DtNode): Uint8Array {
+export function flatten(root: DtNode, reserved: readonly Reservation[] = []): Uint8Array {
   const strings = new Bytes();
   const offsets = new Map<string, number>();
   const nameAt = (name: string): number => {
@@ -75,32 +83,47 @@ export function flatten(root: DtNode): Uint8Array {
 
   const structure = new Bytes();
   const put = (node: DtNode): void => {
-    structure.word(BEGIN_NODE);
+    structure.word(Token.beginNode);
     structure.text(node.name);
     structure.align();
     for (const [name, value] of Object.entries(node.properties)) {
       const data = encode(value);
-      structure.word(PROP);
+      structure.word(Token.property);
       structure.word(data.length);
       structure.word(nameAt(name));
       structure.add(data);
       structure.align();
     }
     for (const child of node.children ?? []) put(child);
-    structure.word(END_NODE);
+    structure.word(Token.endNode);
   };
   put(root);
-  structure.word(END);
+  structure.word(Token.end);
 
-  // The memory reservation block is one empty entry; it must stand at a multiple of 8.
-  const structureAt = HEADER + 16;
+  // The memory reservation block ends with an empty entry; it must stand at a multiple of 8.
+  const reservations = new Bytes();
+  for (const { address, size } of [...reserved, { address: 0n, size: 0n }])
+    for (const cell of wide(address, size).cells) reservations.word(cell);
+  const structureAt = TREE_HEADER + reservations.length;
   const stringsAt = structureAt + structure.length;
   const header = new Bytes();
   const total = Math.ceil((stringsAt + strings.length) / 8) * 8;
-  for (const v of [MAGIC, total, structureAt, stringsAt, HEADER, 17, 16, 0, strings.length, structure.length])
+  for (const v of [
+    TREE_MAGIC,
+    total,
+    structureAt,
+    stringsAt,
+    TREE_HEADER,
+    17,
+    16,
+    0,
+    strings.length,
+    structure.length,
+  ])
     header.word(v);
   const blob = new Uint8Array(total);
   blob.set(header.done(), 0);
+  blob.set(reservations.done(), TREE_HEADER);
   blob.set(structure.done(), structureAt);
   blob.set(strings.done(), stringsAt);
   return blob;
