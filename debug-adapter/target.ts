@@ -42,7 +42,17 @@ export class Target {
       sourceMap: config.sourceMap,
       inflate: (data, size) => zlib.inflateSync(data, { maxOutputLength: Math.max(1, size) }),
     });
-    this.formatter = new TraceFormatter(this.arch, this.symbols, path.dirname(program.path));
+    this.formatter = new TraceFormatter(
+      this.arch,
+      this.symbols,
+      path.dirname(program.path),
+      (address, el, vmid = 0) =>
+        this.inspected?.symbolAt(
+          0,
+          el === 2 ? { kind: 'VA', level: 'EL2' } : { kind: 'VA', level: 'EL1', vmid },
+          address,
+        ),
+    );
     computer.onEventCall = (block, kind) => this.arch.trace.event(block, kind);
     this.arch.arm(new Set(), false);
   }

@@ -251,7 +251,10 @@ export class Guest {
     const isOwn = space.kind === 'VA' && (space.vmid ?? 0) === 0 && space.vcpu === undefined;
     if (found || !isOwn || !symbols.hasMovable) return found;
     const pa = this.physical(n, space, address);
-    const moved = pa === undefined ? undefined : symbols.symbolAt({ pa }, true);
+    // Nor are those of user programs, below: they may have got what was code of the kernel's initialisation. Before
+    // its tables are in use the kernel runs at physical addresses.
+    const isUser = space.level === 'EL1' && address >> 63n === 0n && pa !== address;
+    const moved = pa === undefined || isUser ? undefined : symbols.symbolAt({ pa }, true);
     return moved && { ...moved, address: BigInt.asUintN(64, address - moved.offset) };
   }
 
