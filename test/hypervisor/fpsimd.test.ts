@@ -27,13 +27,18 @@ function run(story: Story, options: { cpus?: number } = {}): Judges & { readonly
 /** What a vcpu computes when it is alone and nothing happens to it. */
 function alone(rounds: number, seed: number, rarely = 0): string {
   const name = `alone-${rounds}-${seed}-${rarely}`;
+  const known = sums.get(name);
+  if (known !== undefined) return known;
   const { rig } = run({
     name,
     vms: [`entry=fp_storm, arg=${storm(rounds, seed, 'nothing', rarely)}`],
     payloads: ['fp-storm.S'],
   });
-  return reports(rig.uart, CHECKSUM).get('1.0') ?? assert.fail(rig.uart);
+  const sum = reports(rig.uart, CHECKSUM).get('1.0') ?? assert.fail(rig.uart);
+  sums.set(name, sum);
+  return sum;
 }
+const sums = new Map<string, string>();
 
 describe('Lazy FPSIMD switching', function () {
   this.timeout(60_000);
@@ -82,7 +87,7 @@ describe('Lazy FPSIMD switching', function () {
       payloads: ['fp-storm.S'],
     };
     const right = alone(400, 3);
-    for (const half of [0, 15, 57, 60, 62]) {
+    for (const half of [15, 60]) {
       const rig = new Rig(buildProgram(story));
       let exits = 0;
       rig.observe(({ view, machine }) => ({
@@ -101,15 +106,19 @@ describe('Lazy FPSIMD switching', function () {
 
   it('computes what QEMU computes', async function () {
     requireTool(this, 'qemu-system-aarch64');
-    for (const seed of [0, 1, 2, 3]) {
-      const story = {
-        name: `qemu-${seed}`,
-        vms: [`entry=fp_storm, arg=${storm(50, seed, 'each')}`],
+    const seeds = [0, 1, 2, 3];
+    const { uart } = await runOnQemu(
+      buildProgram({
+        name: 'sums',
+        vms: seeds.map((seed) => `entry=fp_storm, arg=${storm(50, seed, 'each')}`),
         payloads: ['fp-storm.S'],
-      };
-      const { uart } = await runOnQemu(buildProgram(story));
-      assert.equal(reports(uart, CHECKSUM).get('1.0'), alone(50, seed), `seed ${seed}`);
-    }
+      }),
+    );
+    const theirs = reports(uart, CHECKSUM);
+    assert.deepEqual(
+      seeds.map((seed) => theirs.get(`${seed + 1}.0`)),
+      seeds.map((seed) => alone(50, seed)),
+    );
   });
 
   it('loses nothing to kernel-mode NEON in interrupts of the host', () => {
