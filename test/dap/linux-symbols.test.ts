@@ -1,5 +1,8 @@
 /** A stock Debian kernel is debugged by its own symbols. Without the kernel in the cache (scripts/debian.mjs) it is skipped. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { cachedKernels } from '../../debug-adapter/symbols/linux/testing';
 import { DapClient } from './support/client';
 
@@ -64,5 +67,31 @@ describe('a kernel without any other file', function () {
     const { lines } = (await client.ok('worldswitch/trace', { last: 1 })) as unknown as { lines: string[] };
     assert.match(lines[0] ?? '', /EL1 -> EL2 .*HVC.* -> __kvm_nvhe___kvm_hyp_host_vector\+0x400$/);
     assert.deepEqual(names.slice(-3), ['kernel_init_freeable', 'kernel_init', 'ret_from_fork']);
+  });
+});
+
+describe('a kernel without symbols', () => {
+  it('runs all the same, and says what is missing', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'worldswitch-kernel-'));
+    const client = new DapClient();
+    try {
+      const image = Buffer.alloc(0x1000);
+      image.writeUInt32LE(0x1400_0000, 0); // b .
+      image.writeBigUInt64LE(0x1000n, 16);
+      image.write('ARMd', 56, 'latin1');
+      const kernel = path.join(folder, 'Image');
+      writeFileSync(kernel, image);
+      await client.start({ kernel, memory: '16M' });
+      const said = client.events('output').map((e) => String(e['output']));
+      assert.ok(
+        said.some((text) => /Image has no symbols of its own: .*CONFIG_KALLSYMS/.test(text)),
+        said.join(''),
+      );
+      await client.ok('next', { threadId: 1 });
+      assert.equal((await client.event('stopped'))['reason'], 'step');
+    } finally {
+      await client.close();
+      rmSync(folder, { recursive: true });
+    }
   });
 });
