@@ -58,22 +58,17 @@ export class Workbench {
     await this.page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) });
   }
 
+  /** Every try begins anew: a list that was open already closes, and a file that has just been made is not found at once. */
   private async pick(key: string, text: string, row: string): Promise<void> {
     const input = this.page.locator('.quick-input-widget:visible input[type="text"]').first();
-    await until('the quick input', async () => {
+    const wanted = this.page.locator('.quick-input-list .monaco-list-row', { hasText: row }).first();
+    await until(`"${row}" in the list`, async () => {
       await this.page.keyboard.press(key);
       await input.waitFor({ state: 'visible', timeout: 2_000 });
+      await input.fill(text, { timeout: 2_000 });
+      await wanted.click({ timeout: 3_000 });
       return true;
     });
-    const wanted = this.page.locator('.quick-input-list .monaco-list-row', { hasText: row }).first();
-    // Typed again where nothing comes: a file that has just been made is not found at once.
-    await until(`"${row}" in the list`, async () => {
-      await input.fill('');
-      await input.fill(text);
-      await wanted.waitFor({ timeout: 3_000 });
-      return true;
-    });
-    await wanted.click();
     // Not the input: the command may ask for something itself.
     await wanted.waitFor({ state: 'hidden' });
   }
@@ -215,10 +210,14 @@ export class Workbench {
     }
   }
 
-  /** Why the program has stopped, as the head of the call stack says it. */
+  /** Why the program has stopped, as the head of the call stack says it, or, with several threads, the row of one. */
   async stopReason(): Promise<string> {
-    const head = this.page.locator('.call-stack-state-message .label').first();
-    return (await head.innerText()).trim();
+    const labels = this.page.locator(
+      '.call-stack-state-message .label:visible, .debug-call-stack .thread .state:visible',
+    );
+    // As written, not in the capitals in which rows show it.
+    const texts = (await labels.allTextContents()).map((text) => text.trim());
+    return texts.find((text) => text.startsWith('Paused on')) ?? '';
   }
 
   /** The frames of the call stack, the innermost first. */

@@ -28,7 +28,9 @@ describe('the walkthrough', function () {
     await press('Tick HVC', 'Show Breakpoints');
     await workbench.tickFilter('HVC');
     await press('Tick HVC', 'Continue');
-    await workbench.stopped(rowAt('host/hyp.S', lineOf('host/hyp.S', 'hvc\t#0')));
+    await workbench.stopped(
+      rowAt('host/hyp.S', lineOf('host/hyp.S', 'hvc\t#0', 'func\thost_start_hypervisor')),
+    );
   });
 
   it('shows the variables', async () => {
