@@ -7,6 +7,7 @@
  */
 import { spawn } from 'node:child_process';
 import { stripVTControlCharacters } from 'node:util';
+import { cachedDebian, installDebian } from './debian.mjs';
 import { installDependencies } from './dependencies.mjs';
 import { installOracles } from './oracles.mjs';
 import { root } from './workbench.mjs';
@@ -66,6 +67,18 @@ function mochaCounts({ code, output }) {
   return { passed, failed: failed === 0 && (code !== 0 || !complete) ? 1 : failed, skipped };
 }
 
+/** Fetches the kernel that specs boot and read, once. @returns why there is none */
+function fetchKernel() {
+  if (cachedDebian()) return undefined;
+  console.log('Fetching a stock kernel to boot and to read symbols from (apt-get download), once ...');
+  try {
+    installDebian();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  }
+}
+
 async function main() {
   const wanted = process.argv.slice(2);
   const unknown = wanted.find((name) => !(name in STAGES));
@@ -78,6 +91,11 @@ async function main() {
   const summary = [];
   for (const { command, debian, use } of installOracles()) {
     summary.push(`${command} is not here (Debian package ${debian}): no ${use}.`);
+    if (required) total.failed += 1;
+  }
+  const noKernel = wanted.length === 0 || wanted.includes('unit') ? fetchKernel() : undefined;
+  if (noKernel !== undefined) {
+    summary.push(`There is no stock kernel here (${noKernel}): no boot of Debian, and no symbols of it.`);
     if (required) total.failed += 1;
   }
   for (const line of summary) console.log(line);

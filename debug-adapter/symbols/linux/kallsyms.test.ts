@@ -139,31 +139,34 @@ describe('kallsyms of a kernel image', () => {
     );
   });
 
-  it('equals the System.map of a Debian kernel', function () {
-    this.timeout(60_000);
-    const kernel = cachedKernels().find((file) => systemMapOf(file) !== undefined);
-    const map = kernel === undefined ? undefined : systemMapOf(kernel);
-    if (kernel === undefined || map === undefined) return this.skip();
-    const table = new Kallsyms(new Uint8Array(fs.readFileSync(kernel)), kernel);
-    const real = new Set(fs.readFileSync(map, 'utf8').trimEnd().split('\n'));
-    assert.ok(table.count > 40_000);
-    for (const symbol of table) {
-      const line = `${table.address(symbol).toString(16)} ${symbol.kind} ${symbol.name}`;
-      if (!real.delete(line)) assert.fail(`${line} is not in ${map}`);
-    }
-    // What is left of the code is what scripts/kallsyms.c leaves out.
-    const at = (name: string): bigint => table.address(table.named(name)[0] ?? assert.fail(name));
-    const code = [
-      [at('_stext'), at('_etext')],
-      [at('_sinittext'), at('_einittext')],
-    ] as const;
-    const inText = (address: bigint): boolean => code.some(([low, high]) => address >= low && address < high);
-    const lost = [...real].filter((line) => {
-      const [address = '', , name = ''] = line.split(' ');
-      return inText(BigInt(`0x${address}`)) && !/^(\$|__efistub_|__pi_|__kvm_nvhe_\$)/.test(name);
+  // System.map is in the debug package of 262 MB, which nothing fetches by itself: this is for who has unpacked it.
+  const mapped = cachedKernels().find((file) => systemMapOf(file) !== undefined);
+  if (mapped !== undefined)
+    it('equals the System.map of a Debian kernel', function () {
+      this.timeout(60_000);
+      const kernel = mapped;
+      const map = systemMapOf(kernel) ?? assert.fail();
+      const table = new Kallsyms(new Uint8Array(fs.readFileSync(kernel)), kernel);
+      const real = new Set(fs.readFileSync(map, 'utf8').trimEnd().split('\n'));
+      assert.ok(table.count > 40_000);
+      for (const symbol of table) {
+        const line = `${table.address(symbol).toString(16)} ${symbol.kind} ${symbol.name}`;
+        if (!real.delete(line)) assert.fail(`${line} is not in ${map}`);
+      }
+      // What is left of the code is what scripts/kallsyms.c leaves out.
+      const at = (name: string): bigint => table.address(table.named(name)[0] ?? assert.fail(name));
+      const code = [
+        [at('_stext'), at('_etext')],
+        [at('_sinittext'), at('_einittext')],
+      ] as const;
+      const inText = (address: bigint): boolean =>
+        code.some(([low, high]) => address >= low && address < high);
+      const lost = [...real].filter((line) => {
+        const [address = '', , name = ''] = line.split(' ');
+        return inText(BigInt(`0x${address}`)) && !/^(\$|__efistub_|__pi_|__kvm_nvhe_\$)/.test(name);
+      });
+      assert.deepEqual(lost, []);
     });
-    assert.deepEqual(lost, []);
-  });
 
   it('finds the entry and the code of KVM at EL2 in Debian kernels', function () {
     this.timeout(60_000);
