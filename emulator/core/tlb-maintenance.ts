@@ -54,8 +54,7 @@ export class TlbMaintenance {
 
   private dropBank(block: number, bank: number): void {
     const from = block + this.layout.tlb.banks + bank * BANK_BYTES;
-    for (let e = from; e < from + BANK_BYTES; e += ENTRY_BYTES)
-      this.view.setBigUint64(e, INVALID_TAG, true);
+    for (let e = from; e < from + BANK_BYTES; e += ENTRY_BYTES) this.view.setBigUint64(e, INVALID_TAG, true);
   }
 
   /**
