@@ -36,8 +36,7 @@ describe('data breakpoints over DAP', () => {
   });
 
   type Info = { dataId: string | null; description: string; accessTypes?: string[]; canPersist?: boolean };
-  const info = async (args: object): Promise<Info> =>
-    (await client.ok('dataBreakpointInfo', args)) as unknown as Info;
+  const info = (args: object): Promise<Info> => client.ok<Info>('dataBreakpointInfo', args);
   const set = async (...breakpoints: object[]): Promise<Record<string, unknown>[]> =>
     (await client.ok('setDataBreakpoints', { breakpoints }))['breakpoints'] as Record<string, unknown>[];
   const resume = async (): Promise<Record<string, unknown>> => {

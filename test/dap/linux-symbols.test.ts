@@ -64,7 +64,7 @@ describe('a kernel without any other file', function () {
       '__kvm_nvhe___host_exit',
       'HVC #0 from EL1',
     ]);
-    const { lines } = (await client.ok('worldswitch/trace', { last: 1 })) as unknown as { lines: string[] };
+    const { lines } = await client.ok<{ lines: string[] }>('worldswitch/trace', { last: 1 });
     assert.match(lines[0] ?? '', /EL1 -> EL2 .*HVC.* -> __kvm_nvhe___kvm_hyp_host_vector\+0x400$/);
     assert.deepEqual(names.slice(-3), ['kernel_init_freeable', 'kernel_init', 'ret_from_fork']);
   });

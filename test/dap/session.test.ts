@@ -134,9 +134,7 @@ off:	ldr x0, =0x84000008
     });
     await client.ok('continue', { threadId: 1 });
     await client.event('stopped');
-    const { lines } = (await client.ok('worldswitch/trace', { last: 1000 })) as unknown as {
-      lines: string[];
-    };
+    const { lines } = await client.ok<{ lines: string[] }>('worldswitch/trace', { last: 1000 });
     assert.equal(lines.length, 2);
     assert.match(
       lines[0] ?? '',

@@ -15,8 +15,8 @@ interface Named {
 
 describe('DAP on the SMP story', () => {
   let client: DapClient;
-  const list = async (command: string, args: unknown, body: string): Promise<Named[]> =>
-    (await client.ok(command, args))[body] as Named[];
+  const list = async <T = Named>(command: string, args: unknown, body: string): Promise<T[]> =>
+    (await client.ok(command, args))[body] as T[];
   const exit = async (): Promise<void> => {
     await client.ok('continue', { threadId: 1 });
     await client.event('stopped');
@@ -98,8 +98,8 @@ describe('DAP on the SMP story', () => {
       /\n {2}PA 0x[0-9a-f]+, Normal write-back, a mapping of 4 KiB\n/,
     );
     assert.equal((await say('trace 5')).split('\n').length, 5);
-    const targets = await list('completions', { text: 'wa', column: 3 }, 'targets');
-    assert.ok(targets.some((t) => (t as unknown as { label: string }).label === 'walk'));
+    const targets = await list<{ label: string }>('completions', { text: 'wa', column: 3 }, 'targets');
+    assert.ok(targets.some((t) => t.label === 'walk'));
     assert.match(
       await client.refused('evaluate', { expression: 'walk', context: 'repl' }),
       /no address to walk/,

@@ -59,7 +59,7 @@ export class Session {
     args: object = {},
   ): Promise<DP.StoppedEvent['body']> {
     await this.client.ok(command, { threadId: THREAD, ...args });
-    return (await this.client.event('stopped')) as unknown as DP.StoppedEvent['body'];
+    return this.client.event<DP.StoppedEvent['body']>('stopped');
   }
 
   /** Continues; whether the guest stopped again before its end. */
@@ -145,8 +145,7 @@ export class Session {
   ): Promise<DP.EvaluateResponse['body']> {
     const { id } = await this.frame(options.frame);
     const context = options.context ?? 'watch';
-    const body = await this.client.ok('evaluate', { expression, frameId: id, context });
-    return body as unknown as DP.EvaluateResponse['body'];
+    return this.client.ok<DP.EvaluateResponse['body']>('evaluate', { expression, frameId: id, context });
   }
 
   /** What the guest has written on its UART. */

@@ -47,6 +47,26 @@ const pairs = (op: string): string =>
   Array.from({ length: 15 }, (_, i) => `${op} x${2 * i}, x${2 * i + 1}, [x30, #${16 * i}]`).join('\n');
 
 /** d0: X30 of the case, v1: its landing, d2: next case, d3: next result. */
+/** The end of a runner: writes what lies from `results` up to the address in X9 to standard output, and exits. */
+export const writeResults = `
+  ldr x1, =results
+write:
+  mov x0, #1
+  sub x2, x9, x1
+  cbz x2, done
+  mov x8, #64
+  svc #0
+  cmp x0, #0
+  b.le done
+  add x1, x1, x0
+  b write
+done:
+  mov x0, #0
+  mov x8, #93
+  svc #0
+  .ltorg
+`;
+
 const runner = `
   .text
   .globl _start
@@ -105,24 +125,8 @@ undefined:
   movi v1.8b, #255
   b save
 finish:
-  ldr x1, =results
   fmov x9, d3
-write:
-  mov x0, #1
-  sub x2, x9, x1
-  cbz x2, done
-  mov x8, #64
-  svc #0
-  cmp x0, #0
-  b.le done
-  add x1, x1, x0
-  b write
-done:
-  mov x0, #0
-  mov x8, #93
-  svc #0
-  .ltorg
-
+${writeResults}
   .data
   .balign 16
 altstack:

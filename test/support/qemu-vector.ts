@@ -7,8 +7,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { tools, writeResults } from './qemu-user';
 
-export const tools = ['aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld', 'qemu-aarch64-static'] as const;
+export { tools };
 
 /** Registers of a case: their number is a power of two. */
 export const registers = 8;
@@ -84,23 +85,8 @@ undefined:
   str x0, [x27, #${at.nzcv}]
   b stored
 finish:
-  ldr x1, =results
-write:
-  mov x0, #1
-  sub x2, x27, x1
-  cbz x2, done
-  mov x8, #64
-  svc #0
-  cmp x0, #0
-  b.le done
-  add x1, x1, x0
-  b write
-done:
-  mov x0, #0
-  mov x8, #93
-  svc #0
-  .ltorg
-  .data
+  mov x9, x27
+${writeResults}  .data
   .balign 16
 action:                     // SA_SIGINFO, SA_NODEFER
   .quad handler, 0x40000004, 0, 0

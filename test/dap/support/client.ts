@@ -133,12 +133,12 @@ export class DapClient {
     return answer;
   }
 
-  /** Sends a request that must succeed. @returns the body */
-  async ok(command: string, args?: unknown): Promise<Body> {
+  /** Sends a request that must succeed. @returns the body, of the type that the protocol gives it */
+  async ok<T = Body>(command: string, args?: unknown): Promise<T> {
     const answer = await this.request(command, args);
     if (!answer.success)
       throw new Error(`${command} failed: ${answer.body?.error?.format ?? answer.message}`);
-    return answer.body ?? {};
+    return (answer.body ?? {}) as T;
   }
 
   /** Sends a request that must fail. @returns the sentence */
@@ -149,17 +149,17 @@ export class DapClient {
   }
 
   /** The next event of that name that no earlier call has taken. @returns its body */
-  async event(name: string, ms = 15_000): Promise<Body> {
+  async event<T = Body>(name: string, ms = 15_000): Promise<T> {
     for (; this.seen < this.log.length; this.seen++) {
       const entry = this.log[this.seen];
       if (entry?.direction === 'from' && entry.message.event === name) {
         this.seen++;
-        return entry.message.body ?? {};
+        return (entry.message.body ?? {}) as T;
       }
     }
     const message = await this.wait((m) => m.event === name, `event ${name}`, ms);
     this.seen = this.log.findIndex((l) => l.message === message) + 1;
-    return message.body ?? {};
+    return (message.body ?? {}) as T;
   }
 
   /** All events of that name so far. */

@@ -1,6 +1,6 @@
 /**
  * Who takes which exception where, and why: the first row that fits decides. The emulator's routing is generated from
- * this table and the debugger quotes it. (Arm ARM DDI 0487 D1.13 and D1.14; EL3 is not implemented.)
+ * this table and the debugger quotes it. (Arm ARM DDI 0487 D1.13 and D1.14; these CPUs have no EL3.)
  * Controls of EL1 over EL0 are those of EL2 in a host: see sysregs/controls.ts.
  */
 import type { Builder } from '../../../ir/builder';

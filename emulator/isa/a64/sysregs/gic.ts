@@ -250,7 +250,7 @@ export const gicRegisters: readonly SysregRow[] = [
   }),
   ...[0, 1, 2, 3].map((n) =>
     ich(`ICH_LR${n}_EL2`, 12, n, `List register ${n}: a virtual interrupt`, {
-      // Bits of the priority that are not implemented are RES0.
+      // Of a priority only the upper bits exist; the others are RES0.
       mask: 0xfff8ffffffffffffn,
       fields: {
         vINTID: [31, 0],
