@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { requireTool } from '../../support/oracles';
 import { findChromium } from '../../../scripts/oracles.mjs';
 import type { WorkbenchSession } from '../support/session';
@@ -102,9 +103,12 @@ describe('the editor around the debugger', function () {
     const opened = session.page.context().waitForEvent('page');
     await session.page.getByRole('button', { name: 'Copy Sample Here' }).click();
     const copy = path.join(temporary, 'worldswitch-sample');
-    await until('the copy', async () => existsSync(path.join(copy, 'main.S')));
-    assert.deepEqual(readdirSync(copy).sort(), readdirSync(SAMPLE).sort());
+    // The new window opens when the last file has been copied.
     const page = await opened;
+    await until('the copy', async () => existsSync(path.join(copy, 'main.S')));
+    await until('all of the copy', async () =>
+      isDeepStrictEqual(readdirSync(copy).sort(), readdirSync(SAMPLE).sort()),
+    );
     await page.setViewportSize({ width: 1400, height: 900 });
     await page.locator('.tab.active[data-resource-name="hyp-init.S"]').waitFor();
     await page.locator('.tab[data-resource-name="README.md"]').waitFor();
