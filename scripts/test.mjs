@@ -6,6 +6,8 @@
  * WS_REQUIRE_ORACLES=1 an absent oracle is a failure.
  */
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { cachedDebian, installDebian } from './debian.mjs';
 import { installDependencies } from './dependencies.mjs';
@@ -14,7 +16,12 @@ import { root } from './workbench.mjs';
 
 const required = process.env.CI === 'true' || process.env.WS_REQUIRE_ORACLES === '1';
 
-/** Stage -> its command. A stage that runs mocha is counted by test, any other one as a whole. */
+/**
+ * Stage -> its command. A stage that runs mocha is counted by test, any other one as a whole. One with `each` runs it
+ * for each file of a folder: a file that fails gets a second try, in a workbench of its own again, and the summary
+ * says so, because an editor in a browser on a busy machine is late now and then.
+ * @type {Record<string, { command: string, mocha?: true, each?: string }>}
+ */
 const STAGES = {
   lint: { command: 'npm run --silent lint' },
   types: { command: 'npm run --silent typecheck' },
@@ -22,7 +29,7 @@ const STAGES = {
     command: "npx mocha '{emulator,debug-adapter,extension,scripts,test}/**/*.test.ts'",
     mocha: true,
   },
-  ui: { command: 'npx mocha --config test/vscode/.mocharc.json', mocha: true },
+  ui: { command: 'npx mocha --config test/vscode/.mocharc.json', mocha: true, each: 'test/vscode/ui' },
   host: { command: 'npx tsx test/vscode/host/run.ts', mocha: true },
 };
 
@@ -67,6 +74,50 @@ function mochaCounts({ code, output }) {
   return { passed, failed: failed === 0 && (code !== 0 || !complete) ? 1 : failed, skipped };
 }
 
+/**
+ * @param {{ command: string, mocha?: true }} stage
+ * @returns {Promise<Counts>}
+ */
+async function run({ command, mocha }) {
+  const result = await execute(command);
+  if (mocha) return mochaCounts(result);
+  const good = result.code === 0;
+  return { passed: good ? 1 : 0, failed: good ? 0 : 1, skipped: 0 };
+}
+
+/**
+ * Runs the command for each spec of the folder, and once more for one that fails.
+ * @param {string} command
+ * @param {string} folder
+ * @param {string[]} summary gets a line for each file that needed its second try
+ */
+async function runEach(command, folder, summary) {
+  /** @type {Counts} */
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const file of readdirSync(path.join(root, folder)).sort()) {
+    if (!file.endsWith('.spec.ts')) continue;
+    const stage = { command: `${command} ${folder}/${file}`, mocha: /** @type {const} */ (true) };
+    let result = await run(stage);
+    if (result.failed > 0) {
+      console.log(`\n${file} failed: a second try`);
+      result = await run(stage);
+      if (result.failed === 0) summary.push(`${file} passed at its second try only.`);
+    }
+    add(counts, result);
+  }
+  return counts;
+}
+
+/**
+ * @param {Counts} total
+ * @param {Counts} counts
+ */
+function add(total, counts) {
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped += counts.skipped;
+}
+
 /** Fetches the kernel that specs boot and read, once. @returns why there is none */
 function fetchKernel() {
   if (cachedDebian()) return undefined;
@@ -88,6 +139,7 @@ async function main() {
   installDependencies();
   /** @type {Counts} */
   const total = { passed: 0, failed: 0, skipped: 0 };
+  /** @type {string[]} */
   const summary = [];
   for (const { command, debian, use } of installOracles()) {
     summary.push(`${command} is not here (Debian package ${debian}): no ${use}.`);
@@ -103,14 +155,9 @@ async function main() {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
     console.log(`\n== ${name}: ${stage.command}`);
     const start = Date.now();
-    const result = await execute(stage.command);
     const counts =
-      'mocha' in stage
-        ? mochaCounts(result)
-        : { passed: result.code === 0 ? 1 : 0, failed: result.code === 0 ? 0 : 1, skipped: 0 };
-    total.passed += counts.passed;
-    total.failed += counts.failed;
-    total.skipped += counts.skipped;
+      stage.each === undefined ? await run(stage) : await runEach(stage.command, stage.each, summary);
+    add(total, counts);
     summary.push(`${name.padEnd(6)} ${text(counts)} (${Math.round((Date.now() - start) / 1000)} s)`);
   }
   console.log(`\n${summary.join('\n')}\n\n${text(total)}`);
