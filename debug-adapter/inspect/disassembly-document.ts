@@ -38,7 +38,7 @@ export class DisassemblyDocuments {
   private name(space: AddressSpace, base: bigint): string {
     const where =
       space.kind === 'VA' ? `${space.level}${space.vmid ? ` VMID ${space.vmid}` : ''}` : formatSpace(space);
-    return `${where} ${hex(base)} (no debug info).s`;
+    return `${where} ${hex(base)} (disassembly).s`;
   }
 
   private page(sourceReference: number): { readonly space: AddressSpace; readonly base: bigint } {

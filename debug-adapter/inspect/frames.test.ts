@@ -363,7 +363,7 @@ describe('the call stack', () => {
     it('has a generated source, in which breakpoints hold', async () => {
       const [frame] = await b.frames();
       const source = frame?.source;
-      assert.match(source?.name ?? '', /^EL2 0x[0-9a-f]+ \(no debug info\)\.s$/);
+      assert.match(source?.name ?? '', /^EL2 0x[0-9a-f]+ \(disassembly\)\.s$/);
       const { content } = await b.ask('source', { sourceReference: source?.sourceReference ?? 0, source });
       const lines = content.split('\n');
       const line = frame?.line ?? 0;

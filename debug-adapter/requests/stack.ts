@@ -18,7 +18,9 @@ const columnShift = (ctx: Session): number => (ctx.client?.columnsStartAt1 === f
 /** Files that were looked for on disk. Sources do not come and go during a stop. */
 const existing = new Map<string, boolean>();
 
+/** A path may be relative (GCC's -ffile-prefix-map): what it says is not meant from the adapter's folder. */
 function exists(file: string): boolean {
+  if (!path.isAbsolute(file)) return false;
   let known = existing.get(file);
   if (known === undefined) {
     known = fs.existsSync(file);

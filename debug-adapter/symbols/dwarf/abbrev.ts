@@ -6,8 +6,8 @@ import type { DebugSections } from './sections';
 export interface AttributeSpec {
   name: number;
   form: number;
-  /** For DW_FORM_implicit_const. */
-  implicit: number;
+  /** For DW_FORM_implicit_const: a DW_AT_const_value may take all 64 bits. */
+  implicit: bigint;
 }
 
 export interface Abbrev {
@@ -29,7 +29,7 @@ function parse(c: Cursor): AbbrevTable {
     for (;;) {
       const name = c.uleb();
       const form = c.uleb();
-      const implicit = form === FORM.implicitConst ? c.sleb() : 0;
+      const implicit = form === FORM.implicitConst ? c.sleb64() : 0n;
       if (name === 0 && form === 0) break;
       attributes.push({ name, form, implicit });
     }

@@ -125,7 +125,7 @@ function readerOf(c: Cursor, form: number): Reader {
 function resolve(c: Cursor, spec: AttributeSpec): AttributeSpec {
   if (spec.form !== FORM.indirect) return spec;
   const form = c.uleb();
-  const implicit = form === FORM.implicitConst ? c.sleb() : 0;
+  const implicit = form === FORM.implicitConst ? c.sleb64() : 0n;
   return { name: spec.name, form, implicit };
 }
 

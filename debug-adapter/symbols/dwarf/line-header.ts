@@ -62,7 +62,7 @@ function readEntries(c: Cursor, ctx: FormContext): LineFile[] {
     let name = '';
     let directory = 0;
     for (const { content, form } of formats) {
-      const value = readForm(c, ctx, { name: 0, form, implicit: 0 });
+      const value = readForm(c, ctx, { name: 0, form, implicit: 0n });
       if (content === LNCT.path && value.kind === 'string') name = value.text;
       else if (content === LNCT.directoryIndex) directory = asNumber(value);
     }
