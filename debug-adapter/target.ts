@@ -7,17 +7,21 @@ import { RAM_BASE } from '../emulator/board/map';
 import { A64 } from './arch/a64';
 import { Kvm } from './hypervisors/kvm';
 import type { Hypervisor } from './hypervisors/types';
+import type { AddressSpace } from './inspect/address-space';
 import { Guest } from './inspect/guest';
 import { ErrorId, UserError } from './errors';
 import type { LaunchConfig } from './launch/config';
 import { loadGuest, type Program } from './launch/program';
+import { symbolModule } from './launch/symbol-files';
+import { LinuxKernel } from './linux/kernel';
 import { SymbolIndex } from './symbols';
 import { memorySource } from './symbols/byte-source';
 import { SymbolError } from './symbols/errors';
-import { fileSource } from './symbols/file-source';
 import { Btf } from './symbols/linux/btf';
 import { BtfFile } from './symbols/linux/btf-file';
-import { symbolSource } from './symbols/linux/source';
+import { Kallsyms } from './symbols/linux/kallsyms';
+import { kernelElf } from './symbols/linux/kernel-elf';
+import type { ExceptionLevel } from './symbols/types';
 import type { TraceRing } from './trace/ring';
 import { TraceFormatter } from './trace/trace';
 
@@ -28,6 +32,10 @@ export class Target {
   readonly formatter: TraceFormatter;
   /** What is wrong with the program and yet does not keep it from running, each as one sentence. */
   readonly problems: string[] = [];
+  /** The launched kernel, if it has symbols. */
+  linux: LinuxKernel | undefined;
+  /** The memory of a launched kernel's image. */
+  private readonly kernel: { readonly from: bigint; readonly to: bigint } | undefined;
   private inspected: Guest | undefined;
   private types: Btf | null | undefined;
   private kvmOfKernel: Kvm | null | undefined;
@@ -38,21 +46,16 @@ export class Target {
     readonly computer: Computer,
   ) {
     this.arch = new A64(computer.machine, computer.board);
+    const kernel = program.format === 'linux' ? readLinuxImage(program.image) : undefined;
+    const from = RAM_BASE + (kernel?.offset ?? 0n);
+    this.kernel = kernel && { from, to: from + kernel.size };
     this.symbols = new SymbolIndex({
       sourceMap: config.sourceMap,
       inflate: (data, size) => zlib.inflateSync(data, { maxOutputLength: Math.max(1, size) }),
+      physical: (va, el) => this.kernelPage(va, el),
+      vmidOf: (vm) => this.vmidOf(vm),
     });
-    this.formatter = new TraceFormatter(
-      this.arch,
-      this.symbols,
-      path.dirname(program.path),
-      (address, el, vmid = 0) =>
-        this.inspected?.symbolAt(
-          0,
-          el === 2 ? { kind: 'VA', level: 'EL2' } : { kind: 'VA', level: 'EL1', vmid },
-          address,
-        ),
-    );
+    this.formatter = new TraceFormatter(this.arch, this.symbols, path.dirname(program.path));
     computer.onEventCall = (block, kind) => this.arch.trace.event(block, kind);
     this.arch.arm(new Set(), false);
   }
@@ -134,13 +137,19 @@ export class Target {
 
   /** Where a launched kernel's image stands. */
   private get loadAddress(): bigint {
-    const { format, image } = this.program;
-    return format === 'linux' ? RAM_BASE + (readLinuxImage(image)?.offset ?? 0n) : 0n;
+    return this.kernel?.from ?? 0n;
   }
 
   /** What is known of the hypervisor's structures. */
   get hypervisor(): Hypervisor {
     return this.guest.hypervisor;
+  }
+
+  /** The VMID that a virtual machine has now; undefined while there is no such machine. */
+  vmidOf(vm: number): number | undefined {
+    const { inspected } = this;
+    return inspected?.once(`VMID of VM ${vm}`, () => inspected.hypervisor.vcpus().find((v) => v.vm === vm))
+      ?.vmid;
   }
 
   /** The same launch once more, from the files as they are now. @throws as `launch` */
@@ -158,19 +167,54 @@ export class Target {
     if (program.format === 'elf')
       this.symbols.add({ name: program.path, source: memorySource(program.image) });
     if (program.format === 'linux') this.addKernel();
-    for (const { file, offset, regime } of config.symbols) {
-      const name = path.resolve(file);
-      const source = symbolSource(fileSource(name), name, this.loadAddress);
-      this.symbols.add({ name, source, offset, ...(regime ? { regime } : {}) });
-    }
+    const { path: name, image, format } = program;
+    const kernel = {
+      path: name,
+      image,
+      loadAddress: this.loadAddress,
+      slide: () => this.linux?.slide() ?? 0n,
+    };
+    for (const entry of config.symbols)
+      this.symbols.add(symbolModule(entry, format === 'linux' ? kernel : undefined));
+  }
+
+  /** Where an address of the kernel's code is mapped, on the first CPU that has it; undefined where that is elsewhere. */
+  private kernelPage(va: bigint, el: ExceptionLevel): bigint | undefined {
+    const { kernel, inspected } = this;
+    if (!kernel || !inspected) return undefined;
+    const isOwn = (pa: bigint): boolean => pa >= kernel.from && pa < kernel.to;
+    // User programs may have got pages that were code of the kernel's initialisation. Before its tables are in use the
+    // kernel runs at physical addresses.
+    const isLow = el !== 'EL2' && va >> 63n === 0n;
+    if (isLow && !isOwn(va)) return undefined;
+    const space: AddressSpace =
+      el === 'EL2' ? { kind: 'VA', level: 'EL2' } : { kind: 'VA', level: 'EL1', vmid: 0 };
+    return inspected.once(`kernel ${el} ${va}`, () => {
+      for (let cpu = 0; cpu < this.machine.cpus; cpu++) {
+        const pa = inspected.physical(cpu, space, va);
+        if (pa !== undefined && isOwn(pa) && (!isLow || pa === va)) return pa;
+      }
+      return undefined;
+    });
   }
 
   /** The kernel's own symbols: without them it runs all the same. */
   private addKernel(): void {
     const { path: name, image } = this.program;
     try {
-      const source = symbolSource(memorySource(image), name, this.loadAddress);
-      this.symbols.add({ name, source, regime: { vmid: 0 }, isMovable: true });
+      const kernel = new LinuxKernel({
+        image,
+        kallsyms: new Kallsyms(image, name),
+        loadAddress: this.loadAddress,
+        physical: (pa, bytes) => this.machine.physical.peek(pa, bytes),
+        types: () => this.kernelTypes,
+      });
+      this.symbols.add({
+        name,
+        source: kernelElf(kernel.kallsyms, kernel.loadAddress),
+        ...kernel.module(),
+      });
+      this.linux = kernel;
     } catch (error) {
       if (!(error instanceof SymbolError)) throw error;
       this.problems.push(error.message);

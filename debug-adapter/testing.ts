@@ -38,7 +38,11 @@ export function testGuest(source: string, launch: Record<string, unknown> = {}):
   folders.push(folder);
   const file = path.join(folder, 'main.S');
   writeFileSync(file, source);
-  const target = Target.launch(parseLaunch({ program: file, memory: '16M', ...launch }));
+  return debugged(Target.launch(parseLaunch({ program: file, memory: '16M', ...launch })), file, source);
+}
+
+/** Run control for a launched guest. */
+export function debugged(target: Target, file: string, source: string): TestGuest {
   const reports: Report[] = [];
   const waiting: ((r: Report) => void)[] = [];
   const report = (r: Report): void => {

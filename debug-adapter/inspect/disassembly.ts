@@ -21,8 +21,8 @@ function disassemblerOf(isa: Isa): Disassembler {
 }
 
 /** `name+0x10` of an address; undefined where no symbol is. */
-export function symbolText(guest: Guest, space: AddressSpace, address: bigint, cpu = 0): string | undefined {
-  const symbol = guest.symbolAt(cpu, space, address);
+export function symbolText(guest: Guest, space: AddressSpace, address: bigint): string | undefined {
+  const symbol = guest.symbolAt(space, address);
   if (!symbol) return undefined;
   return symbol.offset === 0n ? symbol.name : `${symbol.name}+${hex(symbol.offset)}`;
 }
@@ -37,7 +37,7 @@ export function disassemble(
 ): Instruction[] {
   const size = guest.isa.instructionBytes;
   const disassembler = disassemblerOf(guest.parts.machine.config.isa);
-  const symbolize = (a: bigint): string | undefined => symbolText(guest, space, a, cpu);
+  const symbolize = (a: bigint): string | undefined => symbolText(guest, space, a);
   const out: Instruction[] = [];
   for (let n = 0; n < count;) {
     const from = BigInt.asUintN(64, address + BigInt(n * size));

@@ -459,8 +459,8 @@ export class StackWalker {
     };
   }
 
-  symbolAt(frame: Pick<Frame, 'cpu' | 'space'>, address: bigint): SymbolAt | undefined {
-    return this.guest.symbolAt(frame.cpu, frame.space, address);
+  symbolAt(frame: Pick<Frame, 'space'>, address: bigint): SymbolAt | undefined {
+    return this.guest.symbolAt(frame.space, address);
   }
 
   functionAt(frame: Frame): FunctionAt | undefined {

@@ -242,20 +242,10 @@ export class Guest {
     }
   }
 
-  /** The symbol that an address belongs to; on the CPU, as far as that matters. */
-  symbolAt(n: number, space: AddressSpace, address: bigint): SymbolAt | undefined {
-    const { symbols } = this.parts;
+  /** The symbol that an address belongs to. */
+  symbolAt(space: AddressSpace, address: bigint): SymbolAt | undefined {
     const place = symbolPlace(space, address);
-    const found = place && symbols.symbolAt(place);
-    // The pages of a virtual machine are not the kernel's own, even where it once had code there.
-    const isOwn = space.kind === 'VA' && (space.vmid ?? 0) === 0 && space.vcpu === undefined;
-    if (found || !isOwn || !symbols.hasMovable) return found;
-    const pa = this.physical(n, space, address);
-    // Nor are those of user programs, below: they may have got what was code of the kernel's initialisation. Before
-    // its tables are in use the kernel runs at physical addresses.
-    const isUser = space.level === 'EL1' && address >> 63n === 0n && pa !== address;
-    const moved = pa === undefined || isUser ? undefined : symbols.symbolAt({ pa }, true);
-    return moved && { ...moved, address: BigInt.asUintN(64, address - moved.offset) };
+    return place && this.parts.symbols.symbolAt(place);
   }
 
   // --- memory -----------------------------------------------------------------------------------------------------

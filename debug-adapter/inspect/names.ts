@@ -8,7 +8,7 @@ import { UserError } from '../errors';
 import type { StructAt, Vcpu } from '../hypervisors/types';
 import { littleEndian } from '../symbols/dwarf/expression';
 import type { CType } from '../symbols/dwarf/types';
-import type { Regime } from '../symbols/types';
+import type { Regime, SymbolHit } from '../symbols/types';
 import { formatAddress, formatSpace, parseAddress, symbolPlace, type AddressSpace } from './address-space';
 import { CItems } from './c-items';
 import { symbolText } from './disassembly';
@@ -263,7 +263,19 @@ export class FrameNames {
     if (first.kind === 'absolute') return first.address;
     // The regime's own address of it, where the program declares one.
     const own = symbols.locationsOfSymbol(name).find((p) => p.regime && isRegimeOf(p.regime, space));
-    return own?.address ?? this.alias(first.address) ?? first.address;
+    return own?.address ?? this.alias(first.address) ?? this.moved(first) ?? first.address;
+  }
+
+  /** Where code that runs at another address than its file says, such as KVM's at EL2, has a symbol of that file. */
+  private moved(symbol: SymbolHit): bigint | undefined {
+    const { frame, view } = this;
+    const place = symbolPlace(frame.space, frame.lookup);
+    const address = place && view.target.symbols.addressFrom(place, symbol);
+    if (address === undefined || address === symbol.address) return undefined;
+    // A single page of the file may be mapped elsewhere, as that of the exception vectors is for user programs.
+    const pa = view.guest.physical(frame.cpu, frame.space, address);
+    const own = view.target.symbols.vaddrToPaddr(symbol.address);
+    return pa !== undefined && pa === own ? address : undefined;
   }
 
   /** Data has no code locations: the aliases of the layout say where a regime sees it. */

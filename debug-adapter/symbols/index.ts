@@ -52,7 +52,7 @@ export class SymbolIndex {
       image = new Image(spec, this.options.inflate);
       this.images.set(spec.name, image);
     }
-    const module = new SymbolModule(image, spec);
+    const module = new SymbolModule(image, spec, this.options.vmidOf);
     this.list.push(module);
     this.matches.clear();
     return module;
@@ -70,22 +70,49 @@ export class SymbolIndex {
   /** The modules that may have a place, with its link-time address there, the closest fit first. */
   private resolve(place: Place): { module: SymbolModule; link: bigint; shift: bigint }[] {
     const asked = typeof place === 'bigint' ? place : 'pa' in place ? place.pa : place.va;
-    return this.list
-      .flatMap((module) =>
-        module.linkAddresses(place).map((found) => ({ module, ...found, shift: asked - found.link })),
-      )
-      .sort((a, b) => b.fit - a.fit);
+    const found = this.list.flatMap((module) =>
+      module.linkAddresses(place).map((one) => ({ module, ...one, shift: asked - one.link })),
+    );
+    const isThere = ({ module, link }: { module: SymbolModule; link: bigint }): boolean =>
+      module.isMovable && module.image.elf.vaddrToPaddr(link) !== undefined;
+    if (this.hasMovable && !found.some(isThere)) {
+      const pa = this.movedTo(place);
+      for (const module of pa === undefined ? [] : this.list) {
+        const link = module.isMovable && pa !== undefined ? module.linkAddressOfPhysical(pa) : undefined;
+        if (link !== undefined) found.push({ module, link, fit: 0, shift: asked - link });
+      }
+    }
+    return found.sort((a, b) => b.fit - a.fit);
+  }
+
+  /** Where a virtual address of the host is mapped. The pages of a virtual machine are nobody's code here. */
+  private movedTo(place: Place): bigint | undefined {
+    if (typeof place === 'bigint' || 'pa' in place || place.regime?.el === undefined) return undefined;
+    const { el, vmid, physical } = place.regime;
+    const isOwn = physical !== true && (el === 'EL2' || vmid === 0);
+    return isOwn ? this.options.physical?.(place.va, el) : undefined;
   }
 
   /** Whether code of some file may run where its virtual addresses do not tell. */
-  get hasMovable(): boolean {
+  private get hasMovable(): boolean {
     return this.list.some((module) => module.isMovable);
   }
 
-  /** The symbol that an address belongs to; with `movable`, of the files that may run at other addresses only. */
-  symbolAt(place: Place, movable = false): SymbolAt | undefined {
+  /**
+   * The address of a symbol as the code at a place sees it: code that runs elsewhere than its file says has its file's
+   * symbols about it.
+   */
+  addressFrom(place: Place, symbol: SymbolHit): bigint {
+    const own = this.resolve(place).find(
+      ({ module, link }) => module.name === symbol.file && module.image.elf.vaddrToPaddr(link) !== undefined,
+    );
+    if (own?.module.isMovable !== true || symbol.kind === 'absolute') return symbol.address;
+    return BigInt.asUintN(64, symbol.address - own.module.offset + own.shift);
+  }
+
+  /** The symbol that an address belongs to. */
+  symbolAt(place: Place): SymbolAt | undefined {
     for (const { module, link, shift } of this.resolve(place)) {
-      if (movable && !module.isMovable) continue;
       const symbol = module.image.symbols?.covering(link);
       if (symbol === undefined) continue;
       const address = BigInt.asUintN(64, symbol.address + shift);

@@ -118,20 +118,25 @@ const wrap = (address: bigint) => BigInt.asUintN(64, address);
 /** An image at a place: it turns run-time addresses into link-time addresses and back. */
 export class SymbolModule {
   readonly name: string;
-  readonly offset: bigint;
   readonly physicalOffset: bigint;
   readonly regime: Regime | undefined;
   readonly isMovable: boolean;
+  private readonly offsetNow: bigint | (() => bigint);
 
   constructor(
     readonly image: Image,
     spec: ModuleSpec,
   ) {
     this.name = spec.name;
-    this.offset = spec.offset ?? 0n;
+    this.offsetNow = spec.offset ?? 0n;
     this.physicalOffset = spec.physicalOffset ?? 0n;
     this.regime = spec.regime;
     this.isMovable = spec.isMovable ?? false;
+  }
+
+  /** Added to link-time addresses to get run-time addresses. */
+  get offset(): bigint {
+    return typeof this.offsetNow === 'bigint' ? this.offsetNow : this.offsetNow();
   }
 
   private get isPhysical(): boolean {

@@ -9,6 +9,8 @@ export type ExceptionLevel = 'EL0' | 'EL1' | 'EL2';
 export interface Regime {
   el?: ExceptionLevel;
   vmid?: number;
+  /** The number that the hypervisor's view gives a virtual machine: its VMID is asked for when it matters. */
+  vm?: number;
   /** The addresses are physical ones. */
   physical?: boolean;
 }
@@ -21,14 +23,14 @@ export interface ModuleSpec {
   /** The path that messages show; two modules of one name share what was read. */
   name: string;
   source: ByteSource;
-  /** Added to link-time addresses to get run-time addresses. */
-  offset?: bigint;
+  /** Added to link-time addresses to get run-time addresses; a function where it is known only later (KASLR). */
+  offset?: bigint | (() => bigint);
   /** Added to the load addresses of the program headers (p_paddr) to get physical addresses. */
   physicalOffset?: bigint;
   regime?: Regime;
   /**
-   * The code may run at other virtual addresses than `offset` says (KASLR, the code of KVM at EL2): what is not found by
-   * its virtual address is looked for by its physical one.
+   * The code may run at other virtual addresses than `offset` says (before the MMU is on, the code of KVM at EL2): what
+   * is not found by its virtual address is looked for by its physical one.
    */
   isMovable?: boolean;
 }
@@ -37,6 +39,10 @@ export interface SymbolIndexOptions {
   sourceMap?: readonly SourceMapEntry[];
   /** Undoes zlib, for compressed debug sections. */
   inflate?: Inflate;
+  /** Where a virtual address of the host is mapped now, for files that may run at other addresses (`isMovable`). */
+  physical?: (va: bigint, el: ExceptionLevel) => bigint | undefined;
+  /** The VMID that a virtual machine has now; undefined while there is no such machine. */
+  vmidOf?: (vm: number) => number | undefined;
 }
 
 /** A symbol with its run-time address. */

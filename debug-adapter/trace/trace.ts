@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { Architecture, TraceEvent } from '../arch/types';
 import type { SymbolIndex } from '../symbols';
-import type { Place, SymbolAt } from '../symbols/types';
+import type { Place } from '../symbols/types';
 
 /** Makes the line of an event. Sources are named relative to `root` where they lie below it. */
 export class TraceFormatter {
@@ -12,12 +12,6 @@ export class TraceFormatter {
     private readonly arch: Architecture,
     private readonly symbols: SymbolIndex,
     private readonly root: string,
-    /** The symbol of code that runs at another virtual address than its file says. */
-    private readonly moved: (
-      address: bigint,
-      el: number,
-      vmid: number | undefined,
-    ) => SymbolAt | undefined = () => undefined,
   ) {}
 
   /** One line: count, CPU, levels, what happened, where from and where to. */
@@ -59,10 +53,9 @@ export class TraceFormatter {
   }
 
   private describe(address: bigint, el: number, vmid: number | undefined): string {
-    const regime =
-      el === 2 ? { el: 'EL2' as const } : { el: 'EL1' as const, ...(vmid === undefined ? {} : { vmid }) };
+    const regime = el === 2 ? { el: 'EL2' as const } : { el: 'EL1' as const, vmid: vmid ?? 0 };
     const place: Place = { va: address, regime };
-    const symbol = this.symbols.symbolAt(place) ?? this.moved(address, el, vmid);
+    const symbol = this.symbols.symbolAt(place);
     const line = this.symbols.lineAt(place);
     const offset = symbol && symbol.offset > 0n ? `+0x${symbol.offset.toString(16)}` : '';
     const name = symbol ? `${symbol.name}${offset}` : `0x${address.toString(16)}`;

@@ -29,6 +29,8 @@ export class Kallsyms {
   readonly imageBase: bigint;
   /** Memory that the image takes. */
   readonly imageSize: bigint;
+  /** Offset in the image of the word from which offsets of kallsyms count, and its link-time value. */
+  readonly baseWord: { readonly offset: bigint; readonly value: bigint };
   /** From offsets of kallsyms to offsets in the image. */
   private readonly zero: bigint;
   private readonly names: Uint8Array;
@@ -71,6 +73,7 @@ export class Kallsyms {
       );
     this.imageBase = place.imageBase;
     this.zero = place.relativeBase - place.imageBase;
+    this.baseWord = { offset: BigInt(tables.relativeBase), value: place.relativeBase };
   }
 
   /** The image says where it begins to run, and kallsyms has a name for the place. */

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { exceptionHistory } from '../inspect/history';
+import { FrameNames } from '../inspect/names';
+import { StackWalker, type Frame } from '../inspect/frames';
+import { isVerified } from '../breakpoints/manager';
+import { linuxGuest, type LinuxGuest } from './testing';
+
+/** One boot with KASLR, and so with KPTI; what the debugger says is compared with what the kernel says. */
+describe('a Linux kernel with KASLR', function () {
+  this.timeout(300_000);
+  let guest: LinuxGuest;
+
+  const walker = (): StackWalker =>
+    new StackWalker(guest.target.guest, exceptionHistory(guest.target.trace, guest.target.arch));
+  const namesOf = (frame: Frame): FrameNames =>
+    new FrameNames({ version: 0, walker: walker(), guest: guest.target.guest, target: guest.target }, frame);
+
+  before(function () {
+    const append = 'console=ttyAMA0 earlycon cryptomgr.notests initcall_blacklist=trace_eval_init';
+    const booted = linuxGuest({ append, smp: 2 });
+    // `npm test` fetches the kernel; scripts/debian.mjs does it for a single spec.
+    if (!booted) return this.skip();
+    guest = booted;
+  });
+
+  it('has no slide before it has relocated itself, and names code that runs at physical addresses', () => {
+    const { target } = guest;
+    assert.equal(target.linux?.slide(), undefined);
+    target.machine.run({ instructions: 100_000 });
+    const names = walker()
+      .frames(0)
+      .map((f) => walker().nameOf(f));
+    assert.equal(names.at(-1), '__primary_switch');
+    assert.ok(names.includes('__pi_kaslr_early_init'), names.join());
+  });
+
+  it('gives functions the addresses that the kernel lists', () => {
+    guest.until('== ready');
+    const { symbols } = guest.target;
+    const listed = guest.said('kallsyms').map((line) => line.split(' '));
+    assert.ok(listed.length >= 50);
+    for (const [address = '', , name = ''] of listed) {
+      const found = symbols.symbolByName(name).map((s) => s.address.toString(16));
+      assert.ok(found.includes(address), `${name}: ${found.join()} for ${address}`);
+      const at = symbols.symbolAt({ va: BigInt(`0x${address}`), regime: { el: 'EL1', vmid: 0 } });
+      assert.equal(at?.offset, 0n, name);
+    }
+  });
+
+  it('stops at a function and knows its address in expressions', async () => {
+    const { control } = guest;
+    const [b] = control.breakpoints.replace('function', '', [{ subject: { k: 'function', name: 'panic' } }]);
+    assert.ok(b && isVerified(b));
+    await guest.stop(() => control.resume());
+    assert.equal(guest.where(), 'panic');
+    const frame = walker().frames(0)[0];
+    assert.ok(frame);
+    const names = namesOf(frame);
+    assert.equal(names.number('panic'), frame.pc);
+    assert.equal(names.number('&panic'), frame.pc);
+    assert.equal(names.number('*(u32*)(panic + 4) - *(u32*)(pc + 4)'), 0n);
+  });
+
+  it('has the slide that the kernel prints', async () => {
+    const { control, target } = guest;
+    control.breakpoints.clear();
+    guest.until('end Kernel panic');
+    const offset = /Kernel Offset: (0x[0-9a-f]+) from (0x[0-9a-f]+)/.exec(guest.console());
+    assert.equal(target.linux?.slide(), BigInt(offset?.[1] ?? 0));
+    assert.equal(target.linux.imageBase, BigInt(offset?.[2] ?? 0));
+  });
+});
