@@ -28,6 +28,8 @@ interface Place {
   /** Only in this regime; any when absent. */
   readonly el?: ExceptionLevel;
   readonly vmid?: number;
+  /** Only while this virtual machine runs, whatever VMID it has then. */
+  readonly vm?: number;
   readonly asid?: number;
   readonly space: 'VA' | 'IPA' | 'PA';
   /** Offset in RAM at which the machine stops; undefined: not bound yet. */
@@ -215,7 +217,16 @@ export function isVerified(b: Breakpoint): boolean {
 
 function applies(target: Target, p: Place, cpu: number, pc: bigint): boolean {
   if (p.pa !== undefined || p.space !== 'VA') return true;
-  return pc === p.va && target.arch.isRegime(cpu, p);
+  return pc === p.va && isIn(target, p, cpu);
+}
+
+/** Whether a CPU is in the regime of a place. */
+function isIn(target: Target, p: Place, cpu: number): boolean {
+  const { arch } = target;
+  if (p.vm === undefined) return arch.isRegime(cpu, p);
+  // Where no virtual machine runs, none need be looked for.
+  const { vmid = 0 } = arch.context(cpu);
+  return vmid !== 0 && vmid === target.vmidOf(p.vm) && arch.isRegime(cpu, { ...p, vmid });
 }
 
 /** The physical address of a place by the translation of a CPU that is in its regime. */
@@ -228,7 +239,7 @@ function physicalNow(target: Target, p: Place, cpu: number | undefined): bigint 
       if (inGuest) return arch.translate(c, p.va, 'IPA');
       continue;
     }
-    if (!arch.isRegime(c, p)) continue;
+    if (!isIn(target, p, c)) continue;
     const pa = arch.translate(c, p.va);
     if (pa !== undefined) return pa;
   }
@@ -241,7 +252,7 @@ function fromCode(l: CodeLocation): Place {
     pa: l.pa,
     va: l.address,
     ...(regime.el === undefined ? {} : { el: regime.el }),
-    ...(regime.vmid === undefined ? {} : { vmid: regime.vmid }),
+    ...(regime.vm !== undefined ? { vm: regime.vm } : regime.vmid === undefined ? {} : { vmid: regime.vmid }),
     space: 'VA',
     offset: undefined,
   };
@@ -285,7 +296,7 @@ function vmidOf(target: Target, space: Exclude<AddressSpace, { kind: 'PA' }>): n
 function distinct(list: Place[]): Place[] {
   const seen = new Set<string>();
   return list.filter((p) => {
-    const key = p.pa === undefined ? `${p.el} ${p.vmid} ${p.va}` : `PA ${p.pa}`;
+    const key = p.pa === undefined ? `${p.el} ${p.vm} ${p.vmid} ${p.va}` : `PA ${p.pa}`;
     return seen.has(key) ? false : seen.add(key);
   });
 }
@@ -327,8 +338,8 @@ function whyUnbound(target: Target, list: readonly Place[]): string | undefined 
   const where = `0x${(first.pa ?? first.va).toString(16)}`;
   if (first.pa !== undefined)
     return `${where} is outside the machine's RAM (0x${target.machine.physical.ramBase.toString(16)} and up).`;
-  const regime = [first.el, first.vmid === undefined ? undefined : `VMID ${first.vmid}`]
-    .filter(Boolean)
-    .join(', ');
+  const machine =
+    first.vm !== undefined ? `VM ${first.vm}` : first.vmid !== undefined && `VMID ${first.vmid}`;
+  const regime = [first.el, machine].filter(Boolean).join(', ');
   return `${where} is not mapped yet${regime ? ` in ${regime}` : ''}: the breakpoint binds when it is.`;
 }

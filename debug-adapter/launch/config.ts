@@ -36,6 +36,8 @@ export interface LaunchConfig {
   readonly trace: boolean;
   /** What the architecture leaves UNKNOWN gets poison values. */
   readonly strict: boolean;
+  /** The port at which gdb can attach beside the client; 0: any that is free. */
+  readonly gdbServer: number | undefined;
   /** Path prefix in the debug information -> path prefix here. */
   readonly sourceMap: readonly { readonly from: string; readonly to: string }[];
   /** For a program that is assembled. */
@@ -122,12 +124,17 @@ function symbolFiles(value: unknown): SymbolFile[] {
     const name = `symbols[${i}]`;
     if (typeof entry !== 'object' || entry === null || Array.isArray(entry))
       throw complain(name, 'an object with a "file"', entry);
-    const { file, offset, regime, vmid } = entry as Record<string, unknown>;
+    const { file, offset, regime, vmid, vm } = entry as Record<string, unknown>;
     text(`${name}.file`, file, 'the path of an ELF file');
     if (offset !== undefined && typeof offset !== 'string' && typeof offset !== 'number')
       throw complain(`${name}.offset`, 'a hexadecimal string such as "0x40000000"', offset);
     if (regime !== undefined) text(`${name}.regime`, regime, '"EL2", "EL1" or "PA"');
     if (vmid !== undefined) count(`${name}.vmid`, vmid, 0, 0xffff);
+    if (vm !== undefined) count(`${name}.vm`, vm, 0, 0xffff);
+    if (vm !== undefined && vmid !== undefined)
+      throw wrong(
+        `"${name}" in launch.json has both "vm" and "vmid": keep "vm", the number that "vcpu 1.0" begins with, or the VMID.`,
+      );
     return parseSymbolEntry(entry as SymbolEntry);
   });
 }
@@ -181,6 +188,7 @@ const parsers: Parsers = {
   hypervisor: (v) => oneOf('hypervisor', v, ['auto', 'reference', 'none']),
   trace: (v) => flag('trace', v),
   strict: (v) => flag('strict', v),
+  gdbServer: (v) => (v === undefined ? undefined : count('gdbServer', v, 0, 0xffff)),
   sourceMap: prefixes,
   assembler,
 };
@@ -199,6 +207,7 @@ const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>
   hypervisor: 'auto',
   trace: false,
   strict: false,
+  gdbServer: undefined,
   sourceMap: {},
   assembler: {},
 };
@@ -234,6 +243,7 @@ export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConf
     hypervisor: read('hypervisor'),
     trace: read('trace'),
     strict: read('strict'),
+    gdbServer: read('gdbServer'),
     sourceMap: read('sourceMap'),
     assembler: read('assembler'),
   };

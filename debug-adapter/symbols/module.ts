@@ -45,6 +45,7 @@ export class Image {
       this.frames,
       new Globals(this.units, dies, report),
       report,
+      (name, address) => this.dataSymbol(name, address),
     );
   }
 
@@ -86,6 +87,21 @@ export class Image {
       });
   }
 
+  /**
+   * The global symbol that the code at an address means by a name of C. All symbols of an object file may have got a
+   * prefix after it was compiled (objcopy --prefix-symbols, as those of KVM's code for EL2): its functions tell.
+   */
+  private dataSymbol(name: string, address: bigint): bigint | undefined {
+    let scope = this.functions.at(address);
+    while (scope?.isInlined === true && scope.parent !== undefined) scope = scope.parent;
+    const inC = (scope && this.functions.name(scope)) ?? '';
+    const linked = this.symbols?.covering(address)?.name ?? '';
+    const prefix = linked.endsWith(inC) ? linked.slice(0, linked.length - inC.length) : '';
+    return this.symbols
+      ?.named(inC === '' ? name : prefix + name)
+      .find((s) => !s.code && s.kind !== 'absolute' && s.binding !== 'local')?.address;
+  }
+
   /** For the first instruction of a function, where its body begins; any other address as it is. */
   bodyAt(address: bigint): bigint {
     const scope = this.functions.at(address);
@@ -119,18 +135,19 @@ const wrap = (address: bigint) => BigInt.asUintN(64, address);
 export class SymbolModule {
   readonly name: string;
   readonly physicalOffset: bigint;
-  readonly regime: Regime | undefined;
+  private readonly declared: Regime | undefined;
   readonly isMovable: boolean;
   private readonly offsetNow: bigint | (() => bigint);
 
   constructor(
     readonly image: Image,
     spec: ModuleSpec,
+    private readonly vmidOf: (vm: number) => number | undefined = () => undefined,
   ) {
     this.name = spec.name;
     this.offsetNow = spec.offset ?? 0n;
     this.physicalOffset = spec.physicalOffset ?? 0n;
-    this.regime = spec.regime;
+    this.declared = spec.regime;
     this.isMovable = spec.isMovable ?? false;
   }
 
@@ -139,13 +156,21 @@ export class SymbolModule {
     return typeof this.offsetNow === 'bigint' ? this.offsetNow : this.offsetNow();
   }
 
+  /** Where its addresses are valid; a virtual machine that is meant by its number has the VMID that it has now. */
+  get regime(): Regime | undefined {
+    const { vm, ...rest } = this.declared ?? {};
+    if (vm === undefined) return this.declared;
+    const vmid = this.vmidOf(vm);
+    return { ...rest, vm, ...(vmid === undefined ? {} : { vmid }) };
+  }
+
   private get isPhysical(): boolean {
-    return this.regime?.physical === true;
+    return this.declared?.physical === true;
   }
 
   /** A guest's p_paddr is an intermediate physical address, so it says nothing about physical memory. */
   private get isGuest(): boolean {
-    return (this.regime?.vmid ?? 0) !== 0;
+    return this.declared?.vm !== undefined || (this.declared?.vmid ?? 0) !== 0;
   }
 
   /** The struct layout that the file carries. */
@@ -161,7 +186,10 @@ export class SymbolModule {
       return link === undefined ? [] : [{ link, fit: 0 }];
     }
     const { va, regime }: { va: bigint; regime?: Regime } = typeof place === 'bigint' ? { va: place } : place;
-    const fit = regimeFit(this.regime, regime);
+    const own = this.regime;
+    // Its virtual machine is not there (yet).
+    const isNowhere = own?.vm !== undefined && own.vmid === undefined;
+    const fit = isNowhere ? undefined : regimeFit(own, regime);
     if (fit !== undefined) found.push({ link: wrap(va - this.offset), fit });
     for (const alias of this.layout?.aliases ?? []) {
       const fit = regimeFit(alias.regime, regime);

@@ -65,6 +65,7 @@ export interface SymbolEntry {
   offset?: string | number;
   regime?: string;
   vmid?: number;
+  vm?: number;
 }
 
 /** Reads the address fields of an entry of `symbols` in launch.json. */
@@ -87,6 +88,14 @@ export function parseSymbolEntry(entry: SymbolEntry): { file: string; offset: bi
       );
     }
     regime.vmid = entry.vmid;
+  }
+  if (entry.vm !== undefined) regime.vm = entry.vm;
+  if (entry.vm !== undefined || (regime.vmid ?? 0) !== 0) {
+    if (regime.physical === true || regime.el === 'EL2')
+      throw new SymbolError(
+        `"symbols" in launch.json has the regime "${entry.regime}" for ${entry.file}, where no virtual machine runs: write "EL1", or leave "regime" out.`,
+      );
+    regime.el ??= 'EL1';
   }
   const known = Object.keys(regime).length > 0;
   return { file: entry.file, offset: sign * BigInt(digits), ...(known ? { regime } : {}) };

@@ -14,14 +14,20 @@ interface Entry {
 /** The names that a file gives to all of its code. */
 interface FileScope {
   readonly variables: Map<string, Entry>;
+  /** Variables of other files that it uses (`extern`): their types. */
+  readonly declarations: Map<string, Entry>;
   /** Constants of enumerations. */
   readonly constants: Map<string, bigint>;
 }
 
-/** More debug information than this (a kernel with all its modules) is not searched for a name. */
-const MAX_SEARCHED = 256 << 20;
+/** About a second of work. More debug information than this, such as a kernel's, is not searched for a name. */
+const MAX_SEARCHED = 16 << 20;
 
-const emptyScope = (): FileScope => ({ variables: new Map(), constants: new Map() });
+const emptyScope = (): FileScope => ({
+  variables: new Map(),
+  declarations: new Map(),
+  constants: new Map(),
+});
 
 /** Variables of file scope and enumerators by name (DWARF 5, 4.1 and 5.7). A unit is read when it is asked. */
 export class Globals {
@@ -38,6 +44,15 @@ export class Globals {
   variable(name: string, address: bigint): Die | undefined {
     const found = this.find(address, (scope) => scope.variables.get(name));
     return found && this.attempt(() => this.dies.at(found.offset, found.unit));
+  }
+
+  /** The DIE by which the file that has the code at `address` declares a variable of another one. */
+  declaration(name: string, address: bigint): Die | undefined {
+    for (const unit of this.units.containing(address)) {
+      const found = this.inUnit(unit).declarations.get(name);
+      if (found !== undefined) return this.attempt(() => this.dies.at(found.offset, found.unit));
+    }
+    return undefined;
   }
 
   /** The value of an enumerator, looked for in the same order. */
@@ -75,7 +90,7 @@ export class Globals {
 
   private read(unit: Unit, into: FileScope): void {
     for (const step of this.dies.walk(unit)) {
-      if (step.depth === 1 && step.tag === TAG.variable) this.readVariable(unit, step, into.variables);
+      if (step.depth === 1 && step.tag === TAG.variable) this.readVariable(unit, step, into);
       else if (step.depth === 2 && step.tag === TAG.enumerator) {
         const name = textOf(step.attributes().get(AT.name));
         const value = step.attributes().get(AT.constValue);
@@ -84,29 +99,24 @@ export class Globals {
     }
   }
 
-  private readVariable(unit: Unit, step: WalkStep, into: Map<string, Entry>): void {
+  private readVariable(unit: Unit, step: WalkStep, into: FileScope): void {
     const attributes = step.attributes();
-    if (attributes.has(AT.declaration)) return;
-    if (!attributes.has(AT.location) && !attributes.has(AT.constValue)) return;
+    const isDeclaration = attributes.has(AT.declaration);
+    if (!isDeclaration && !attributes.has(AT.location) && !attributes.has(AT.constValue)) return;
     const { offset, tag, hasChildren } = step;
     // A definition apart from its declaration has its name there.
     const name = this.dies.nameOf({ offset, tag, hasChildren, attributes, unit });
-    if (name !== undefined && !into.has(name)) into.set(name, { unit, offset });
+    const names = isDeclaration ? into.declarations : into.variables;
+    if (name !== undefined && !names.has(name)) names.set(name, { unit, offset });
   }
 
   private all(): FileScope {
     if (this.everywhere !== undefined) return this.everywhere;
     const found = emptyScope();
     this.everywhere = found;
-    let searched = 0;
+    // Only the file that has the code is searched then.
+    if (this.units.infoSize > MAX_SEARCHED) return found;
     for (const unit of this.units.all()) {
-      searched += unit.header.end - unit.header.offset;
-      if (searched > MAX_SEARCHED) {
-        this.report(
-          `${unit.sections.fileName} has more debug information than is searched for variables: stop in the file of a variable to see it.`,
-        );
-        break;
-      }
       const { variables, constants } = this.inUnit(unit);
       for (const [name, entry] of variables) if (!found.variables.has(name)) found.variables.set(name, entry);
       for (const [name, value] of constants) if (!found.constants.has(name)) found.constants.set(name, value);

@@ -71,6 +71,11 @@ export class Units {
     return this.sections.elf.isCode(range.low);
   }
 
+  /** Bytes of .debug_info. */
+  get infoSize(): number {
+    return this.sections.get('info').size;
+  }
+
   /** The offsets of all units, in file order. Units of other kinds are stepped over by their length. */
   allOffsets(): readonly number[] {
     if (this.offsets !== undefined) return this.offsets;

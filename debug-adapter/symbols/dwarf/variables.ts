@@ -44,6 +44,8 @@ export class Variables {
     private readonly frames: CallFrames,
     private readonly globals: Globals,
     private readonly report: (problem: string) => void,
+    /** The link-time address of a global symbol of data, as the code at an address means the name. */
+    private readonly symbol: (name: string, address: bigint) => bigint | undefined = () => undefined,
   ) {
     this.types = new Types(dies, report);
   }
@@ -71,11 +73,26 @@ export class Variables {
   /** A variable of file scope, as the code at a stop sees the name. */
   global(name: string, stop: Stop): Variable | undefined {
     const die = this.globals.variable(name, stop.address);
-    if (die === undefined) return undefined;
+    if (die === undefined) return this.declared(name, stop);
     try {
       const { frame, loadOffset } = stop;
       const location = this.locate(die, stop, { frame, loadOffset, forms: die.unit });
       return { name, type: this.types.of(die), isArgument: false, location };
+    } catch (error) {
+      if (!(error instanceof SymbolError)) throw error;
+      this.report(error.message);
+      return undefined;
+    }
+  }
+
+  /** A variable of another file that the file at a stop declares: its type is known here, its place by its symbol. */
+  private declared(name: string, stop: Stop): Variable | undefined {
+    const die = this.globals.declaration(name, stop.address);
+    const at = die && this.symbol(name, stop.address);
+    if (die === undefined || at === undefined) return undefined;
+    try {
+      const address = BigInt.asUintN(64, at + stop.loadOffset);
+      return { name, type: this.types.of(die), isArgument: false, location: { kind: 'memory', address } };
     } catch (error) {
       if (!(error instanceof SymbolError)) throw error;
       this.report(error.message);
