@@ -85,7 +85,7 @@ class ConfigurationProvider implements vscode.DebugConfigurationProvider {
       );
       return undefined;
     }
-    if (given['program'] === undefined) {
+    if (given['program'] === undefined && given['kernel'] === undefined) {
       const program = programOfEditor() ?? folder?.uri.fsPath;
       if (program !== undefined) return withAssembler({ ...given, program }, folder);
     }

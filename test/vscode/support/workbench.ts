@@ -371,6 +371,26 @@ export class Workbench {
     await until(`${label} to be ${wanted ? 'ticked' : 'clear'}`, async () => (await ticked()) === wanted);
   }
 
+  /** Adds a breakpoint on a function by its name. */
+  async addFunctionBreakpoint(name: string): Promise<void> {
+    await this.command('Add Function Breakpoint');
+    const view = this.page.locator('.debug-breakpoints');
+    // Its row is behind the exception filters: a list draws only what is in view.
+    const scrolled = async (what: Locator): Promise<void> => {
+      await until('the end of the Breakpoints view', async () => {
+        if (await what.isVisible()) return true;
+        await view.hover();
+        await this.page.mouse.wheel(0, 400);
+        return false;
+      });
+    };
+    const input = view.locator('input[type="text"], .monaco-inputbox input').first();
+    await scrolled(input);
+    await input.fill(name);
+    await input.press('Enter');
+    await scrolled(view.locator('.monaco-list-row', { hasText: name }).first());
+  }
+
   /** Evaluates in the Debug Console and returns the rows that appeared after the expression. */
   async evaluate(expression: string): Promise<string> {
     await this.command('Debug Console: Focus on Debug Console View');
