@@ -6,6 +6,7 @@ import type { Stop } from '../emulator/core/machine';
 import { common, StopReason } from '../emulator/ir/state';
 import type { StopCause } from './arch/types';
 import { ActiveFilters, type FilterSpec } from './breakpoints/filters';
+import { AddressBreakpoints } from './breakpoints/by-address';
 import { DataBreakpoints } from './breakpoints/data';
 import { FetchWatch } from './breakpoints/fetches';
 import { BreakpointManager, type Hits } from './breakpoints/manager';
@@ -13,7 +14,15 @@ import { callerOf, type Caller } from './control/caller';
 import { LoopDetector } from './control/loops';
 import { Runner } from './control/runner';
 import { Stepper } from './control/stepper';
-import type { ControlListener, Granularity, Outcome, StepKind, StopReport } from './control/types';
+import type {
+  ControlListener,
+  ControlObserver,
+  EndReport,
+  Granularity,
+  Outcome,
+  StepKind,
+  StopReport,
+} from './control/types';
 import { ErrorId, UserError } from './errors';
 import type { Target } from './target';
 import { MarkWatch } from './trace/marks';
@@ -42,7 +51,11 @@ export class Control {
   private readonly fetches = new FetchWatch();
   readonly breakpoints = new BreakpointManager(this.fetches);
   readonly data = new DataBreakpoints(() => this.breakpoints.takeId(), this.fetches);
+  /** Those of a debugger that knows no address spaces. */
+  readonly addresses = new AddressBreakpoints(() => this.breakpoints.takeId(), this.fetches);
   readonly filters = new ActiveFilters();
+  /** Other front ends. */
+  readonly observers = new Set<ControlObserver>();
   /** Where "step out" goes. */
   callerOf: (target: Target, cpu: number) => Caller | undefined = callerOf;
   /** The guest runs, or is being stepped. */
@@ -75,7 +88,9 @@ export class Control {
     this.current = target;
     this.runner = new Runner(target);
     this.breakpoints.onVerified = (b) => listener.breakpointChanged(b.id);
-    this.data.onChanged = (b) => listener.breakpointChanged(b.id);
+    this.data.onChanged = (b) => {
+      if (b.owner === 'client') listener.breakpointChanged(b.id);
+    };
     this.breakpoints.onLog = (text) => listener.message(text);
     this.attach(target);
   }
@@ -104,7 +119,9 @@ export class Control {
     this.fetches.attach(target.machine);
     this.breakpoints.attach(target);
     this.data.attach(target);
+    this.addresses.attach(target);
     this.arm(false);
+    for (const o of this.observers) o.attached();
   }
 
   /** Something of the trace has happened. This runs at every world switch. */
@@ -145,6 +162,14 @@ export class Control {
     });
   }
 
+  /** Steps one CPU by instructions until its PC leaves [start, end). */
+  stepRange(cpu: number, start: bigint, end: bigint): void {
+    this.start(async () => {
+      const outcome = await this.stepper.range(cpu, start, end);
+      return outcome.kind === 'done' ? { kind: 'stop', report: this.stepReport(cpu) } : outcome;
+    });
+  }
+
   /** Stops a running guest; the report names `cpu`. */
   pause(cpu: number): void {
     if (!this.running) return;
@@ -156,7 +181,14 @@ export class Control {
   reportHere(reason: StopReport['reason'], description: string): void {
     const cpu = this.target.machine.schedule.current;
     const hits = this.breakpoints.hit(cpu);
-    this.announce({ reason, description, cpu, hitBreakpointIds: hits.ids, filters: [] });
+    this.announce({
+      reason,
+      description,
+      cpu,
+      hitBreakpointIds: hits.ids,
+      ...this.othersAt(cpu),
+      filters: [],
+    });
   }
 
   /** Removes breakpoints and filters: a run without debugging. */
@@ -195,6 +227,7 @@ export class Control {
     if (this.running) throw new UserError('The guest is running already: pause it first.', ErrorId.state);
     this.running = true;
     this.listener.resumed();
+    for (const o of this.observers) o.resumed();
     this.pauseWanted = undefined;
     this.finished = this.drive(body);
   }
@@ -209,10 +242,15 @@ export class Control {
     this.running = false;
     this.pauseWanted = undefined;
     this.arm(false);
-    if (outcome.kind === 'end') {
-      this.ended = true;
-      this.listener.ended(outcome.report);
-    } else if (outcome.kind === 'stop') this.announce(outcome.report);
+    if (outcome.kind === 'end') this.end(outcome.report);
+    else if (outcome.kind === 'stop') this.announce(outcome.report);
+  }
+
+  /** The machine is off, unless the listener starts another one. */
+  private end(report: EndReport): void {
+    this.ended = true;
+    this.listener.ended(report);
+    if (this.ended) for (const o of this.observers) o.ended(report);
   }
 
   /** Our own fault: the guest stands still and the session lives on. */
@@ -228,6 +266,7 @@ export class Control {
     this.data.refresh(report.cpu);
     this.lastStop = report;
     this.listener.stopped(report);
+    for (const o of this.observers) o.stopped(report);
   }
 
   /** Arms the filters; `everyEntry`: and every exception, for stepping. */
@@ -355,6 +394,14 @@ export class Control {
     const hits = this.breakpoints.hit(cpu);
     const { causes, problems } = this.filters.select(this.target, cpu, this.target.arch.causesAt(cpu));
     if (causes.length > 0) return this.trapReport(cpu, causes, hits, problems);
+    const { others } = this.othersAt(cpu);
+    if (hits.ids.length === 0 && others)
+      return this.stopWith({
+        reason: 'breakpoint',
+        description: 'Paused on a breakpoint of gdb',
+        cpu,
+        others,
+      });
     if (hits.ids.length === 0) return undefined;
     const first = this.breakpoints.all().find((b) => b.id === hits.ids[0]);
     const kinds = {
@@ -369,8 +416,15 @@ export class Control {
       description: `Paused on ${reason}`,
       cpu,
       hitBreakpointIds: hits.ids,
+      ...(others ? { others } : {}),
       ...(text ? { text } : {}),
     });
+  }
+
+  /** Breakpoints of other front ends at a CPU's PC. */
+  private othersAt(cpu: number): Pick<StopReport, 'others'> {
+    const id = this.addresses.hit(cpu);
+    return id === undefined ? {} : { others: [id] };
   }
 
   /** An access to watched memory; the CPU stands behind it, where breakpoints and filters may be as well. */
@@ -380,13 +434,17 @@ export class Control {
     this.listener.message(data.text);
     const here = this.arrival(cpu);
     const also = here?.kind === 'stop' ? here.report : undefined;
+    const ids = (mine: boolean): number[] =>
+      data.breakpoints.filter((b) => (b.owner === 'client') === mine).map((b) => b.id);
+    const others = [...ids(false), ...(also?.others ?? [])];
     const text = also?.text === undefined ? data.text : `${data.text} ${also.text}`;
     return this.stopWith({
       reason: 'data breakpoint',
       description: `Paused on ${data.what}${also ? ` (and ${also.description.replace(/^Paused /, '')})` : ''}`,
       text,
       cpu,
-      hitBreakpointIds: [...data.ids, ...(also?.hitBreakpointIds ?? [])],
+      hitBreakpointIds: [...ids(true), ...(also?.hitBreakpointIds ?? [])],
+      ...(others.length > 0 ? { others } : {}),
       filters: also?.filters ?? [],
     });
   }
@@ -406,6 +464,7 @@ export class Control {
       description: `Paused on ${what}${hits.ids.length > 0 ? ', and on a breakpoint' : ''}`,
       cpu,
       hitBreakpointIds: hits.ids,
+      ...this.othersAt(cpu),
       filters: causes.map((c) => c.filter),
       ...(text ? { text } : {}),
     });

@@ -1,5 +1,6 @@
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import type { Control } from './control';
+import type { GdbServer } from './gdb/server';
 import { ErrorId, UserError } from './errors';
 import { Handles } from './handles';
 import type { Need } from './protocol/table';
@@ -26,6 +27,8 @@ export class Session {
   target: Target | undefined;
   /** Runs and stops it. */
   control: Control | undefined;
+  /** Where gdb can attach. */
+  gdb: GdbServer | undefined;
   /** Frames and variable containers of this stop; they die when the guest resumes. */
   readonly frames = new Handles<FrameHandle>('stack frame');
   readonly variables = new Handles<VariableContainer>('variable');

@@ -21,8 +21,12 @@ export interface DataSpec extends GuardSpec {
 /** How the bytes of a place read as a value. */
 export type Show = (bytes: Uint8Array) => string;
 
+/** Who has set a breakpoint: the client of the session, or another front end beside it. */
+export type Owner = 'client' | 'gdb';
+
 export interface DataBreakpoint {
   readonly id: number;
+  readonly owner: Owner;
   readonly spec: DataSpec;
   readonly place: DataPlace | undefined;
   readonly guard: Guard | undefined;
@@ -35,7 +39,7 @@ export interface DataBreakpoint {
 }
 
 export interface DataHits {
-  readonly ids: readonly number[];
+  readonly breakpoints: readonly DataBreakpoint[];
   /** E.g. `write of vcpu.ctxt.pc, written by save_guest+0x24 (switch.S:88)`. */
   readonly what: string;
   /** Who, where, old and new value: a sentence each. */
@@ -89,21 +93,23 @@ export class DataBreakpoints {
     this.shows.set(dataId, show);
   }
 
-  /** Replaces all of them. One that is set again as it was keeps its number and its hit count. */
-  replace(specs: readonly DataSpec[]): readonly DataBreakpoint[] {
-    const old = [...this.list];
-    this.list = specs.map((spec) => {
+  /** Replaces all of one owner. One that is set again as it was keeps its number and its hit count. */
+  replace(specs: readonly DataSpec[], owner: Owner = 'client'): readonly DataBreakpoint[] {
+    const old = this.list.filter((b) => b.owner === owner);
+    const others = this.list.filter((b) => b.owner !== owner);
+    const now = specs.map((spec) => {
       const key = JSON.stringify(spec);
       const at = old.findIndex((b) => JSON.stringify(b.spec) === key);
-      return at < 0 ? this.make(spec) : old.splice(at, 1)[0]!;
+      return at < 0 ? this.make(spec, owner) : old.splice(at, 1)[0]!;
     });
+    this.list = [...others, ...now];
     for (const b of old) this.bind(b, undefined);
     this.updateHook();
-    return this.list;
+    return now;
   }
 
-  private make(spec: DataSpec): DataBreakpoint {
-    const common = { id: this.takeId(), spec, ranges: [], chain: undefined };
+  private make(spec: DataSpec, owner: Owner): DataBreakpoint {
+    const common = { id: this.takeId(), owner, spec, ranges: [], chain: undefined };
     try {
       const place = parseDataId(spec.dataId);
       const b: DataBreakpoint = { ...common, place, guard: new Guard(spec, VALUES), reason: undefined };
@@ -189,7 +195,7 @@ export class DataBreakpoints {
   hits(accesses: readonly WatchedAccess[]): DataHits | undefined {
     const { target } = this;
     if (!target) return undefined;
-    const ids: number[] = [];
+    const breakpoints: DataBreakpoint[] = [];
     const whats: string[] = [];
     const texts: string[] = [];
     for (const b of this.list) {
@@ -197,11 +203,12 @@ export class DataBreakpoints {
       if (!seen || !b.guard) continue;
       const result = b.guard.reached(new Moment(target, seen.access.cpu, valuesOf(seen)));
       if (!result.stop) continue;
-      ids.push(b.id);
+      breakpoints.push(b);
       whats.push(this.what(b, seen));
       texts.push(this.sentence(b, seen), ...(result.problem === undefined ? [] : [result.problem]));
     }
-    return ids.length === 0 ? undefined : { ids, what: whats.join(', and '), text: texts.join(' ') };
+    if (breakpoints.length === 0) return undefined;
+    return { breakpoints, what: whats.join(', and '), text: texts.join(' ') };
   }
 
   private who({ cpu, pc, walk }: WatchedAccess): string {

@@ -34,6 +34,15 @@ export class Stepper {
     return granularity === 'line' ? this.line(cpu, kind) : this.instruction(cpu, kind);
   }
 
+  /** Instructions until the PC leaves [start, end), or something else happens. */
+  async range(cpu: number, start: bigint, end: bigint): Promise<Outcome> {
+    for (;;) {
+      const outcome = await this.instruction(cpu, 'in');
+      const { pc } = this.arch.context(cpu);
+      if (outcome.kind !== 'done' || pc < start || pc >= end) return outcome;
+    }
+  }
+
   private get arch() {
     return this.control.target.arch;
   }

@@ -19,6 +19,8 @@ export interface StopReport {
   readonly text?: string;
   readonly cpu: number;
   readonly hitBreakpointIds: readonly number[];
+  /** The same of breakpoints that another front end has set. */
+  readonly others?: readonly number[];
   /** Filters that this stop names, by id. */
   readonly filters: readonly string[];
 }
@@ -46,6 +48,15 @@ export interface ControlListener {
   readonly followsTrace?: () => boolean;
   /** A breakpoint was verified later than it was set. */
   breakpointChanged(id: number): void;
+}
+
+/** A front end beside the one that launched the guest: it hears of what happens behind the listener. */
+export interface ControlObserver {
+  resumed(): void;
+  stopped(report: StopReport): void;
+  ended(report: EndReport): void;
+  /** There is a new guest. */
+  attached(): void;
 }
 
 export type StepKind = 'in' | 'over' | 'out';

@@ -3,7 +3,9 @@ import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import type { Diagnostic } from '../../emulator/asm/diagnostics';
 import { Control } from '../control';
 import { ErrorId, UserError } from '../errors';
+import { GdbServer } from '../gdb/server';
 import { callerByStack } from '../inspect/caller';
+import { viewOf } from '../inspect/stop-view';
 import { parseLaunch } from '../launch/config';
 import { AssemblyError } from '../launch/program';
 import { SessionListener } from '../listener';
@@ -42,6 +44,26 @@ function build(ctx: Session, args: object): Target {
   }
 }
 
+/** Lets gdb attach to the same machine. @throws UserError when the port cannot be had */
+async function listenForGdb(ctx: Session, control: Control): Promise<void> {
+  const { gdbServer } = control.target.config;
+  if (gdbServer === undefined) return;
+  const message = (text: string): void => ctx.send('output', { category: 'console', output: `${text}\n` });
+  const server = await GdbServer.listen(gdbServer, control, {
+    message,
+    resumed: (cpu) => ctx.send('continued', { threadId: cpu + 1, allThreadsContinued: true }),
+    changed: () => {
+      if (control.running) return;
+      const view = viewOf(ctx);
+      view.changed('stacks');
+      view.announce();
+    },
+  });
+  ctx.gdb = server;
+  ctx.onDispose(() => server.close());
+  message(`gdb can attach to this machine: gdb-multiarch -ex "${server.command}"`);
+}
+
 /** Begins to run, or stops before the first instruction. Without debugging nothing stops the guest but the user. */
 function begin(control: Control): void {
   const { stopOnEntry, noDebug } = control.target.config;
@@ -57,7 +79,7 @@ export const handlers: Partial<HandlerTable> = {
     return capabilities;
   },
 
-  launch(ctx, args, request) {
+  async launch(ctx, args, request) {
     if (ctx.control)
       throw new UserError('A program is launched already: send "restart" to launch it again.', ErrorId.state);
     const target = build(ctx, args ?? {});
@@ -69,6 +91,12 @@ export const handlers: Partial<HandlerTable> = {
     ctx.onDispose(() => void control.halt());
     for (const problem of [...target.problems, ...target.symbols.problems()])
       ctx.send('output', { category: 'stderr', output: `${problem}\n` });
+    try {
+      await listenForGdb(ctx, control);
+    } catch (error) {
+      ctx.target = ctx.control = undefined;
+      throw error;
+    }
     // The client sends breakpoints next, and configurationDone behind them.
     request.afterResponse(() => ctx.send('initialized'));
   },
@@ -77,7 +105,10 @@ export const handlers: Partial<HandlerTable> = {
     const control = ctx.requireControl();
     if (ctx.configured) throw new UserError('The session is configured already.', ErrorId.state);
     ctx.configured = true;
-    request.afterResponse(() => begin(control));
+    request.afterResponse(() => {
+      begin(control);
+      ctx.gdb?.open();
+    });
   },
 
   async restart(ctx, args, request) {
