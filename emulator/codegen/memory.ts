@@ -7,7 +7,7 @@ import type { HostCall, Routine, Val } from '../ir/nodes';
 import { common, MemAttr, PageFlag } from '../ir/state';
 import { Acc, descField, fetchDesc, type Isa } from '../isa/dsl/isa';
 import { Rec } from './handlers';
-import { INVALID_TAG, TagFlag, Tlb, type TlbLayout } from './tlb';
+import { BLOCK_SHIFT, INVALID_TAG, TagFlag, Tlb, type TlbLayout } from './tlb';
 
 /** Calls from generated code to the machine. */
 export const hostCalls = {
@@ -61,6 +61,20 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
   const entryAt = (b: Builder, table: Val, va: Val): Val =>
     b.add(table, b.shli(b.andi(b.wrap(b.shri(va, 12)), Tlb.entries - 1), Tlb.entryShift));
 
+  /** Where the mappings larger than a page of a bank are noted. */
+  const blocksAt = (b: Builder, bank: Val): Val => b.add(b.addi(b.cpu(), tlb.blocks), b.shli(bank, 3));
+
+  /** Notes that the selected bank holds a piece of a mapping larger than a page. */
+  const noteBlock = (b: Builder, va: Val): void => {
+    const size = b.get(common.trSize);
+    b.if(b.ltu(b.i32(12), size), () => {
+      const at = blocksAt(b, b.get(common.bank));
+      const piece = b.shl(b.i64(1), b.andi(b.shri(va, BLOCK_SHIFT), 63));
+      const bits = b.select(b.ltu(b.i32(BLOCK_SHIFT), size), b.i64(-1), piece);
+      b.st(8, at, b.or(b.ld(8, at), bits));
+    });
+  };
+
   /** Fills a TLB entry from the last translation. `flags` are TagFlag bits. */
   const fill = (b: Builder, table: Val, va: Val, flags: Val): Val => {
     const e = entryAt(b, table, va);
@@ -73,7 +87,14 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
     b.st(1, e, b.get(common.trSize), Tlb.size);
     b.st(1, e, b.get(common.trAttr), Tlb.attr);
     b.st(8, e, b.andi(b.get(common.trPa), -4096n), Tlb.pa);
+    noteBlock(b, va);
     return e;
+  };
+
+  /** A TLB miss: walks. @returns non-zero when there is a fault to raise */
+  const translate = (b: Builder, va: Val, acc: Val): Val => {
+    b.set(common.misses, b.add(b.get(common.misses), b.i64(1)));
+    return b.call(arch.translate, va, acc);
   };
 
   /**
@@ -98,7 +119,7 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
         b.set(common.trSize, b.ld(1, e, Tlb.size));
         b.set(common.trAttr, b.ld(1, e, Tlb.attr));
       },
-      () => b.if(b.call(arch.translate, va, acc), fail),
+      () => b.if(translate(b, va, acc), fail),
     );
   };
 
@@ -213,7 +234,7 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
         () => {
           // Both pages are probed before anything happens.
           const va2 = b.add(b.andi(va, -4096n), b.i64(PAGE));
-          b.if(b.call(arch.translate, va2, acc), () => fail(arch.raiseAbort, va2));
+          b.if(translate(b, va2, acc), () => fail(arch.raiseAbort, va2));
           const pa2 = b.get(common.trPa);
           b.set(common.slowPa, pa2, 1);
           const ram2 = ramOffset(b, pa2);
@@ -332,7 +353,7 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
         b.eq(b.ld(8, e, Tlb.tag), b.andi(pc, -4096n)),
         () => b.set(common.trPa, b.ld(8, e, Tlb.pa)),
         () => {
-          b.if(b.call(arch.translate, pc, b.i32(Acc.exec)), () => {
+          b.if(translate(b, pc, b.i32(Acc.exec)), () => {
             b.call(arch.raiseAbort, pc, b.i32(fetchDesc), b.i32(0));
             b.ret(b.i32(0));
           });
@@ -394,6 +415,7 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
       b.set(common.nextBank, b.andi(b.addi(victim, 1), Tlb.banks - 1));
       const key = b.add(keys, b.mul(victim, b.i32(Tlb.keyBytes)));
       words.forEach((w, n) => b.st(8, key, w, 8 * n));
+      b.st(8, blocksAt(b, victim), b.i64(0));
       const from = b.add(b.addi(b.cpu(), tlb.banks), b.mul(victim, b.i32(Tlb.bankBytes)));
       const end = b.addi(from, Tlb.bankBytes);
       const at = b.local('at', from);

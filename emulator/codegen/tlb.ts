@@ -41,15 +41,24 @@ export const INVALID_TAG = 0xffff_ffff_ffff_ffffn;
 /** Byte offsets in the CPU block behind the Isa's state. */
 export interface TlbLayout {
   readonly keys: number;
+  /**
+   * u64 x banks: where a bank holds mappings larger than a page, so that TLBI by address need not look for their pieces
+   * elsewhere. Bit n stands for the 2 MiB pieces of the address space whose number ends in n; larger mappings set all.
+   */
+  readonly blocks: number;
   readonly banks: number;
   /** u32 x entries x banks: predecoded page of each fetch entry (derived data, not part of a snapshot). */
   readonly fetchRecs: number;
   readonly end: number;
 }
 
+/** log2 of the bytes that one bit of `blocks` stands for. */
+export const BLOCK_SHIFT = 21;
+
 export function tlbLayout(stateEnd: number): TlbLayout {
   const keys = Math.ceil(stateEnd / 64) * 64;
-  const banks = Math.ceil((keys + Tlb.banks * Tlb.keyBytes) / 4096) * 4096;
+  const blocks = keys + Tlb.banks * Tlb.keyBytes;
+  const banks = Math.ceil((blocks + Tlb.banks * 8) / 4096) * 4096;
   const fetchRecs = banks + Tlb.banks * Tlb.bankBytes;
-  return { keys, banks, fetchRecs, end: fetchRecs + Tlb.banks * Tlb.entries * 4 };
+  return { keys, blocks, banks, fetchRecs, end: fetchRecs + Tlb.banks * Tlb.entries * 4 };
 }

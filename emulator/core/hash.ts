@@ -28,6 +28,7 @@ export const hostFields: readonly StateField[] = [
   common.trPa,
   common.trSize,
   common.trAttr,
+  common.misses,
 ];
 
 /** FNV-1a over 32-bit words, two lanes. Not cryptographic: it tells two runs apart. */
@@ -56,11 +57,21 @@ export class Hasher {
   }
 }
 
+/** Stands for bytes: a disk that was written may have many. */
+function digestOf(bytes: Uint8Array): string {
+  const h = new Hasher();
+  h.words(Uint32Array.of(bytes.length));
+  const whole = bytes.slice(0, bytes.length & ~3);
+  h.words(new Uint32Array(whole.buffer));
+  h.words(Uint32Array.from(bytes.subarray(whole.length)));
+  return h.digest();
+}
+
 /** JSON with sorted keys and bigints, for device states. */
 export function stableJson(v: unknown): string {
   return JSON.stringify(v, (_key, x: unknown) => {
     if (typeof x === 'bigint') return `${x}n`;
-    if (x instanceof Uint8Array) return [...x];
+    if (x instanceof Uint8Array) return digestOf(x);
     if (x instanceof Map) return [...x.entries()];
     if (x && typeof x === 'object' && !Array.isArray(x))
       return Object.fromEntries(Object.entries(x).sort(([p], [q]) => (p < q ? -1 : 1)));

@@ -1,5 +1,5 @@
 /** Invalidation of TLB entries by what a TLBI instruction names. */
-import { INVALID_TAG, Tlb } from '../codegen/tlb';
+import { BLOCK_SHIFT, INVALID_TAG, Tlb } from '../codegen/tlb';
 import type { KeptTranslations } from './kept-translations';
 import type { MemoryLayout } from './layout';
 
@@ -53,31 +53,46 @@ export class TlbMaintenance {
   }
 
   private dropBank(block: number, bank: number): void {
-    const from = block + this.layout.tlb.banks + bank * BANK_BYTES;
+    const from = this.bankAt(block, bank);
     for (let e = from; e < from + BANK_BYTES; e += ENTRY_BYTES) this.view.setBigUint64(e, INVALID_TAG, true);
+    this.view.setBigUint64(block + this.layout.tlb.blocks + 8 * bank, 0n, true);
+  }
+
+  private bankAt(block: number, bank: number): number {
+    return block + this.layout.tlb.banks + bank * BANK_BYTES;
   }
 
   /**
-   * Every 4 KiB piece of a block that contains the address goes with it. A kernel that patches itself does this some ten
-   * thousand times while it boots, on every CPU: so it works on halves of the 64 bits, which need no bigint.
+   * Every 4 KiB piece of a block that contains the address goes with it; they may be anywhere in the tables, a page only at
+   * its own place. A kernel that patches itself does this some ten thousand times while it boots, on every CPU: so it
+   * works on halves of the 64 bits, which need no bigint.
    */
   private dropVa(block: number, bank: number, va: bigint): void {
-    const { view } = this;
     const low = Number(va & 0xffffffffn) | 0;
     const high = Number((va >> 32n) & 0xffffffffn) | 0;
-    const from = block + this.layout.tlb.banks + bank * BANK_BYTES;
-    for (let e = from; e < from + BANK_BYTES; e += ENTRY_BYTES) {
-      const tagLow = view.getInt32(e, true);
-      // All ones in the low half alone cannot be: entries are aligned, and no flag has all of the low bits.
-      if (tagLow === -1) continue;
-      // Bits 63-56 may be an address tag, which TLBI ignores (Arm ARM DDI 0487 D8.13.5).
-      const highDiffers = (view.getInt32(e + 4, true) ^ high) & 0xffffff;
-      const size = view.getUint8(e + SIZE);
-      const same =
-        size < 32
-          ? highDiffers === 0 && (tagLow ^ low) >>> Math.max(12, size) === 0
-          : highDiffers >>> (size - 32) === 0;
-      if (same) view.setBigUint64(e, INVALID_TAG, true);
+    const from = this.bankAt(block, bank);
+    const piece = (low >>> BLOCK_SHIFT) | (high << (32 - BLOCK_SHIFT));
+    const blocks = block + this.layout.tlb.blocks + 8 * bank + (piece & 32 ? 4 : 0);
+    if (((this.view.getInt32(blocks, true) >>> (piece & 31)) & 1) !== 0) {
+      for (let e = from; e < from + BANK_BYTES; e += ENTRY_BYTES) this.dropEntry(e, low, high);
+      return;
     }
+    const place = ((low >>> 12) & (Tlb.entries - 1)) * ENTRY_BYTES;
+    for (let e = from + place; e < from + BANK_BYTES; e += Tlb.tableBytes) this.dropEntry(e, low, high);
+  }
+
+  private dropEntry(e: number, low: number, high: number): void {
+    const { view } = this;
+    const tagLow = view.getInt32(e, true);
+    // All ones in the low half alone cannot be: entries are aligned, and no flag has all of the low bits.
+    if (tagLow === -1) return;
+    // Bits 63-56 may be an address tag, which TLBI ignores (Arm ARM DDI 0487 D8.13.5).
+    const highDiffers = (view.getInt32(e + 4, true) ^ high) & 0xffffff;
+    const size = view.getUint8(e + SIZE);
+    const same =
+      size < 32
+        ? highDiffers === 0 && (tagLow ^ low) >>> Math.max(12, size) === 0
+        : highDiffers >>> (size - 32) === 0;
+    if (same) view.setBigUint64(e, INVALID_TAG, true);
   }
 }

@@ -83,6 +83,8 @@ export const common = {
   trPa: layout.field('trPa', 8),
   trSize: layout.field('trSize', 4),
   trAttr: layout.field('trAttr', 4),
+  /** How often the slow path has asked for a translation: TLB misses. Not the guest's, for who measures. */
+  misses: layout.field('misses', 8),
   /** Set with the translation context: every access must be aligned (SCTLR.A); data is big-endian. */
   alignAlways: layout.field('alignAlways', 4),
   bigEndian: layout.field('bigEndian', 4),

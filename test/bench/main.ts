@@ -5,13 +5,20 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { activationBench } from './activation';
 import { adapterBenches } from './adapter';
+import { linuxBenches } from './linux';
 import { interpreterBench } from './interpreter';
 import { roundTripBenches } from './round-trips';
 import { holds, json, line, type Bench, type Result } from './table';
 
 const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
 
-const all: readonly Bench[] = [interpreterBench, ...roundTripBenches, ...adapterBenches, activationBench];
+const all: readonly Bench[] = [
+  interpreterBench,
+  ...roundTripBenches,
+  ...adapterBenches,
+  ...linuxBenches,
+  activationBench,
+];
 const chosen = all.filter((b) => !values.only || b.name === values.only);
 
 async function main(): Promise<void> {
