@@ -5,7 +5,6 @@ import { Computer } from '../emulator/board/computer';
 import { readLinuxImage } from '../emulator/board/linux-image';
 import { RAM_BASE } from '../emulator/board/map';
 import { A64 } from './arch/a64';
-import { Kvm } from './hypervisors/kvm';
 import type { Hypervisor } from './hypervisors/types';
 import type { AddressSpace } from './inspect/address-space';
 import { Guest } from './inspect/guest';
@@ -38,7 +37,6 @@ export class Target {
   private readonly kernel: { readonly from: bigint; readonly to: bigint } | undefined;
   private inspected: Guest | undefined;
   private types: Btf | null | undefined;
-  private kvmOfKernel: Kvm | null | undefined;
 
   private constructor(
     readonly config: LaunchConfig,
@@ -82,6 +80,7 @@ export class Target {
       board: target.board,
       symbols: target.symbols,
       hypervisor: config.hypervisor,
+      linux: target.linux,
     });
     return target;
   }
@@ -100,39 +99,6 @@ export class Target {
       this.types = file ? new Btf(file) : null;
     }
     return this.types ?? undefined;
-  }
-
-  /** KVM in the launched kernel; undefined where its types do not describe it. */
-  get kvm(): Kvm | undefined {
-    if (this.kvmOfKernel === undefined) this.kvmOfKernel = this.findKvm() ?? null;
-    return this.kvmOfKernel ?? undefined;
-  }
-
-  private findKvm(): Kvm | undefined {
-    const { guest, kernelTypes: types, loadAddress, symbols } = this;
-    if (!types) return undefined;
-    return new Kvm({
-      image: this.program.image,
-      loadAddress,
-      types,
-      functionAt: (name) => {
-        const place = symbols.locationsOfSymbol(name)[0];
-        return place?.pa === undefined
-          ? undefined
-          : { offset: place.pa - loadAddress, address: place.address };
-      },
-      register: (cpu, name) => guest.isa.find(name)?.read?.(guest.cpu(cpu)),
-      memory: (cpu, space, address, bytes) => {
-        try {
-          const found = guest.read(cpu, space, address, bytes);
-          return found.length === bytes ? found : undefined;
-        } catch (error) {
-          if (error instanceof UserError) return undefined;
-          throw error;
-        }
-      },
-      physical: (cpu, space, address) => guest.physical(cpu, space, address),
-    });
   }
 
   /** Where a launched kernel's image stands. */

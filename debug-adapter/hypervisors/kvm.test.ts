@@ -2,7 +2,7 @@ import * as assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { requireTool } from '../../test/support/oracles';
 import { Workshop } from '../symbols/testing';
-import { perCpuOf } from './kvm';
+import { perCpuOf } from './kvm-code';
 
 /** How KVM's assembly finds the running vcpu: adr_this_cpu, then the member of the host's context. */
 const source = `

@@ -1,190 +1,319 @@
-/**
- * Linux KVM, by the symbols and types that the kernel carries for itself. The kernel's list of symbols may hold code
- * only, so that the place of its per-CPU data is taken from the code that uses it.
- */
+/** Linux KVM, by the types that the kernel carries for itself. */
 import type { AddressSpace } from '../inspect/address-space';
-import { littleEndian } from '../symbols/dwarf/expression';
-import type { CType } from '../symbols/dwarf/types';
-import { SymbolError } from '../symbols/errors';
-import type { Btf } from '../symbols/linux/btf';
-import { memberPlace } from '../symbols/linux/member-path';
+import { factsOf, interruptsOf, countsOf } from './kvm-facts';
+import { KvmPlaces, type DataSymbol, type KvmKernel } from './kvm-places';
+import { isLazyInVhe, registersOf, systemRegisters } from './kvm-registers';
+import type { HypervisorHost } from './reference';
+import type {
+  ExitCount,
+  Fact,
+  FpsimdOwner,
+  Hypervisor,
+  SavedRegister,
+  StructAt,
+  Trail,
+  TypedStruct,
+  Vcpu,
+  Vm,
+} from './types';
 
-/** What is asked of the kernel and the machine. */
-export interface KvmParts {
-  readonly image: Uint8Array;
-  /** Physical address of the first byte of the image. */
-  readonly loadAddress: bigint;
-  readonly types: Btf;
-  /** A function: its offset in the image, and the address that the symbols give it. */
-  functionAt(name: string): { readonly offset: bigint; readonly address: bigint } | undefined;
-  register(cpu: number, name: string): bigint | undefined;
-  /** Undefined where not all of it can be read. */
-  memory(cpu: number, space: AddressSpace, address: bigint, bytes: number): Uint8Array | undefined;
-  physical(cpu: number, space: AddressSpace, address: bigint): bigint | undefined;
-}
-
-/** The vcpu that a CPU runs. */
-export interface KvmVcpu {
-  readonly space: AddressSpace;
-  readonly address: bigint;
-  readonly type: CType;
-  /** How it was found, as a sentence. */
-  readonly how: string;
-}
-
-const EL2: AddressSpace = { kind: 'VA', level: 'EL2' };
-/** HCR_EL2.E2H: the kernel itself runs at EL2. */
-const E2H = 1n << 34n;
-/** Address bits of a descriptor and of TTBR0_EL2, without 52-bit addresses. */
-const TABLE = 0xffff_ffff_f000n;
-/** KVM at EL2 has some tens of tables. */
-const MAX_TABLES = 4096;
-/** `__guest_enter` and the exits behind it are one file of assembly, far smaller than this. */
-const MAX_CODE = 0x1000;
+const PA: AddressSpace = { kind: 'PA' };
+const RUNNING = 'host_ctxt.__hyp_running_vcpu';
+/** More are not shown: a damaged list has no end. */
+const MAX_VMS = 256;
+const MAX_VCPUS = 512;
+/** HCR_EL2.TGE: in VHE, the host runs. */
+const TGE = 1n << 27n;
+/** VTCR_EL2.VS: VMIDs have 16 bits, else 8. */
+const VS = 1n << 19n;
 const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
 
-// Encodings: Arm ARM DDI 0487 C6.2 (ADRP, ADD (immediate), MRS, ADD (shifted register), LDR (immediate)).
-const isAdrp = (w: number): boolean => (w & 0x9f00_0000) >>> 0 === 0x9000_0000;
-const isAddImmediate = (w: number): boolean => (w & 0xffc0_0000) >>> 0 === 0x9100_0000;
-const isAddRegister = (w: number): boolean => (w & 0xffe0_fc00) >>> 0 === 0x8b00_0000;
-const isLoad = (w: number): boolean => (w & 0xffc0_0000) >>> 0 === 0xf940_0000;
-/** MRS of TPIDR_EL2 or TPIDR_EL1: a kernel that may run at either level patches the one into the other. */
-const isThreadId = (w: number): boolean => {
-  const register = (w & 0xffff_ffe0) >>> 0;
-  return register === 0xd53c_d040 || register === 0xd538_d080;
-};
-const rd = (w: number): number => w & 31;
-const rn = (w: number): number => (w >>> 5) & 31;
-const rm = (w: number): number => (w >>> 16) & 31;
-const imm12 = (w: number): number => (w >>> 10) & 0xfff;
-/** The page that ADRP at `at` gives. */
-const page = (w: number, at: number): number =>
-  (at & ~0xfff) + (((((w & 0x00ff_ffe0) << 8) >> 11) & ~3) | ((w >>> 29) & 3)) * 0x1000;
+export class KvmHypervisor implements Hypervisor {
+  readonly name = 'kvm';
+  readonly marks = [];
+  readonly arrays = ['vcpus', 'vms'];
+  private readonly places: KvmPlaces;
+  private names: ReadonlyMap<number, string> | undefined;
 
-/**
- * The per-CPU data whose member `member` some code loads at `inner` bytes in it, as an offset in the image:
- * `adrp a; add d, a, #lo; mrs m, tpidr; add d, d, m; add d, d, #inner; ldr v, [d, #member]`.
- */
-export function perCpuOf(
-  image: Uint8Array,
-  code: { readonly from: number; readonly to: number },
-  inner: number,
-  member: number,
-): number | undefined {
-  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  const end = Math.min(code.to, image.length) - 24;
-  for (let at = code.from; at >= 0 && at <= end; at += 4) {
-    const [adrp = 0, low = 0, mrs = 0, sum = 0, field = 0, load = 0] = [0, 4, 8, 12, 16, 20].map((k) =>
-      view.getUint32(at + k, true),
-    );
-    if (!isAdrp(adrp) || !isAddImmediate(low) || rn(low) !== rd(adrp) || !isThreadId(mrs)) continue;
-    const d = rd(low);
-    if (!isAddRegister(sum) || rd(sum) !== d || rn(sum) !== d || rm(sum) !== rd(mrs)) continue;
-    if (!isAddImmediate(field) || rn(field) !== d || rd(field) !== d || imm12(field) !== inner) continue;
-    if (isLoad(load) && rn(load) === d && 8 * imm12(load) === member) return page(adrp, at) + imm12(low);
-  }
-  return undefined;
-}
-
-/** A place in code that tells where the pointer to the running vcpu is. */
-interface Clue {
-  readonly name: string;
-  /** Of the code, in the image. */
-  readonly code: bigint;
-  readonly address: bigint;
-  /** Of the pointer, in the image's copy of the per-CPU data. */
-  readonly pointer: bigint;
-}
-
-export class Kvm {
-  private readonly clues = new Map<string, Clue | undefined>();
-  /** Where EL2 has the image, by TTBR0_EL2. */
-  private readonly bases = new Map<bigint, bigint | undefined>();
-
-  constructor(private readonly parts: KvmParts) {}
-
-  /** The vcpu whose guest a CPU runs, or whose exit KVM handles; undefined when there is none, or it cannot be found. */
-  currentVcpu(cpu: number): KvmVcpu | undefined {
-    const { parts } = this;
-    const type = parts.types.named('struct kvm_vcpu');
-    const [hcr, perCpu] = ['HCR_EL2', 'TPIDR_EL2'].map((name) => parts.register(cpu, name));
-    if (!type || hcr === undefined || perCpu === undefined) return undefined;
-    const isVhe = (hcr & E2H) !== 0n;
-    const clue = this.clue(isVhe ? '__guest_enter' : '__kvm_nvhe___guest_enter');
-    const base = clue && this.imageAt(cpu, clue, isVhe);
-    if (!clue || base === undefined) return undefined;
-    const bytes = parts.memory(cpu, EL2, u64(base + clue.pointer + perCpu), 8);
-    const address = bytes && littleEndian(bytes);
-    if (address === undefined || address === 0n) return undefined;
-    const how = `by TPIDR_EL2 and kvm_host_data.host_ctxt.__hyp_running_vcpu, whose place the code behind ${clue.name} tells`;
-    return { space: EL2, address, type, how };
+  constructor(
+    private readonly host: HypervisorHost,
+    kernel: KvmKernel,
+    dataSymbol: DataSymbol,
+  ) {
+    this.places = new KvmPlaces(host, kernel, dataSymbol);
   }
 
-  private clue(name: string): Clue | undefined {
-    if (!this.clues.has(name)) this.clues.set(name, this.findClue(name));
-    return this.clues.get(name);
+  /** From the first moment at which the kernel runs at its own addresses. */
+  isSetUp(cpu: number): boolean {
+    return this.host.isSetUp(cpu) && this.places.kernel.slide() !== undefined;
   }
 
-  private findClue(name: string): Clue | undefined {
-    const { image, types } = this.parts;
-    const found = this.parts.functionAt(name);
-    const data = types.named('struct kvm_host_data');
-    if (!found || !data) return undefined;
-    try {
-      const inner = memberPlace(data, 'host_ctxt').offset;
-      const member = memberPlace(data, 'host_ctxt.__hyp_running_vcpu').offset - inner;
-      const from = Number(found.offset);
-      const place = perCpuOf(image, { from, to: from + MAX_CODE }, inner, member);
-      if (place === undefined) return undefined;
-      return { name, code: found.offset, address: found.address, pointer: BigInt(place + inner + member) };
-    } catch (error) {
-      if (error instanceof SymbolError) return undefined;
-      throw error;
-    }
+  /** A CPU through which the kernel's memory can be read. */
+  private reader(): number {
+    const all = Array.from({ length: this.host.cpus }, (_, n) => n);
+    return all.find((n) => this.isSetUp(n)) ?? 0;
   }
 
-  /** The virtual address at which EL2 has the first byte of the image: a random one in nVHE, but as a whole. */
-  private imageAt(cpu: number, clue: Clue, isVhe: boolean): bigint | undefined {
-    const { loadAddress, physical } = this.parts;
-    const isThere = (address: bigint | undefined): boolean =>
-      address !== undefined && physical(cpu, EL2, address) === loadAddress + clue.code;
-    if (isVhe) return isThere(clue.address) ? u64(clue.address - clue.code) : undefined;
-    const table = this.parts.register(cpu, 'TTBR0_EL2');
-    if (table === undefined) return undefined;
-    const known = this.bases.get(table);
-    if (known !== undefined && isThere(u64(known + clue.code))) return known;
-    const address = this.mappedAt(cpu, table, loadAddress + clue.code);
-    const base = address !== undefined && isThere(address) ? u64(address - clue.code) : undefined;
-    this.bases.set(table, base);
-    return base;
-  }
+  // --- virtual machines and vcpus ---------------------------------------------------------------------------------
 
-  /** A virtual address that the tables of EL2 map to a physical one (Arm ARM DDI 0487 D8.3, 4 KiB granule). */
-  private mappedAt(cpu: number, ttbr: bigint, wanted: bigint): bigint | undefined {
-    const tcr = this.parts.register(cpu, 'TCR_EL2') ?? 0n;
-    // TG0 is 0 for 4 KiB, which is what KVM takes with kernels of that page size.
-    if (((tcr >> 14n) & 3n) !== 0n) return undefined;
-    const bits = 64 - Number(tcr & 63n);
-    const open = [{ at: ttbr & TABLE, level: 4 - Math.ceil((bits - 12) / 9), va: 0n }];
-    for (let n = 0; n < Math.min(open.length, MAX_TABLES); n++) {
-      const table = open[n];
-      const data = table && this.parts.memory(cpu, { kind: 'PA' }, table.at, 4096);
-      if (!table || !data) continue;
-      const shift = BigInt(12 + 9 * (3 - table.level));
-      const view = new DataView(data.buffer, data.byteOffset, data.length);
-      for (let i = 0; i < 512; i++) {
-        const low = view.getUint32(8 * i, true);
-        if ((low & 1) === 0) continue;
-        const descriptor = view.getBigUint64(8 * i, true);
-        const va = table.va | (BigInt(i) << shift);
-        if (table.level < 3 && (low & 2) !== 0) {
-          open.push({ at: descriptor & TABLE, level: table.level + 1, va });
-          continue;
-        }
-        const output = ((descriptor & TABLE) >> shift) << shift;
-        if (wanted >= output && wanted - output < 1n << shift) return va + wanted - output;
+  /** The virtual machines that are there, the oldest first. */
+  private machines(): readonly TypedStruct[] {
+    return this.host.once('vm_list', () => {
+      const { places } = this;
+      const list = places.vmList();
+      const node = places.struct('list_head', PA, 0n);
+      const type = places.struct('kvm', PA, 0n);
+      const entry = type && places.member(type.type, 'vm_list')?.offset;
+      if (!list || !node || entry === undefined || places.kernel.slide() === undefined) return [];
+      const cpu = this.reader();
+      const space = places.kernelSpace(cpu);
+      const head = places.kernel.address(list.offset);
+      const found: TypedStruct[] = [];
+      // By its physical address: the head is there before any table is.
+      let at = places.value(cpu, { ...node, address: places.kernel.loadAddress + list.offset }, 'next');
+      while (at !== undefined && at !== 0n && at !== head && found.length < MAX_VMS) {
+        const kvm = places.struct('kvm', space, u64(at - BigInt(entry)));
+        if (!kvm || places.value(cpu, kvm, 'vm_list.next') === undefined) break;
+        found.unshift(kvm);
+        at = places.value(cpu, kvm, 'vm_list.next');
       }
-    }
-    return undefined;
+      return found;
+    });
+  }
+
+  private machine(cpu: number, at: TypedStruct, number: number): Vm {
+    return { at, number, vmid: this.vmid(cpu, at) };
+  }
+
+  /** The kernel keeps a generation above the bits of the VMID. */
+  private vmid(cpu: number, kvm: TypedStruct): number | undefined {
+    const id =
+      this.places.value(cpu, kvm, 'arch.mmu.vmid.id') ?? this.places.value(cpu, kvm, 'arch.mmu.vmid.vmid');
+    if (id === undefined || id === 0n) return undefined;
+    return Number(id & (((this.vtcr(cpu, kvm) ?? 0n) & VS) !== 0n ? 0xffffn : 0xffn));
+  }
+
+  private vtcr(cpu: number, kvm: TypedStruct): bigint | undefined {
+    return this.places.value(cpu, kvm, 'arch.vtcr') ?? this.places.value(cpu, kvm, 'arch.mmu.vtcr');
+  }
+
+  vcpus(): readonly Vcpu[] {
+    return this.host.once('kvm vcpus', () => {
+      const cpu = this.reader();
+      let index = 0;
+      return this.machines().flatMap((kvm, n) => {
+        const machine = this.machine(cpu, kvm, n + 1);
+        return this.vcpusIn(cpu, kvm).flatMap((at) => this.vcpu(cpu, at, machine, index++) ?? []);
+      });
+    });
+  }
+
+  /** The vcpus of a virtual machine: the entries of an xarray, or in older kernels of an array. */
+  private vcpusIn(cpu: number, kvm: TypedStruct): TypedStruct[] {
+    const { places } = this;
+    const space = places.kernelSpace(cpu);
+    const made = (pointer: bigint): TypedStruct[] => {
+      const at = places.struct('kvm_vcpu', space, pointer);
+      // What is not a vcpu of this machine is a damaged pointer.
+      return at && places.value(cpu, at, 'kvm') === kvm.address ? [at] : [];
+    };
+    const head = places.value(cpu, kvm, 'vcpu_array.xa_head');
+    if (head !== undefined) return this.entries(cpu, space, head, 0).flatMap(made);
+    const count = places.member(kvm.type, 'vcpus')?.type.count ?? 0;
+    return Array.from({ length: Math.min(count, MAX_VCPUS) }, (_, n) =>
+      places.value(cpu, kvm, `vcpus[${n}]`),
+    ).flatMap((pointer) => (pointer ? made(pointer) : []));
+  }
+
+  /** The pointers below an entry of an xarray: an entry whose lowest bits are 10 is a node of 64 entries. */
+  private entries(cpu: number, space: AddressSpace, entry: bigint, depth: number): bigint[] {
+    if (entry === 0n || depth > 8) return [];
+    if ((entry & 3n) === 0n) return [entry];
+    if ((entry & 3n) !== 2n || entry < 4096n) return [];
+    const node = this.places.struct('xa_node', space, u64(entry - 2n));
+    const count = node && this.places.member(node.type, 'slots')?.type.count;
+    if (!node || !count) return [];
+    return Array.from({ length: Math.min(count, 64) }, (_, n) =>
+      this.places.value(cpu, node, `slots[${n}]`),
+    ).flatMap((e) => (e === undefined ? [] : this.entries(cpu, space, e, depth + 1)));
+  }
+
+  private vcpu(cpu: number, at: TypedStruct, machine: Vm, index: number | undefined): Vcpu | undefined {
+    const pa = this.host.physical(cpu, at.space, at.address);
+    if (pa === undefined) return undefined;
+    const { number: vm, vmid } = machine;
+    const vcpu = Number(this.places.value(cpu, at, 'vcpu_id') ?? 0n);
+    const runsOn = Array.from({ length: this.host.cpus }, (_, n) => n).find(
+      (n) => this.isInside(n) && this.running(n)?.pa === pa,
+    );
+    return { at, pa, machine, vm, vcpu, vmid, index, runsOn };
+  }
+
+  /** Whether a CPU is in a guest or in the switch to or from it; nVHE forgets its vcpu when it goes back to the host. */
+  private isInside(cpu: number): boolean {
+    return !this.places.isVhe(cpu) || ((this.host.register(cpu, 'HCR_EL2') ?? 0n) & TGE) === 0n;
+  }
+
+  /** The vcpu that KVM's code of a CPU has in hand. */
+  private running(cpu: number): { readonly at: TypedStruct; readonly pa: bigint } | undefined {
+    return this.host.once(`running ${cpu}`, () => {
+      const data = this.isSetUp(cpu) ? this.places.hostData(cpu) : undefined;
+      const at = data && this.places.follow(cpu, data, RUNNING, 'kvm_vcpu');
+      const pa = at && this.host.physical(cpu, at.space, at.address);
+      return at && pa !== undefined ? { at, pa } : undefined;
+    });
+  }
+
+  currentVcpu(cpu: number): Vcpu | undefined {
+    return this.host.once(`current ${cpu}`, () => {
+      const now = this.running(cpu);
+      if (!now) return undefined;
+      const { places } = this;
+      // Protected mode of newer kernels has a copy of its own, which names the host's.
+      const copy = places.struct('pkvm_hyp_vcpu', now.at.space, now.at.address);
+      const original = copy && places.follow(cpu, copy, 'host_vcpu', 'kvm_vcpu');
+      const pa = original && this.host.physical(cpu, original.space, original.address);
+      const known = this.vcpus().find((v) => v.pa === now.pa || v.pa === pa);
+      if (known) return { ...known, at: now.at };
+      const kvm = places.follow(cpu, now.at, 'kvm', 'kvm');
+      const machine: Vm = kvm ? this.machine(cpu, kvm, 1) : { at: undefined, number: 1, vmid: undefined };
+      return this.vcpu(cpu, now.at, machine, undefined);
+    });
+  }
+
+  elements(array: string): readonly StructAt[] {
+    if (array === 'vms') return this.machines();
+    return array === 'vcpus' ? this.vcpus().map((v) => v.at) : [];
+  }
+
+  // --- CPUs -------------------------------------------------------------------------------------------------------
+
+  hostContext(cpu: number): StructAt | undefined {
+    const data = this.isSetUp(cpu) ? this.places.hostData(cpu) : undefined;
+    const place = data && this.places.at(data, 'host_ctxt');
+    return place && this.places.struct('kvm_cpu_context', place.space, place.address);
+  }
+
+  trails(cpu: number): readonly Trail[] {
+    const data = this.places.hostData(cpu);
+    const value = this.host.register(cpu, 'TPIDR_EL2');
+    if (!data || value === undefined) return [];
+    const context = this.hostContext(cpu);
+    return [
+      {
+        register: 'TPIDR_EL2',
+        value,
+        steps: [
+          { field: '', pointer: false, struct: 'kvm_host_data', at: data },
+          { field: 'host_ctxt', pointer: false, struct: 'kvm_cpu_context', at: context },
+          { field: '__hyp_running_vcpu', pointer: true, struct: 'kvm_vcpu', at: this.running(cpu)?.at },
+        ],
+      },
+    ];
+  }
+
+  findings(cpu: number): readonly string[] {
+    const list = this.places.vmList();
+    const none = 'vm_list not found: name the vmlinux of the kernel in "symbols" of launch.json';
+    return [this.places.howHostData(cpu), list?.how ?? none];
+  }
+
+  describe(cpu: number): string | undefined {
+    const vcpu = this.isInside(cpu) ? this.currentVcpu(cpu) : undefined;
+    if (!vcpu) return this.isSetUp(cpu) ? 'host' : undefined;
+    const vmid = vcpu.vmid === undefined ? '' : `, VMID ${vcpu.vmid}`;
+    return `VM ${vcpu.vm} vCPU ${vcpu.vcpu}${vmid}`;
+  }
+
+  /** The vcpu that is loaded on a CPU, by the vcpu's own word. */
+  private loadedOn(vcpu: Vcpu): number | undefined {
+    const at = this.typed(vcpu);
+    const cpu = at && this.places.value(this.reader(), at, 'cpu');
+    return cpu === undefined || cpu >= BigInt(this.host.cpus) ? undefined : Number(cpu);
+  }
+
+  fpsimdOwner(cpu: number): FpsimdOwner | undefined {
+    const vcpu = this.vcpus().find((v) => this.loadedOn(v) === cpu);
+    const at = vcpu && this.typed(vcpu);
+    const state = at && this.places.member(at.type, 'arch.fp_state');
+    const value = at && this.places.value(cpu, at, 'arch.fp_state');
+    if (!vcpu || !state || value === undefined) return undefined;
+    const name = state.type.enumerators().find((e) => e.value === value)?.name;
+    return { name, vcpu: /guest/i.test(name ?? '') ? vcpu : undefined };
+  }
+
+  // --- registers --------------------------------------------------------------------------------------------------
+
+  private typed({ at }: Pick<Vcpu, 'at'>): TypedStruct | undefined {
+    return 'type' in at ? at : undefined;
+  }
+
+  private systemRegisters(): ReadonlyMap<number, string> {
+    return (this.names ??= systemRegisters(this.places.kernel.types?.named('enum vcpu_sysreg')));
+  }
+
+  registersIn(at: StructAt): ReadonlyMap<string, SavedRegister> {
+    if (!('type' in at)) return new Map();
+    return this.host.once(`registers in ${at.struct.name} ${at.address}`, () => {
+      const gic = ((this.host.register(0, 'ID_AA64PFR0_EL1') ?? 0n) >> 24n) & 15n;
+      const found = registersOf(this.places, at, this.systemRegisters(), gic !== 0n);
+      const kvm = at.struct.name === 'kvm_vcpu' && this.places.follow(this.reader(), at, 'kvm', 'kvm');
+      const vtcr = kvm && (this.places.at(kvm, 'arch.vtcr') ?? this.places.at(kvm, 'arch.mmu.vtcr'));
+      if (vtcr) found.set('vtcr_el2', vtcr);
+      return found;
+    });
+  }
+
+  computedRegisters(vcpu: Vcpu): ReadonlyMap<string, bigint> {
+    const { at } = vcpu.machine;
+    const cpu = this.reader();
+    const tables = at && 'type' in at ? this.places.value(cpu, at, 'arch.mmu.pgd_phys') : undefined;
+    if (tables === undefined) return new Map();
+    return new Map([['VTTBR_EL2', tables | (BigInt(vcpu.vmid ?? 0) << 48n)]]);
+  }
+
+  heldRegisters(vcpu: Vcpu): ReadonlyMap<string, number> {
+    const cpu = vcpu.runsOn === undefined ? this.loadedOn(vcpu) : undefined;
+    const at = this.typed(vcpu);
+    if (cpu === undefined || !at) return new Map();
+    const isLazy = this.places.isVhe(cpu) && this.running(cpu)?.pa === vcpu.pa;
+    const names = [...this.registersIn(at).keys()].filter(
+      (name) => (isLazy && isLazyInVhe(name)) || (/^cntv_/.test(name) && this.isTimerLoaded(cpu, at)),
+    );
+    return new Map(names.map((name) => [name, cpu]));
+  }
+
+  /** Whether the virtual timer of a vcpu counts in a CPU's own timer. */
+  private isTimerLoaded(cpu: number, at: TypedStruct): boolean {
+    return this.places.value(cpu, at, 'arch.timer_cpu.timers[1].loaded') === 1n;
+  }
+
+  elementNames(struct: string, member: string): ReadonlyMap<number, string> | undefined {
+    return member === 'sys_regs' && /\bkvm_cpu_context$/.test(struct) ? this.systemRegisters() : undefined;
+  }
+
+  pointerSpace(cpu: number, space: AddressSpace, pointer: bigint): AddressSpace {
+    return this.places.pointerSpace(cpu, space, pointer);
+  }
+
+  kernelTables(cpu: number, level: 'EL1' | 'EL2'): ReadonlyMap<string, bigint> | undefined {
+    return this.places.kernelTables(cpu, level);
+  }
+
+  // --- facts ------------------------------------------------------------------------------------------------------
+
+  pendingInterrupts(vcpu: Vcpu): readonly string[] {
+    const at = this.typed(vcpu);
+    return at ? interruptsOf(this.places, this.reader(), at) : [];
+  }
+
+  facts(vcpu: Vcpu): readonly Fact[] {
+    const at = this.typed(vcpu);
+    return at ? factsOf(this.places, this.reader(), at, vcpu, this.loadedOn(vcpu)) : [];
+  }
+
+  exitCounts(vcpu: Vcpu): readonly ExitCount[] {
+    const at = this.typed(vcpu);
+    return at ? countsOf(this.places, this.reader(), at) : [];
   }
 }

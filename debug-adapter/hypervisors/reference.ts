@@ -12,7 +12,17 @@ import {
 } from '../symbols/layout';
 import { littleEndian } from '../symbols/dwarf/expression';
 import { SymbolError } from '../symbols/errors';
-import type { FpsimdOwner, Hypervisor, Mark, SavedRegister, StructAt, Trail, Vcpu, Vm } from './types';
+import {
+  declaredFields,
+  type FpsimdOwner,
+  type Hypervisor,
+  type Mark,
+  type SavedRegister,
+  type StructAt,
+  type Trail,
+  type Vcpu,
+  type Vm,
+} from './types';
 
 /** The machine as a hypervisor implementation reads it, without side effects. */
 export interface HypervisorHost {
@@ -23,6 +33,13 @@ export interface HypervisorHost {
   memory(cpu: number, space: AddressSpace, address: bigint, bytes: number): Uint8Array | undefined;
   /** The physical address of an address in a space. */
   physical(cpu: number, space: AddressSpace, address: bigint): bigint | undefined;
+  /** The physical address by the CPU's own registers, but for those that are given. */
+  translate(
+    cpu: number,
+    level: 'EL1' | 'EL2',
+    address: bigint,
+    registers?: ReadonlyMap<string, bigint>,
+  ): bigint | undefined;
   /** What `make` gives; asked once only while the machine stands still and nobody writes. */
   once<T>(what: string, make: () => T): T;
 }
@@ -104,7 +121,7 @@ export class ReferenceHypervisor implements Hypervisor {
   /** The value of a field by path (`vm.vmid` follows the pointer); undefined when there is none or it cannot be read. */
   value(cpu: number, at: StructAt, path: readonly string[]): bigint | undefined {
     const [first, ...rest] = path;
-    const field = at.struct.fields.find((f) => f.name === first);
+    const field = declaredFields(at).find((f) => f.name === first);
     if (!field) return undefined;
     const address = at.address + BigInt(field.offset);
     if (rest.length === 0) return this.number(cpu, at.space, address, field.size);
@@ -117,7 +134,7 @@ export class ReferenceHypervisor implements Hypervisor {
     const struct = this.layout.structs.get(field.of);
     const address = at.address + BigInt(field.offset);
     if (!struct) return undefined;
-    if (field.content === 'struct') return { ...at, struct, address };
+    if (field.content === 'struct') return { layout: this.layout, struct, space: at.space, address };
     if (field.content !== 'ptr') return undefined;
     const target = this.number(cpu, at.space, address, field.size);
     return target ? { layout: this.layout, struct, space: hyp, address: target } : undefined;
@@ -132,7 +149,7 @@ export class ReferenceHypervisor implements Hypervisor {
 
   /** The virtual machine of a vcpu; undefined when it has none: it was not created. */
   private machineOf(cpu: number, vcpu: StructAt): Vm | undefined {
-    const field = vcpu.struct.fields.find((f) => f.name === 'vm');
+    const field = declaredFields(vcpu).find((f) => f.name === 'vm');
     // A hypervisor whose vcpus name no machine has one.
     if (!field) return { at: undefined, number: 1, vmid: this.small(cpu, vcpu, 'vmid') };
     const at = this.follow(cpu, vcpu, field);
@@ -211,7 +228,7 @@ export class ReferenceHypervisor implements Hypervisor {
 
   fpsimdOwner(cpu: number): FpsimdOwner | undefined {
     const context = this.hostContext(cpu);
-    const field = context?.struct.fields.find((f) => f.name === 'fp_owner');
+    const field = context && declaredFields(context).find((f) => f.name === 'fp_owner');
     const value = context && field && this.value(cpu, context, [field.name]);
     const name = value === undefined ? undefined : this.layout.enums.get(field?.of ?? '')?.get(value);
     const at = this.chain(cpu, 'fp_vcpu');
@@ -231,7 +248,7 @@ export class ReferenceHypervisor implements Hypervisor {
 
   pendingInterrupts({ at }: Vcpu): readonly string[] {
     const cpu = this.reader() ?? 0;
-    return at.struct.fields
+    return declaredFields(at)
       .filter((f) => f.content === 'irqs')
       .flatMap((f) => {
         const bytes = this.host.memory(cpu, at.space, at.address + BigInt(f.offset), f.size * f.count);
@@ -260,7 +277,7 @@ export class ReferenceHypervisor implements Hypervisor {
     const put = (name: string, address: bigint, bytes: number): void => {
       if (!found.has(name)) found.set(name, { space: at.space, address, bytes });
     };
-    for (const f of at.struct.fields) {
+    for (const f of declaredFields(at)) {
       const address = at.address + BigInt(f.offset);
       for (let n = 0; n < Math.min(f.count, 64); n++) {
         if (f.content === 'gpr') put(`x${n}`, address + BigInt(n * f.size), f.size);

@@ -1,14 +1,31 @@
 /** What the debugger wants to know of a hypervisor: one implementation for each that it understands. */
 import type { AddressSpace } from '../inspect/address-space';
+import type { CType } from '../symbols/dwarf/types';
 import type { FieldLayout, Layout, StructLayout } from '../symbols/layout';
 
-/** A struct in guest memory. */
-export interface StructAt {
+/** A struct in guest memory that the program's layout section declares. */
+export interface DeclaredStruct {
   readonly layout: Layout;
   readonly struct: StructLayout;
   readonly space: AddressSpace;
   readonly address: bigint;
 }
+
+/** A struct in guest memory by a C type of the program. */
+export interface TypedStruct {
+  readonly type: CType;
+  /** Without the keyword `struct`. */
+  readonly struct: { readonly name: string; readonly size: number };
+  readonly space: AddressSpace;
+  readonly address: bigint;
+}
+
+/** A struct in guest memory. */
+export type StructAt = DeclaredStruct | TypedStruct;
+
+/** The fields that a layout section declares for a struct. */
+export const declaredFields = (at: StructAt): readonly FieldLayout[] =>
+  'layout' in at ? at.struct.fields : [];
 
 /** A field of a struct in guest memory: `element` counts within arrays. */
 export interface FieldAt {
@@ -40,6 +57,15 @@ export interface Vcpu {
   readonly index: number | undefined;
   /** The CPU that runs it, or that handles an exit of it. */
   readonly runsOn: number | undefined;
+}
+
+/** A fact about a vcpu or a virtual machine, for people; it may open to more. */
+export interface Fact {
+  readonly name: string;
+  readonly value: string;
+  /** Where the number behind it is. */
+  readonly at?: SavedRegister;
+  readonly parts?: () => readonly Fact[];
 }
 
 /** `1.0`: the first vcpu of virtual machine 1. */
@@ -90,7 +116,7 @@ export interface SavedRegister {
 
 export interface Hypervisor {
   /** As in launch.json. */
-  readonly name: 'reference' | 'none';
+  readonly name: 'reference' | 'kvm' | 'none';
   /** Whether it is set up on a CPU: nothing of it can be found before. */
   isSetUp(cpu: number): boolean;
   /** The vcpu whose guest runs on a CPU, or was left last and is still being handled. */
@@ -113,6 +139,29 @@ export interface Hypervisor {
   /** The interrupts that wait for a vcpu, each in a few words. */
   pendingInterrupts(vcpu: Vcpu): readonly string[];
   readonly marks: readonly Mark[];
+  /** How the vcpu of a CPU and the list of all were found, each as a sentence; absent: the program declares it. */
+  findings?(cpu: number): readonly string[];
+  /** What else is known of a vcpu: its VM's identity, traps, faults, interrupts, timers, exit counts. */
+  facts?(vcpu: Vcpu): readonly Fact[];
+  /** How often a vcpu has left its guest, by reason. */
+  exitCounts?(vcpu: Vcpu): readonly ExitCount[];
+  /** Registers of a vcpu that are kept in no one place, by value: VTTBR_EL2 is put together on each entry. */
+  computedRegisters?(vcpu: Vcpu): ReadonlyMap<string, bigint>;
+  /** Registers of a vcpu that does not run which a CPU still has, with its number: what memory has of them is old. */
+  heldRegisters?(vcpu: Vcpu): ReadonlyMap<string, number>;
+  /** Registers to translate the host kernel's addresses by, where those of the CPU do not map the kernel now. */
+  kernelTables?(cpu: number, level: 'EL1' | 'EL2'): ReadonlyMap<string, bigint> | undefined;
+  /** The space of what a pointer in a struct points to. */
+  pointerSpace?(cpu: number, space: AddressSpace, pointer: bigint): AddressSpace;
+  /** What the elements of an array in a struct hold, by number: registers that the array keeps. */
+  elementNames?(struct: string, member: string): ReadonlyMap<number, string> | undefined;
+}
+
+/** A count of exits. */
+export interface ExitCount {
+  readonly name: string;
+  readonly count: bigint;
+  readonly at: SavedRegister;
 }
 
 /** A hypervisor that nothing is known of. */

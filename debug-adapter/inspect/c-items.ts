@@ -3,12 +3,13 @@ import { UserError } from '../errors';
 import { littleEndian, type FrameReader, type Location } from '../symbols/dwarf/expression';
 import { ENCODING, type CType, type Member } from '../symbols/dwarf/types';
 import { readLocation, type Variable } from '../symbols/dwarf/variables';
-import { formatAddress, formatSpace } from './address-space';
+import type { TypedStruct } from '../hypervisors/types';
+import { formatAddress, formatSpace, type AddressSpace } from './address-space';
 import { symbolText } from './disassembly';
 import type { Frame } from './frames';
-import { PAGED, type Item } from './items';
+import { PAGED, type Effect, type Item } from './items';
 import { bytesOf, editedText, hex, plainNumber, requireFits } from './numbers';
-import { parseValue, type ItemContext } from './register-items';
+import { fieldItems, parseValue, summaryText, type ItemContext } from './register-items';
 
 /** A value that has a type and a place. */
 interface Place {
@@ -17,6 +18,8 @@ interface Place {
   readonly location: Location | undefined;
   readonly path: string | undefined;
   readonly bits?: { readonly at: number; readonly width: number } | undefined;
+  /** The registers that the elements of an array hold, by number. */
+  readonly registers?: ReadonlyMap<number, string> | undefined;
 }
 
 const MAX_TEXT = 64;
@@ -26,9 +29,25 @@ const MAX_VALUE = 4096;
 export class CItems {
   constructor(
     private readonly ctx: ItemContext,
-    private readonly frame: Frame,
+    private readonly frame: Pick<Frame, 'cpu' | 'space'>,
     private readonly reader: FrameReader,
   ) {}
+
+  /** For values that lie in memory, whatever frame is looked at. */
+  static inMemory(ctx: ItemContext, cpu: number, space: AddressSpace): CItems {
+    const { guest } = ctx.registers;
+    const mem = (address: bigint, length: number): Uint8Array | undefined => {
+      const data = guest.read(cpu, space, address, length);
+      return data.length === length ? data : undefined;
+    };
+    return new CItems(ctx, { cpu, space }, { reg: () => undefined, mem });
+  }
+
+  /** The members of a struct. */
+  fields({ type, address }: TypedStruct, path: string | undefined): Item[] {
+    const place: Place = { name: type.name, type, location: { kind: 'memory', address }, path };
+    return type.members().map((m) => this.member(place, m));
+  }
 
   variable(v: Variable): Item {
     return this.item({ name: v.name, type: v.type, location: v.location, path: v.name });
@@ -130,8 +149,30 @@ export class CItems {
       type: m.type,
       location: this.within(p, m.offset, m.type.size),
       bits: m.bits,
+      registers: m.type.kind === 'array' ? this.registersIn(p.type, m) : undefined,
       path: p.path === undefined ? undefined : m.name === '' ? p.path : `${p.path}.${m.name}`,
     });
+  }
+
+  private registersIn(struct: CType, member: Member): ReadonlyMap<number, string> | undefined {
+    return this.ctx.registers.guest.hypervisor.elementNames?.(struct.name, member.name);
+  }
+
+  /** An element that holds a register, under the register's name. */
+  private register(p: Place, name: string): Item {
+    const { registers } = this.ctx;
+    const item = this.item({ ...p, name });
+    const known = registers.isa.find(name);
+    const fields = known && registers.fields(known);
+    const { number, set } = item;
+    if (!fields || number === undefined || !set) return item;
+    if (fields.length === 0) return { ...item, value: hex(number) };
+    const write = (v: bigint): Effect => set(hex(v));
+    return {
+      ...item,
+      value: summaryText(number, fields),
+      parts: () => fieldItems(this.ctx, number, fields, p.path, write),
+    };
   }
 
   /** A part of a value that is not in memory. */
@@ -150,15 +191,18 @@ export class CItems {
     // In an expression an array is the address of its first element (C11 6.3.2.1).
     const decayed = p.location?.kind === 'memory' ? { number: p.location.address } : {};
     const count = p.type.count ?? 0;
-    const at = (n: number): Item =>
-      this.item({
+    const at = (n: number): Item => {
+      const place: Place = {
         name: `[${n}]`,
         type: element,
         location: this.within(p, n * element.size, element.size),
         path: p.path === undefined ? undefined : `${p.path}[${n}]`,
-      });
+      };
+      const name = p.registers?.get(n);
+      return name === undefined ? this.item(place) : this.register(place, name);
+    };
     const value = this.string(p, element) ?? `${element.name}[${count}]`;
-    if (count > PAGED) return { value, ...decayed, elements: { count, at } };
+    if (count > PAGED && !p.registers) return { value, ...decayed, elements: { count, at } };
     return { value, ...decayed, isArray: true, parts: () => Array.from({ length: count }, (_, n) => at(n)) };
   }
 
@@ -177,10 +221,14 @@ export class CItems {
   /** What a pointer points to. */
   private pointer(p: Place, address: bigint): Partial<Item> {
     const target = p.type.target();
+    const { hypervisor } = this.ctx.registers.guest;
+    const { cpu, space: own } = this.frame;
+    const space = hypervisor.pointerSpace?.(cpu, own, address) ?? own;
+    if (space !== own) return CItems.inMemory(this.ctx, cpu, space).pointer(p, address);
     const memoryReference = formatAddress(this.frame.space, address);
     if (address === 0n || target.kind === 'void' || target.kind === 'function' || target.kind === 'unknown')
       return { memoryReference };
-    const { guest, cpu } = { guest: this.ctx.registers.guest, cpu: this.frame.cpu };
+    const { guest } = this.ctx.registers;
     const pointee = (index: number): Item =>
       this.item({
         name: `${p.name}[${index}]`,

@@ -10,10 +10,12 @@ import type {
 import type { Board } from '../../emulator/core/device';
 import type { Machine } from '../../emulator/core/machine';
 import type { HypervisorChoice } from '../launch/config';
+import type { LinuxKernel } from '../linux/kernel';
 import type { SymbolIndex } from '../symbols';
 import { debugCpus } from '../arch/debug-cpu';
 import { UserError } from '../errors';
-import { ReferenceHypervisor } from '../hypervisors/reference';
+import { ReferenceHypervisor, type HypervisorHost } from '../hypervisors/reference';
+import { KvmHypervisor } from '../hypervisors/kvm';
 import { noHypervisor, vcpuName, type Hypervisor, type StructAt, type Vcpu } from '../hypervisors/types';
 import { littleEndian } from '../symbols/dwarf/expression';
 import type { SymbolAt } from '../symbols/types';
@@ -26,6 +28,8 @@ export interface GuestParts {
   readonly board: Board;
   readonly symbols: SymbolIndex;
   readonly hypervisor: HypervisorChoice;
+  /** The launched kernel. */
+  readonly linux: LinuxKernel | undefined;
 }
 
 /** How an address space is reached. */
@@ -47,32 +51,63 @@ export class Guest {
     const { machine } = parts;
     this.isa = debugOf(machine.config.isa);
     this.cpus = debugCpus(machine, parts.board);
-    this.hypervisor = parts.hypervisor === 'none' ? noHypervisor : (this.reference() ?? noHypervisor);
-    if (parts.hypervisor === 'reference' && this.hypervisor === noHypervisor)
+    this.hypervisor =
+      parts.hypervisor === 'none' ? noHypervisor : (this.reference() ?? this.kvm() ?? noHypervisor);
+    if (parts.hypervisor === 'reference' && this.hypervisor.name !== 'reference')
       throw new UserError(
         'The program has no section .worldswitch.layout, so it is no reference hypervisor: set "hypervisor" to "auto" or "none" in launch.json.',
       );
   }
 
   private reference(): Hypervisor | undefined {
-    const { symbols, machine } = this.parts;
+    const { symbols } = this.parts;
     const module = symbols.modules.find((m) => m.layout !== undefined);
     if (!module?.layout) return undefined;
     return new ReferenceHypervisor(
       module.layout,
-      {
-        cpus: machine.cpus,
-        register: (cpu, name) => this.isa.find(name)?.read?.(this.cpu(cpu)),
-        isSetUp: (cpu) => this.isa.isTranslating(2, this.reader(cpu)),
-        memory: (cpu, space, address, bytes) => {
-          const found = this.read(cpu, space, address, bytes);
-          return found.length === bytes ? found : undefined;
-        },
-        physical: (cpu, space, address) => this.physical(cpu, space, address),
-        once: (what, make) => this.once(what, make),
-      },
+      this.host(),
       (link) => module.physicalAddress(link) ?? link,
     );
+  }
+
+  /** KVM in a launched kernel, if the kernel's types describe it. */
+  private kvm(): Hypervisor | undefined {
+    const { linux, symbols } = this.parts;
+    if (!linux?.types?.named('struct kvm_vcpu')) return undefined;
+    return new KvmHypervisor(this.host(), linux, (name) => {
+      const found = symbols.symbolByName(name).find((s) => s.kind === 'object');
+      const pa = found && symbols.vaddrToPaddr(found.address);
+      const offset = pa === undefined ? -1n : pa - linux.loadAddress;
+      return offset >= 0n && offset < linux.imageSize ? offset : undefined;
+    });
+  }
+
+  private host(): HypervisorHost {
+    return {
+      cpus: this.parts.machine.cpus,
+      register: (cpu, name) => this.isa.find(name)?.read?.(this.cpu(cpu)),
+      isSetUp: (cpu) => this.isa.isTranslating(2, this.reader(cpu)),
+      memory: (cpu, space, address, bytes) => this.whole(cpu, space, address, bytes),
+      physical: (cpu, space, address) => this.physical(cpu, space, address),
+      translate: (cpu, level, address, registers) => {
+        const off = registers && this.isa.withoutVirtualMachine(this.reader(cpu));
+        const all = registers && new Map([...(off ?? []), ...registers]);
+        const found = this.isa.translate(this.cpu(cpu), u64(address), level, all);
+        return 'pa' in found ? found.pa : undefined;
+      },
+      once: (what, make) => this.once(what, make),
+    };
+  }
+
+  /** All of a piece of memory; undefined where not all of it can be read. */
+  whole(n: number, space: AddressSpace, address: bigint, bytes: number): Uint8Array | undefined {
+    try {
+      const found = this.read(n, space, address, bytes);
+      return found.length === bytes ? found : undefined;
+    } catch (error) {
+      if (error instanceof UserError) return undefined;
+      throw error;
+    }
   }
 
   // --- registers --------------------------------------------------------------------------------------------------
@@ -124,7 +159,8 @@ export class Guest {
 
   /** The CPU through which an address space is reached, and the registers that stand for it where it is not loaded. */
   private accessTo(n: number, space: AddressSpace): Access {
-    if (space.kind === 'PA' || (space.kind === 'VA' && space.level === 'EL2')) return { cpu: n };
+    if (space.kind === 'PA') return { cpu: n };
+    if (space.kind === 'VA' && space.level === 'EL2') return this.withKernel(n, 'EL2');
     if (space.kind === 'VA' && space.vcpu) return this.accessToVcpu(n, space.vcpu);
     const loaded = this.isa.regimeOf(1, this.reader(n));
     const loadedVmid = loaded.vmid ?? 0;
@@ -137,13 +173,29 @@ export class Guest {
       throw new UserError(
         `The tables of ASID ${space.asid} are not loaded on CPU ${n} (ASID ${loaded.asid ?? 0} is): leave "asid" out to read through those that are.`,
       );
-    if (wanted === loadedVmid) return { cpu: n };
+    if (wanted === loadedVmid)
+      return wanted === 0 && space.kind === 'VA' ? this.withKernel(n, 'EL1') : { cpu: n };
+    const running = wanted === 0 ? undefined : this.runnerOf(wanted);
+    if (running !== undefined) return { cpu: running };
     const registers = wanted === 0 ? this.hostRegisters(n) : this.guestRegisters(n, wanted);
     if (registers) return { cpu: n, registers };
     const name = wanted === 0 ? 'the host' : `the virtual machine with VMID ${wanted}`;
     throw new UserError(
       `The tables of ${name} are not loaded on CPU ${n}, and no vcpu or host context of it is known: stop while it runs, or read by PA.`,
     );
+  }
+
+  /** The CPU that has the tables of a virtual machine loaded. */
+  private runnerOf(vmid: number): number | undefined {
+    const found = this.hypervisor.vcpus().find((v) => v.vmid === vmid && v.runsOn !== undefined)?.runsOn;
+    return found === undefined || this.isa.regimeOf(1, this.reader(found)).vmid !== vmid ? undefined : found;
+  }
+
+  /** A CPU's own address space, in which the host's kernel is always there. */
+  private withKernel(n: number, level: 'EL1' | 'EL2'): Access {
+    const tables = this.hypervisor.kernelTables?.(n, level);
+    if (!tables) return { cpu: n };
+    return { cpu: n, registers: new Map([...this.isa.withoutVirtualMachine(this.reader(n)), ...tables]) };
   }
 
   /** The memory of one vcpu: by the registers of the CPU that runs it, or else by those that were saved. */
@@ -166,7 +218,8 @@ export class Guest {
   private hostRegisters(n: number): ReadonlyMap<string, bigint> {
     const saved = this.hypervisor.hostContext(n);
     const off = this.isa.withoutVirtualMachine(this.reader(n));
-    return new Map([...(saved ? this.valuesIn(n, saved) : []), ...off]);
+    const tables = this.hypervisor.kernelTables?.(n, 'EL1') ?? [];
+    return new Map([...(saved ? this.valuesIn(n, saved) : []), ...off, ...tables]);
   }
 
   private guestRegisters(n: number, vmid: number): ReadonlyMap<string, bigint> | undefined {
@@ -178,7 +231,17 @@ export class Guest {
   private vcpuRegisters(n: number, vcpu: Vcpu): ReadonlyMap<string, bigint> {
     return this.once(`registers of ${vcpu.pa}`, () => {
       const on = this.isa.withVirtualMachine(this.reader(n));
-      return new Map([...on, ...this.valuesIn(n, vcpu.at)]);
+      const computed = this.hypervisor.computedRegisters?.(vcpu) ?? [];
+      return new Map([...on, ...computed, ...this.valuesIn(n, vcpu.at), ...this.heldValues(vcpu)]);
+    });
+  }
+
+  /** The registers of a vcpu that does not run which a CPU still has. */
+  private heldValues(vcpu: Vcpu): [string, bigint][] {
+    return [...(this.hypervisor.heldRegisters?.(vcpu) ?? [])].flatMap(([name, cpu]): [string, bigint][] => {
+      const register = this.isa.find(name);
+      const value = register?.kind === 'system' ? register.read?.(this.cpu(cpu)) : undefined;
+      return register && value !== undefined ? [[register.name, value]] : [];
     });
   }
 

@@ -7,6 +7,7 @@ import { formatAddress } from './address-space';
 import { symbolText } from './disassembly';
 import type { Frame } from './frames';
 import type { Guest } from './guest';
+import { factItems, foundItems } from './fact-items';
 import { textItem, type Item } from './items';
 import { FrameNames } from './names';
 import { hex } from './numbers';
@@ -45,7 +46,12 @@ export class HypContext {
       known.vcpus.push(v);
       machines.set(v.vm, known);
     }
-    return [...cpus, ...[...machines.values()].map(({ machine, vcpus }) => this.machineItem(machine, vcpus))];
+    const found = foundItems(hypervisor, this.cpu);
+    return [
+      ...found,
+      ...cpus,
+      ...[...machines.values()].map(({ machine, vcpus }) => this.machineItem(machine, vcpus)),
+    ];
   }
 
   // --- CPUs -------------------------------------------------------------------------------------------------------
@@ -58,7 +64,12 @@ export class HypContext {
     const vcpu = hypervisor.currentVcpu(cpu);
     return {
       name,
-      value: vcpu ? `runs vcpu ${vcpuName(vcpu)}` : 'runs the host',
+      value:
+        vcpu?.runsOn === cpu
+          ? `runs vcpu ${vcpuName(vcpu)}`
+          : vcpu
+            ? `runs the host, which handles vcpu ${vcpuName(vcpu)}`
+            : 'runs the host',
       parts: () => [...this.trailItems(cpu), ...this.ownerItem(cpu)],
     };
   }
@@ -89,7 +100,8 @@ export class HypContext {
     if (!at) return textItem(name, pointer ? `null: no ${struct}` : 'not readable');
     const items = new StructItems(this.ctx, cpu);
     const vcpu = this.guest.hypervisor.currentVcpu(cpu);
-    const isVcpu = vcpu !== undefined && vcpu.at.struct.name === struct && vcpu.at.address === at.address;
+    const isVcpu =
+      vcpu?.at.struct.name === struct && this.guest.physical(cpu, at.space, at.address) === vcpu.pa;
     const value = `struct ${struct} at ${placeText(this.guest, cpu, at)}`;
     return { ...items.item(name, at), value: isVcpu ? `${value}, vcpu ${vcpuName(vcpu)}` : value };
   }
@@ -169,6 +181,7 @@ export class HypContext {
           ...items.item(vcpu.at.struct.name, vcpu.at, path),
           value: `struct ${vcpu.at.struct.name} at ${placeText(this.guest, this.cpu, vcpu.at)}`,
         },
+        ...factItems(this.guest.hypervisor.facts?.(vcpu) ?? []),
         ...(frame ? savedScopes(new FrameNames(this.view, frame).context) : []),
         textItem('FP/SIMD registers', holder === undefined ? 'in memory' : `in CPU ${holder}`),
         {

@@ -55,7 +55,7 @@ export interface CVariable {
 export type NamesView = Pick<StopView, 'version' | 'walker' | 'guest'> & {
   /** What a call will report as its syndrome, that a frame is about to make. */
   readonly heldCall?: (frame: Frame) => Readonly<Record<string, bigint>> | undefined;
-  readonly target: Pick<StopView['target'], 'symbols' | 'arch' | 'kernelTypes' | 'kvm'>;
+  readonly target: Pick<StopView['target'], 'symbols' | 'arch' | 'kernelTypes'>;
 };
 
 /** Checks an expression without values. @throws ExpressionError */
@@ -148,7 +148,7 @@ export class FrameNames {
       name: `&${item.name}`,
       value: `${hex(item.address)}${symbol === undefined ? '' : ` <${symbol}>`}`,
       type: `${item.type ?? 'void'} *`,
-      memoryReference: formatAddress(this.frame.space, item.address),
+      memoryReference: formatAddress(item.memory?.space ?? this.frame.space, item.address),
       number: item.address,
     };
   }
@@ -169,7 +169,7 @@ export class FrameNames {
     const items = new StructItems(this.context, cpu);
     if (name === 'vcpu') {
       const vcpu = this.currentVcpu();
-      return vcpu ? items.item(name, vcpu.at, name) : this.kvmVcpu()?.item;
+      return vcpu && items.item(name, vcpu.at, name);
     }
     if (name === 'host') {
       const at = this.frame.vcpu ? undefined : hypervisor.hostContext(cpu);
@@ -209,18 +209,6 @@ export class FrameNames {
     }
     const known = this.view.target.kernelTypes?.named(type);
     return known && this.typed(`(${type}*)${hex(address)}`, known, space, address);
-  }
-
-  /** The vcpu that KVM runs on the frame's CPU, as the kernel's own struct, and how it was found. */
-  kvmVcpu(): { readonly item: Item; readonly how: string } | undefined {
-    const found = this.frame.vcpu ? undefined : this.view.target.kvm?.currentVcpu(this.frame.cpu);
-    if (!found) return undefined;
-    const { type, space, address, how } = found;
-    const frame: Frame = { ...this.frame, space };
-    const items = new CItems(this.context, frame, this.view.walker.reader(frame));
-    const location = { kind: 'memory', address } as const;
-    const item = items.variable({ name: 'vcpu', type, isArgument: false, location });
-    return { item: { ...item, number: address }, how };
   }
 
   /** A value of a C type in an address space that need not be the frame's. */

@@ -1,7 +1,8 @@
 /** The scopes of a frame: registers by the architecture's description, then what software knows. */
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import type { Frame } from './frames';
-import { textItem, type Item } from './items';
+import { vcpuItems } from './fact-items';
+import type { Item } from './items';
 import { hasContent, scopeItems, type ItemContext } from './register-items';
 import { StructItems } from './struct-items';
 import { exceptionFacts, syndromeItems } from './syndrome-items';
@@ -38,16 +39,6 @@ export function scopesOf(view: StopView, frame: Frame): ScopeItem[] {
       expensive: s.expensive,
       content: () => scopeItems(ctx, s),
     });
-  const kvm = names.kvmVcpu();
-  if (kvm)
-    scopes.push({
-      name: 'Current vcpu',
-      expensive: false,
-      content: () => {
-        const now = names.kvmVcpu() ?? kvm;
-        return [textItem('found', `${now.how}.`), ...(now.item.parts?.() ?? [])];
-      },
-    });
   return [...scopes, ...softwareScopes(view, frame, ctx)];
 }
 
@@ -66,7 +57,7 @@ function softwareScopes(view: StopView, frame: Frame, ctx: ItemContext): ScopeIt
       expensive: false,
       content: () => {
         const vcpu = current();
-        return vcpu ? structs.fields(vcpu.at, 'vcpu') : [];
+        return vcpu ? [...vcpuItems(view.guest, cpu, vcpu), ...structs.fields(vcpu.at, 'vcpu')] : [];
       },
     });
   if (!frame.vcpu && hypervisor.hostContext(cpu))

@@ -1,11 +1,14 @@
-/** The structs of a hypervisor as items, by the layout that its program declares (hypervisor/ABI.md). */
+/**
+ * The structs of a hypervisor as items, by the layout that its program declares (hypervisor/ABI.md) or by its C types.
+ */
 import type { DebugField } from '../../emulator/isa/dsl/debug';
 import { UserError } from '../errors';
 import { interruptsOf } from '../hypervisors/reference';
-import type { StructAt } from '../hypervisors/types';
+import type { DeclaredStruct, StructAt } from '../hypervisors/types';
 import { littleEndian } from '../symbols/dwarf/expression';
 import { registerOfElement, type FieldLayout } from '../symbols/layout';
 import { formatAddress, formatSpace, type AddressSpace } from './address-space';
+import { CItems } from './c-items';
 import type { Item } from './items';
 import { bytesOf, editedText, hex, hexWide, requireFits } from './numbers';
 import { fieldItems, parseValue, summaryText, type ItemContext } from './register-items';
@@ -15,7 +18,7 @@ const hyp: AddressSpace = { kind: 'VA', level: 'EL2' };
 
 /** Where a field lies, with the bytes of the struct around it. */
 interface Cell {
-  readonly at: StructAt;
+  readonly at: DeclaredStruct;
   readonly field: FieldLayout;
   readonly data: Uint8Array;
   readonly path: string | undefined;
@@ -36,13 +39,20 @@ export class StructItems {
       memoryReference: formatAddress(at.space, at.address),
       memory: { space: at.space, address: at.address, bytes: at.struct.size },
       number: at.address,
+      address: at.address,
       ...(path === undefined ? {} : { evaluateName: path }),
       parts: () => this.fields(at, path),
     };
   }
 
   /** The fields of a struct. */
-  fields(at: StructAt, path?: string): Item[] {
+  fields(at: StructAt, path?: string): readonly Item[] {
+    return 'type' in at
+      ? CItems.inMemory(this.ctx, this.cpu, at.space).fields(at, path)
+      : this.declared(at, path);
+  }
+
+  private declared(at: DeclaredStruct, path: string | undefined): Item[] {
     const data = this.ctx.registers.guest.read(this.cpu, at.space, at.address, at.struct.size);
     return at.struct.fields.map((field) => {
       const end = field.offset + field.size * field.count;
@@ -57,7 +67,7 @@ export class StructItems {
     });
   }
 
-  private reference(at: StructAt, field: FieldLayout, index: number): string {
+  private reference(at: DeclaredStruct, field: FieldLayout, index: number): string {
     return formatAddress(at.space, at.address + BigInt(field.offset + index * field.size));
   }
 
@@ -93,7 +103,7 @@ export class StructItems {
     };
   }
 
-  private inner({ at, field }: Cell, index: number): StructAt | undefined {
+  private inner({ at, field }: Cell, index: number): DeclaredStruct | undefined {
     const struct = at.layout.structs.get(field.of);
     return struct && { ...at, struct, address: at.address + BigInt(field.offset + index * field.size) };
   }
@@ -162,7 +172,7 @@ export class StructItems {
       case 'ptr': {
         const struct = at.layout.structs.get(field.of);
         if (value === 0n || !struct) return { value: value === 0n ? '0x0 (none)' : hex(value) };
-        const target: StructAt = { layout: at.layout, struct, space: hyp, address: value };
+        const target: DeclaredStruct = { layout: at.layout, struct, space: hyp, address: value };
         return { value: `${hex(value)} -> struct ${field.of}`, parts: () => this.fields(target, path) };
       }
       default:

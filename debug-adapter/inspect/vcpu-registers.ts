@@ -38,23 +38,29 @@ function savedPlaces(guest: Guest, cpu: number, { at }: Vcpu): [string, Register
   });
 }
 
-/** FP and SIMD registers that are still in a CPU: what memory has of them is old. */
+/** A register that is still in a CPU. */
+function heldPlace(guest: Guest, name: string, cpu: number): [string, RegisterPlace][] {
+  const register = guest.isa.find(name);
+  if (!register) return [];
+  const place = {
+    read: () => register.read?.(guest.cpu(cpu)),
+    write: (v: bigint) => register.write?.(guest.cpu(cpu), v),
+    where: `in CPU ${cpu}`,
+  };
+  return [[register.name, place]];
+}
+
+/** Registers that are still in a CPU, those of FP and SIMD and others: what memory has of them is old. */
 function lazyPlaces(guest: Guest, vcpu: Vcpu): [string, RegisterPlace][] {
+  const held = [...(guest.hypervisor.heldRegisters?.(vcpu) ?? [])].flatMap(([name, cpu]) =>
+    heldPlace(guest, name, cpu),
+  );
   const { machine } = guest.parts;
   const holder = Array.from({ length: machine.cpus }, (_, n) => n).find(
     (n) => guest.hypervisor.fpsimdOwner(n)?.vcpu?.pa === vcpu.pa,
   );
-  if (holder === undefined) return [];
-  return guest.isa.floating.flatMap((name): [string, RegisterPlace][] => {
-    const register = guest.isa.find(name);
-    if (!register) return [];
-    const place = {
-      read: () => register.read?.(guest.cpu(holder)),
-      write: (v: bigint) => register.write?.(guest.cpu(holder), v),
-      where: `in CPU ${holder}`,
-    };
-    return [[register.name, place]];
-  });
+  if (holder === undefined) return held;
+  return [...held, ...guest.isa.floating.flatMap((name) => heldPlace(guest, name, holder))];
 }
 
 /**
