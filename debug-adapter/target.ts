@@ -164,6 +164,12 @@ export class Target {
     });
   }
 
+  /** A variable of the kernel: lists of symbols with functions only have none. */
+  private kernelData(name: string): bigint | undefined {
+    const own = new Set(this.symbols.modules.filter((m) => m.isMovable).map((m) => m.name));
+    return this.symbols.symbolByName(name).find((s) => own.has(s.file) && s.kind !== 'absolute')?.address;
+  }
+
   /** The kernel's own symbols: without them it runs all the same. */
   private addKernel(): void {
     const { path: name, image } = this.program;
@@ -172,8 +178,15 @@ export class Target {
         image,
         kallsyms: new Kallsyms(image, name),
         loadAddress: this.loadAddress,
-        physical: (pa, bytes) => this.machine.physical.peek(pa, bytes),
         types: () => this.kernelTypes,
+        dataSymbol: (name) => this.kernelData(name),
+        host: {
+          cpus: this.machine.cpus,
+          register: (cpu, name) => this.guest.isa.find(name)?.read?.(this.guest.cpu(cpu)),
+          translate: (cpu, space, address) => this.guest.physical(cpu, space, address),
+          physical: (pa, bytes) => this.machine.physical.peek(pa, bytes),
+          once: (what, make) => this.guest.once(what, make),
+        },
       });
       this.symbols.add({
         name,

@@ -1,6 +1,7 @@
 /** The commands of the Debug Console: what no expression says. Anything else that is typed there is an expression. */
 import type { TraceEvent } from '../arch/types';
 import { UserError } from '../errors';
+import { linuxCommands } from '../linux/commands';
 import { TRACE_LENGTH } from '../trace/ring';
 import { formatAddress, parseSpace, type AddressSpace } from './address-space';
 import type { FrameEvaluator } from './evaluate';
@@ -117,10 +118,11 @@ function trace({ view }: Moment, argument: string): string {
   return lines.join('\n');
 }
 
-function help(_m: Moment, argument: string): string {
-  const chosen = Object.entries(commands).filter(([name]) => argument === '' || name === argument);
+function help({ view }: Moment, argument: string): string {
+  const known = commandsOf(view);
+  const chosen = Object.entries(known).filter(([name]) => argument === '' || name === argument);
   if (chosen.length === 0)
-    throw new UserError(`There is no command "${argument}": there are ${commandNames.join(', ')}.`);
+    throw new UserError(`There is no command "${argument}": there are ${Object.keys(known).join(', ')}.`);
   const width = Math.max(...chosen.map(([, c]) => c.usage.length));
   const rows = chosen.map(([, c]) => `${c.usage.padEnd(width)}  ${c.help}`);
   return [
@@ -148,7 +150,19 @@ const commands: Readonly<Record<string, Command>> = {
   help: { usage: 'help [COMMAND]', help: 'lists the commands', run: help },
 };
 
+/** The commands that there are whatever was launched. */
 export const commandNames: readonly string[] = Object.keys(commands);
+
+/** The commands that there are: those about Linux where one was launched. */
+function commandsOf(view: StopView): Readonly<Record<string, Command>> {
+  const { linux } = view.target;
+  if (!linux) return commands;
+  const own = Object.entries(linuxCommands).map(([name, c]): [string, Command] => [
+    name,
+    { ...c, run: (_m, argument) => c.run(linux, argument) },
+  ]);
+  return { ...commands, ...Object.fromEntries(own) };
+}
 
 const syntax = /^\s*([a-z]+)(?:\s+(.*?))?\s*$/s;
 /** What can only stand behind a variable that is called like a command. */
@@ -157,12 +171,13 @@ const operator = /^(?:[-+*/%&|^]?=|<<=|>>=|[-+/%<>|^?.[]|->)/;
 /** What a command answers; undefined when the text is none. @throws UserError */
 export function runCommand(m: Moment, text: string): string | undefined {
   const [, name = '', argument = ''] = syntax.exec(text) ?? [];
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const known = commandsOf(m.view);
+  const command = Object.hasOwn(known, name) ? known[name] : undefined;
   return command && !operator.test(argument) ? command.run(m, argument) : undefined;
 }
 
 /** The commands that may stand at the end of a text: at its beginning, or behind `help`. */
-export function commandCompletions(text: string): readonly string[] {
+export function commandCompletions(view: StopView, text: string): readonly string[] {
   const [, start] = /^\s*(?:help\s+)?([a-z]*)$/.exec(text) ?? [];
-  return start === undefined ? [] : commandNames.filter((name) => name.startsWith(start));
+  return start === undefined ? [] : Object.keys(commandsOf(view)).filter((name) => name.startsWith(start));
 }

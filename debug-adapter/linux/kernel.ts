@@ -5,7 +5,12 @@
 import { littleEndian } from '../symbols/dwarf/expression';
 import type { Btf } from '../symbols/linux/btf';
 import type { Kallsyms } from '../symbols/linux/kallsyms';
+import type { CodeRange } from '../symbols/linux/references';
 import type { ModuleSpec } from '../symbols/types';
+import { KernelMemory, type KernelHost } from './memory';
+import { MessageBuffer } from './printk';
+import { PerCpu } from './percpu';
+import { Tasks } from './tasks';
 
 /** What is asked of the machine. */
 export interface KernelParts {
@@ -13,9 +18,10 @@ export interface KernelParts {
   readonly kallsyms: Kallsyms;
   /** Physical address of the first byte of the image. */
   readonly loadAddress: bigint;
-  /** Physical memory; shorter where it cannot be read. */
-  physical(pa: bigint, bytes: number): Uint8Array;
+  readonly host: KernelHost;
   types(): Btf | undefined;
+  /** The run-time address of a symbol of data, where the files of symbols have any. */
+  dataSymbol(name: string): bigint | undefined;
 }
 
 const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
@@ -23,7 +29,53 @@ const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
 const isKernel = (address: bigint): boolean => address >> 48n === 0xffffn;
 
 export class LinuxKernel {
-  constructor(private readonly parts: KernelParts) {}
+  /** Its memory, once the machine can be looked at. */
+  readonly memory: KernelMemory;
+  private readonly parts: KernelParts;
+  private readonly views = new Map<string, unknown>();
+
+  constructor(parts: KernelParts) {
+    this.parts = parts;
+    this.memory = new KernelMemory(parts.host);
+  }
+
+  get cpus(): number {
+    return this.parts.host.cpus;
+  }
+
+  private view<T>(name: string, make: () => T): T {
+    if (!this.views.has(name)) this.views.set(name, make());
+    // The name says what is kept under it.
+    return this.views.get(name) as T;
+  }
+
+  /** Its per-CPU variables; undefined for a kernel without types. */
+  get percpu(): PerCpu | undefined {
+    const { types } = this;
+    return types && this.view('per-CPU', () => new PerCpu(this, types));
+  }
+
+  /** Its processes and threads. @throws SymbolError */
+  get tasks(): Tasks {
+    return this.view('tasks', () => new Tasks(this));
+  }
+
+  /** Its messages. @throws SymbolError */
+  get messages(): MessageBuffer {
+    return this.view('messages', () => new MessageBuffer(this));
+  }
+
+  /** The run-time address of a variable; undefined where only functions have symbols. */
+  symbol(name: string): bigint | undefined {
+    return this.parts.dataSymbol(name);
+  }
+
+  /** Where the functions of a name are in the image: several files may each have one. */
+  codeOf(name: string): CodeRange[] {
+    return this.kallsyms
+      .named(name)
+      .map(({ offset, size }) => ({ from: Number(offset), to: Number(offset + size) }));
+  }
 
   get image(): Uint8Array {
     return this.parts.image;
@@ -61,7 +113,7 @@ export class LinuxKernel {
    */
   slide(): bigint | undefined {
     const { offset, value } = this.kallsyms.baseWord;
-    const bytes = this.parts.physical(this.loadAddress + offset, 8);
+    const bytes = this.parts.host.physical(this.loadAddress + offset, 8);
     const now = bytes.length === 8 ? littleEndian(bytes) : 0n;
     return isKernel(now) ? now - value : undefined;
   }

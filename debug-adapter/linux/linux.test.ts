@@ -3,6 +3,8 @@ import { exceptionHistory } from '../inspect/history';
 import { FrameNames } from '../inspect/names';
 import { StackWalker, type Frame } from '../inspect/frames';
 import { isVerified } from '../breakpoints/manager';
+import { UserError } from '../errors';
+import { linuxCommands } from './commands';
 import { linuxGuest, type LinuxGuest } from './testing';
 
 /** One boot with KASLR, and so with KPTI; what the debugger says is compared with what the kernel says. */
@@ -14,6 +16,12 @@ describe('a Linux kernel with KASLR', function () {
     new StackWalker(guest.target.guest, exceptionHistory(guest.target.trace, guest.target.arch));
   const namesOf = (frame: Frame): FrameNames =>
     new FrameNames({ version: 0, walker: walker(), guest: guest.target.guest, target: guest.target }, frame);
+
+  const dmesg = (argument = ''): string[] => {
+    const { linux } = guest.target;
+    assert.ok(linux);
+    return (linuxCommands['dmesg']?.run(linux, argument) ?? '').split('\n');
+  };
 
   before(function () {
     const append = 'console=ttyAMA0 earlycon cryptomgr.notests initcall_blacklist=trace_eval_init';
@@ -34,6 +42,13 @@ describe('a Linux kernel with KASLR', function () {
     assert.ok(names.includes('__pi_kaslr_early_init'), names.join());
   });
 
+  it('shows its messages before it has a console', () => {
+    assert.throws(() => dmesg(), /was not found: the kernel has not set up its memory yet/);
+    guest.target.machine.run({ instructions: 3_000_000 });
+    assert.equal(guest.console(), '');
+    assert.match(dmesg()[0] ?? '', /^\[ {4}0\.000000\] Booting Linux on physical CPU 0x0/);
+  });
+
   it('gives functions the addresses that the kernel lists', () => {
     guest.until('== ready');
     const { symbols } = guest.target;
@@ -45,6 +60,40 @@ describe('a Linux kernel with KASLR', function () {
       const at = symbols.symbolAt({ va: BigInt(`0x${address}`), regime: { el: 'EL1', vmid: 0 } });
       assert.equal(at?.offset, 0n, name);
     }
+  });
+
+  it('lists the messages that dmesg lists', () => {
+    const listed = guest.said('dmesg');
+    assert.ok(listed.length > 200);
+    assert.deepEqual(dmesg().slice(0, listed.length), listed);
+    assert.equal(
+      dmesg('2').at(-1)?.replace(/\d+/, 'N'),
+      'N messages, in the ring buffer found by the code of kmsg_dump_get_line, which loads the pointer to it.',
+    );
+    assert.equal(dmesg('2').length, 3);
+  });
+
+  it('lists the tasks that ps lists', () => {
+    const { linux } = guest.target;
+    assert.ok(linux);
+    const listed = guest
+      .said('ps')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, name]) => name !== 'ps');
+    assert.ok(listed.length > 40);
+    const last = Number(listed.at(-1)?.[0]);
+    const all = linux.tasks.all().filter((t) => t.pid > 0 && t.pid <= last);
+    assert.deepEqual(
+      // A worker's name in /proc has its work in it.
+      all.map((t) => [String(t.pid), t.name.replace(/(kworker.{4,6})[-+].*/, '$1')]),
+      listed.map(([pid, name = '']) => [pid, name.replace(/(kworker.{4,6})[-+].*/, '$1')]),
+    );
+    const text = linuxCommands['tasks']?.run(linux, '') ?? '';
+    assert.match(text, /^ {4}1 {5}0 S {6}init$/m);
+    assert.match(text, /^ {4}2 {5}0 S {6}\[kthreadd\]$/m);
+    assert.match(text, /^\d+ tasks, from the idle task .* found by the code of idle_cpu/m);
+    assert.throws(() => linuxCommands['tasks']?.run(linux, 'x'), UserError);
   });
 
   it('stops at a function and knows its address in expressions', async () => {

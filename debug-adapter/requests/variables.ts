@@ -95,7 +95,7 @@ export const handlers: Partial<HandlerTable> = {
     const word = /[\w$]*$/.exec(before)?.[0] ?? '';
     const expression = /[\w$.>[\]()-]*$/.exec(before)?.[0] ?? word;
     const targets = [
-      ...commandCompletions(before).map((label) => ({ label, kind: 'command' as const })),
+      ...commandCompletions(view, before).map((label) => ({ label, kind: 'command' as const })),
       ...evaluatorOf(view, args.frameId).completions(expression),
     ];
     return {

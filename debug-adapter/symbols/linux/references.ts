@@ -1,0 +1,77 @@
+/**
+ * What the code of a kernel tells of its data: a kernel's own list of symbols may hold functions only, so that the place
+ * of a variable is taken from the instructions that use it. All places are offsets in the image.
+ */
+
+// Encodings: Arm ARM DDI 0487 C6.2 (ADRP, ADD (immediate, shifted register), LDR (immediate, register), MOV (register)).
+const isAdrp = (w: number): boolean => (w & 0x9f00_0000) >>> 0 === 0x9000_0000;
+const isAddImmediate = (w: number): boolean => (w & 0xffc0_0000) >>> 0 === 0x9100_0000;
+const isAddRegister = (w: number): boolean => (w & 0xffe0_fc00) >>> 0 === 0x8b00_0000;
+const isMove = (w: number): boolean => (w & 0xffe0_ffe0) >>> 0 === 0xaa00_03e0;
+/** LDR of a doubleword. */
+const isLoad = (w: number): boolean => (w & 0xffc0_0000) >>> 0 === 0xf940_0000;
+/** LDR of element number Rm of an array of doublewords: `[Xn, Wm, SXTW #3]` and the other extensions. */
+const isLoadElement = (w: number): boolean => (w & 0xffe0_1c00) >>> 0 === 0xf860_1800;
+const isBranch = (w: number): boolean => ((w >>> 26) & 7) === 5;
+const rd = (w: number): number => w & 31;
+const rn = (w: number): number => (w >>> 5) & 31;
+const rm = (w: number): number => (w >>> 16) & 31;
+const imm12 = (w: number): number => (w >>> 10) & 0xfff;
+/** The page that ADRP at `at` gives. */
+const page = (w: number, at: number): number =>
+  (at & ~0xfff) + (((((w & 0x00ff_ffe0) << 8) >> 11) & ~3) | ((w >>> 29) & 3)) * 0x1000;
+
+export interface CodeRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What a register holds, as far as straight code says: an address in the image, or an element of the array there. */
+interface Held {
+  readonly kind: 'address' | 'element';
+  readonly at: number;
+}
+
+export interface References {
+  /** Doublewords that are loaded, such as pointers. */
+  readonly loaded: ReadonlySet<number>;
+  /** A variable to whose address an element of an array is added: per-CPU data and the offsets of the CPUs. */
+  readonly perCpu: readonly { readonly variable: number; readonly offsets: number }[];
+}
+
+/** The data that a piece of code uses. */
+export function referencesIn(image: Uint8Array, code: CodeRange): References {
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  const end = Math.min(code.to, image.length) - 4;
+  const loaded = new Set<number>();
+  const perCpu: { variable: number; offsets: number }[] = [];
+  const held = new Map<number, Held>();
+  const put = (register: number, value: Held | undefined): void => {
+    if (value === undefined || register === 31) held.delete(register);
+    else held.set(register, value);
+  };
+  const address = (register: number): number | undefined => {
+    const value = held.get(register);
+    return value?.kind === 'address' ? value.at : undefined;
+  };
+  for (let at = code.from; at >= 0 && at <= end; at += 4) {
+    const w = view.getUint32(at, true);
+    const base = address(rn(w));
+    if (isAdrp(w)) put(rd(w), { kind: 'address', at: page(w, at) });
+    else if (isAddImmediate(w))
+      put(rd(w), base === undefined ? undefined : { kind: 'address', at: base + imm12(w) });
+    else if (isMove(w)) put(rd(w), held.get(rm(w)));
+    else if (isLoad(w)) {
+      if (base !== undefined) loaded.add(base + 8 * imm12(w));
+      put(rd(w), undefined);
+    } else if (isLoadElement(w)) put(rd(w), base === undefined ? undefined : { kind: 'element', at: base });
+    else if (isAddRegister(w)) {
+      const [a, b] = [held.get(rn(w)), held.get(rm(w))];
+      const [variable, element] = a?.kind === 'address' ? [a, b] : [b, a];
+      if (variable?.kind === 'address' && element?.kind === 'element')
+        perCpu.push({ variable: variable.at, offsets: element.at });
+      put(rd(w), undefined);
+    } else if (!isBranch(w)) held.delete(rd(w));
+  }
+  return { loaded, perCpu };
+}
