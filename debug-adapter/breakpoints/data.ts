@@ -211,9 +211,9 @@ export class DataBreakpoints {
     return { breakpoints, what: whats.join(', and '), text: texts.join(' ') };
   }
 
-  private who({ cpu, pc, walk }: WatchedAccess): string {
+  private who({ cpu, pc, by }: WatchedAccess): string {
     const place = this.target?.formatter.at(cpu, pc) ?? hex(pc);
-    return walk ? `the table walk for ${place}` : place;
+    return `${accessors[by]}${place}`;
   }
 
   private what(b: DataBreakpoint, { access }: Seen): string {
@@ -285,5 +285,11 @@ function valuesOf({ access, hit }: Seen): Record<(typeof VALUES)[number], bigint
     pc: access.pc,
   };
 }
+
+const accessors: Readonly<Record<WatchedAccess['by'], string>> = {
+  instruction: '',
+  walk: 'the table walk for ',
+  device: 'a device, at ',
+};
 
 const plain: Show = (bytes) => hex(littleEndian(bytes));

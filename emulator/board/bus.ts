@@ -51,12 +51,17 @@ export class Bus implements MachineBus {
     return s;
   }
 
+  isRam(pa: bigint, bytes: number): boolean {
+    const { ramBase, ramSize } = this.m.physical;
+    return pa >= ramBase && pa + BigInt(bytes) <= ramBase + ramSize;
+  }
+
   readPhys(pa: bigint, bytes: number): Uint8Array {
     return this.m.physical.peek(pa, bytes);
   }
 
   writePhys(pa: bigint, data: Uint8Array): void {
-    this.m.physical.poke(pa, data);
+    this.m.writeByDevice(pa, data);
   }
 
   getX(cpu: number, n: number): bigint {

@@ -1,5 +1,5 @@
 /** A whole computer: the `virt` board with A64 CPUs, a program in its memory, ready to run. */
-import type { Board, MachineEvent } from '../core/device';
+import type { MachineEvent } from '../core/device';
 import { Machine } from '../core/machine';
 import type { LogEntry } from '../core/replay';
 import { common, StopReason } from '../ir/state';
@@ -13,9 +13,10 @@ import { tlbiSelection } from '../isa/a64/mmu/tlbi';
 import { planBoot, type BootPlan } from './boot';
 import { Bus } from './bus';
 import { RAM_BASE } from './map';
-import { createVirtBoard } from './virt';
+import { createVirtBoard, type VirtBoard } from './virt';
+import type { VirtioOptions } from './virtio';
 
-export interface ComputerConfig {
+export interface ComputerConfig extends VirtioOptions {
   /** CPU model; cortex-a57 unless given. */
   readonly cpu?: string;
   readonly cpus: number;
@@ -47,7 +48,7 @@ const MAIL_WORDS = 5;
 
 export class Computer {
   readonly machine: Machine;
-  readonly board: Board;
+  readonly board: VirtBoard;
   readonly model: CpuModel;
   readonly plan: BootPlan;
   /** Set when the guest did something that the emulator cannot do. */
@@ -84,7 +85,7 @@ export class Computer {
       (cpu, entry, x0) => this.startCpu(cpu, entry, x0),
       (e) => this.machineEvent(e),
     );
-    this.board = createVirtBoard(bus, { el2: true, strict: config.strict ?? false });
+    this.board = createVirtBoard(bus, { ...config, el2: true, strict: config.strict ?? false });
     this.machine.attach(this.board);
     for (const w of this.plan.writes) this.machine.physical.poke(w.pa, w.data);
     this.startCpu(0, this.plan.entry, this.plan.x0);

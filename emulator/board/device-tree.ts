@@ -1,6 +1,6 @@
 /** The device tree of the `virt` board, made from the two tables of map.ts. */
 import { type DtNode, flatten, type Property, wide } from './dtb';
-import { TRANSPORT_BYTES } from '../dev/virtio-mmio';
+import { TRANSPORT_BYTES } from '../dev/virtio/mmio';
 import { affinity, irq, type IrqName, RAM_BASE, region, type RegionName, VIRTIO_TRANSPORTS } from './map';
 import { conduitOf } from './psci';
 
@@ -135,6 +135,11 @@ function gpio(): DtNode {
   };
 }
 
+const fwCfg: DtNode = {
+  name: `fw-cfg@${at(region('fw-cfg').base)}`,
+  properties: { compatible: 'qemu,fw-cfg-mmio', reg: reg('fw-cfg'), 'dma-coherent': flag },
+};
+
 function virtio(n: number): DtNode {
   const base = region('virtio').base + BigInt(n * TRANSPORT_BYTES);
   return {
@@ -212,6 +217,7 @@ export function deviceTree(o: TreeOptions): DtNode {
       gic(o.el2),
       uart(),
       rtc(),
+      fwCfg,
       gpio(),
       ...Array.from({ length: VIRTIO_TRANSPORTS }, (_, n) => virtio(n)),
       clock,

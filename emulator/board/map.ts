@@ -7,6 +7,7 @@ export const memoryMap = [
   { name: 'gicr', base: 0x080a_0000n, size: 0xf6_0000n },
   { name: 'uart0', base: 0x0900_0000n, size: 0x1000n },
   { name: 'rtc', base: 0x0901_0000n, size: 0x1000n },
+  { name: 'fw-cfg', base: 0x0902_0000n, size: 0x18n },
   { name: 'gpio', base: 0x0903_0000n, size: 0x1000n },
   // 32 transports of 0x200 bytes.
   { name: 'virtio', base: 0x0a00_0000n, size: 0x4000n },

@@ -5,11 +5,13 @@ import { Pl011 } from '../dev/pl011';
 import { Pl031 } from '../dev/pl031';
 import { Pl061 } from '../dev/pl061';
 import { timerRows, Timers } from '../dev/timers';
-import { EmptyVirtio } from '../dev/virtio-mmio';
-import { irq, MAX_CPUS, region, VIRTIO_TRANSPORTS } from './map';
+import { boardItems, FwCfg } from '../dev/fw-cfg';
+import type { VirtioBlock } from '../dev/virtio/block';
+import { irq, MAX_CPUS, region } from './map';
 import { conduitOf, psciCall } from './psci';
+import { CONSOLE_PORT, Virtio, type VirtioOptions } from './virtio';
 
-export interface VirtOptions {
+export interface VirtOptions extends VirtioOptions {
   /** The CPUs implement EL2. */
   readonly el2: boolean;
   /** Devices leave nothing working that the architecture does not promise. */
@@ -17,16 +19,23 @@ export interface VirtOptions {
 }
 
 /** Where the board's input goes, by port name. */
-export const inputPorts = ['uart0'] as const;
+export const inputPorts = ['uart0', CONSOLE_PORT] as const;
+
+/** The board, and what its owner must reach. */
+export interface VirtBoard extends Board {
+  readonly disks: readonly VirtioBlock[];
+}
 
 /** Makes the board for a machine with `bus.cpus` CPUs. */
-export function createVirtBoard(bus: MachineBus, options: VirtOptions): Board {
+export function createVirtBoard(bus: MachineBus, options: VirtOptions): VirtBoard {
   if (bus.cpus < 1 || bus.cpus > MAX_CPUS)
     throw new Error(`The virt board has 1 to ${MAX_CPUS} CPUs, not ${bus.cpus}.`);
   const gic = new Gicv3(bus, options.el2, options.strict);
   const uart = new Pl011('uart0', bus, (level) => gic.setSpi(irq('uart0').number, level));
   const rtc = new Pl031('rtc', bus, (level) => gic.setSpi(irq('rtc').number, level));
   const gpio = new Pl061('gpio', (level) => gic.setSpi(irq('gpio').number, level));
+  const virtio = new Virtio(bus, (n, level) => gic.setSpi(irq('virtio').number + n, level), options);
+  const fwCfg = new FwCfg('fw-cfg', bus, boardItems(bus.cpus));
   const timers = new Timers(bus, timerRows(options.el2), (cpu, intid, level) =>
     gic.setPpi(cpu, intid, level),
   );
@@ -37,8 +46,10 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): Board {
       { base: region('uart0').base, device: uart },
       { base: region('rtc').base, device: rtc },
       { base: region('gpio').base, device: gpio },
-      { base: region('virtio').base, device: new EmptyVirtio('virtio', VIRTIO_TRANSPORTS) },
+      { base: region('fw-cfg').base, device: fwCfg },
+      ...virtio.devices,
     ],
+    disks: virtio.disks,
     sysregs: gic,
     timed: [timers, rtc],
     firmware(cpu, conduit) {
@@ -47,9 +58,10 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): Board {
       return true;
     },
     input(port, bytes) {
-      if (port !== 'uart0')
+      const device = port === 'uart0' ? uart : port === CONSOLE_PORT ? virtio.console : undefined;
+      if (!device)
         throw new Error(`The board has no input port "${port}"; there is ${inputPorts.join(', ')}.`);
-      uart.input(bytes);
+      device.input(bytes);
     },
     update(cpu) {
       timers.update(cpu);

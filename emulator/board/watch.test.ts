@@ -280,8 +280,8 @@ use:	ldr	x0, [x1, x7]
     const [, , walk, ...more] = stops(g);
     assert.deepEqual(more, []);
     assert.deepEqual(
-      walk!.accesses.map((a) => [a.walk, a.pc, a.before[1]! & 4, a.after[1]! & 4]),
-      [[true, g.at('use'), 0, 4]],
+      walk!.accesses.map((a) => [a.by, a.pc, a.before[1]! & 4, a.after[1]! & 4]),
+      [['walk', g.at('use'), 0, 4]],
     );
     assert.equal(walk!.pc, g.at('use') + 4n);
   });
@@ -368,8 +368,8 @@ use:	ldr	x0, [x1, x7]
     machine.writeByWalk(0, g.buffer + 8n, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
     machine.writeByWalk(0, g.buffer + 16n, Uint8Array.of(9));
     assert.deepEqual(
-      machine.watch.take().map((a) => [a.walk, a.write, a.pa - g.buffer, [...a.after]]),
-      [[true, true, 8n, [1, 2, 3, 4, 5, 6, 7, 8]]],
+      machine.watch.take().map((a) => [a.by, a.write, a.pa - g.buffer, [...a.after]]),
+      [['walk', true, 8n, [1, 2, 3, 4, 5, 6, 7, 8]]],
     );
     assert.deepEqual([...machine.physical.peek(g.buffer + 15n, 2)], [8, 9]);
   });

@@ -1,14 +1,15 @@
 /** What the machine offers to devices and what a device offers to the machine. */
 
 /**
- * A memory-mapped device. All that the guest can observe is in `state`, a plain object that JSON can hold (bigint allowed).
+ * A memory-mapped device. All that the guest can observe is in `state`, a plain object that JSON can hold (bigint, Map and
+ * Uint8Array allowed, as structuredClone and hash.ts take them).
  * A snapshot replaces the properties of `state` (Object.assign of a clone), first for every device of the board, and then
  * calls `restored` on each: a device keeps no reference into `state` of its own.
  */
 export interface Device {
   readonly name: string;
   readonly state: object;
-  /** Size in bytes of the register window (windows are at 4 KiB multiples). */
+  /** Size in bytes of the register window; of windows that overlap, the first answers. */
   readonly size: number;
   /** A guest load of 1, 2, 4 or 8 bytes. `undefined`: nothing answers there (external abort). */
   read(offset: number, bytes: number, cpu: number): bigint | undefined;
@@ -38,6 +39,8 @@ export interface MachineBus {
   /** A system register's stored value, by architectural name, and raw write: no traps, no side effects. */
   readSysreg(cpu: number, name: string): bigint;
   writeSysreg(cpu: number, name: string, value: bigint): void;
+  /** Whether all of a range is RAM: what a device may reach by itself (DMA). */
+  isRam(pa: bigint, bytes: number): boolean;
   /** Physical memory access by a device (DMA). */
   readPhys(pa: bigint, bytes: number): Uint8Array;
   writePhys(pa: bigint, data: Uint8Array): void;
@@ -60,6 +63,8 @@ export interface MachineBus {
 
 export type MachineEvent =
   | { readonly kind: 'uart'; readonly bytes: Uint8Array }
+  /** Output of another console than the UART, by port name. */
+  | { readonly kind: 'console'; readonly port: string; readonly bytes: Uint8Array }
   | { readonly kind: 'poweroff'; readonly reason: string }
   | { readonly kind: 'reset'; readonly reason: string }
   | { readonly kind: 'message'; readonly text: string };

@@ -221,7 +221,14 @@ export class Machine {
 
   /** A table walk for the instruction at the PC, or for fetching it, writes a descriptor (access flag, dirty state). */
   writeByWalk(cpu: number, pa: bigint, bytes: Uint8Array): void {
-    if (!this.watch.isEmpty && this.watch.walkWrite(cpu, pa, bytes)) this.stopBehind(cpu);
+    if (!this.watch.isEmpty && this.watch.writeBy('walk', cpu, pa, bytes)) this.stopBehind(cpu);
+    this.physical.poke(pa, bytes);
+  }
+
+  /** A device writes RAM, on behalf of the CPU that runs now. */
+  writeByDevice(pa: bigint, bytes: Uint8Array): void {
+    const cpu = this.schedule.current;
+    if (!this.watch.isEmpty && this.watch.writeBy('device', cpu, pa, bytes)) this.stopBehind(cpu);
     this.physical.poke(pa, bytes);
   }
 

@@ -19,6 +19,8 @@ export interface WatchRange {
   readonly kind: WatchKind;
 }
 
+export type Accessor = 'instruction' | 'walk' | 'device';
+
 /** One load or store that touched watched bytes. */
 export interface WatchedAccess {
   readonly cpu: number;
@@ -29,8 +31,8 @@ export interface WatchedAccess {
   readonly pa: bigint;
   readonly bytes: number;
   readonly write: boolean;
-  /** Made by the translation of an address for the instruction, not by itself; `va` is `pa` then. */
-  readonly walk: boolean;
+  /** Made for the instruction, not by itself: by the translation of an address, or by a device. `va` is `pa` then. */
+  readonly by: Accessor;
   /** All bytes of the access, in the order of memory; `after` is `before` for a read. */
   readonly before: Uint8Array;
   readonly after: Uint8Array;
@@ -162,16 +164,16 @@ export class WatchService {
     const before = write || isRam ? this.read(segments, bytes) : this.scratch(cpu, bytes);
     const after = write ? this.scratch(cpu, bytes) : before;
     const va = this.state.get(cpu, common.slowVa);
-    return this.report({ cpu, va, write, walk: false, before, after }, segments, ranges);
+    return this.report({ cpu, va, write, by: 'instruction', before, after }, segments, ranges);
   }
 
-  /** A table walk is about to write a descriptor. @returns whether to stop */
-  walkWrite(cpu: number, pa: bigint, after: Uint8Array): boolean {
+  /** A table walk is about to write a descriptor, or a device RAM. @returns whether to stop */
+  writeBy(by: Accessor, cpu: number, pa: bigint, after: Uint8Array): boolean {
     const segments = [{ pa, at: 0, bytes: after.length }];
     const ranges = this.touched(segments, true);
     if (ranges.length === 0) return false;
     const before = this.read(segments, after.length);
-    return this.report({ cpu, va: pa, write: true, walk: true, before, after }, segments, ranges);
+    return this.report({ cpu, va: pa, write: true, by, before, after }, segments, ranges);
   }
 
   private touched(segments: readonly Segment[], write: boolean): WatchRange[] {
@@ -179,7 +181,7 @@ export class WatchService {
   }
 
   private report(
-    what: Pick<WatchedAccess, 'cpu' | 'va' | 'write' | 'walk' | 'before' | 'after'>,
+    what: Pick<WatchedAccess, 'cpu' | 'va' | 'write' | 'by' | 'before' | 'after'>,
     segments: readonly Segment[],
     ranges: readonly WatchRange[],
   ): boolean {

@@ -5,7 +5,7 @@ import { runOnQemu, scriptTools, type ScriptOp } from '../../test/support/qemu-s
 import { CLOCK_START, Pl031 } from './pl031';
 import { Pl061 } from './pl061';
 import { FakeBus } from './testing/fake-bus';
-import { EmptyVirtio } from './virtio-mmio';
+import { EmptyVirtio } from './virtio/mmio';
 
 const RTC = 0x0901_0000n;
 const GPIO = 0x0903_0000n;

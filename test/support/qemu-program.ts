@@ -10,6 +10,8 @@ export interface QemuMachine {
   readonly cpu?: string;
   /** Implements EL2; it does unless this is false. */
   readonly el2?: boolean;
+  /** More arguments. */
+  readonly more?: readonly string[];
 }
 
 /** Assembles and links a program with the GNU tools (see scriptTools), from 0x40080000 on. */
@@ -23,13 +25,16 @@ export function gnuProgram(source: string): Uint8Array {
 }
 
 /** What a program that powers the machine off prints on QEMU's UART. */
-export function qemuOutput(image: Uint8Array, { cpus, cpu = 'cortex-a57', el2 = true }: QemuMachine): Buffer {
+export function qemuOutput(
+  image: Uint8Array,
+  { cpus, cpu = 'cortex-a57', el2 = true, more = [] }: QemuMachine,
+): Buffer {
   return inTemporary((at) => {
     writeFileSync(at('a.elf'), image);
     const machine = `virt,gic-version=3,its=off,virtualization=${el2 ? 'on' : 'off'}`;
     const args = ['-machine', machine, '-cpu', cpu, '-m', '128', '-smp', String(cpus)];
     const quiet = ['-display', 'none', '-nodefaults', '-no-reboot', '-monitor', 'none'];
-    const io = ['-serial', `file:${at('out')}`, '-kernel', at('a.elf')];
+    const io = ['-serial', `file:${at('out')}`, '-kernel', at('a.elf'), ...more];
     execFileSync('qemu-system-aarch64', [...args, ...quiet, ...io], {
       timeout: 30000,
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -2,7 +2,7 @@
  * Runs a list of bus and system register accesses on QEMU's `virt` board at EL2 or EL1 and returns what was read: an
  * oracle for device models. The list becomes a straight-line program, assembled by the GNU toolchain.
  */
-import { gnuProgram, qemuOutput } from './qemu-program';
+import { gnuProgram, qemuOutput, type QemuMachine } from './qemu-program';
 
 /** The tools that runOnQemu needs, for requireTool. */
 export const scriptTools = ['qemu-system-aarch64', 'aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld'];
@@ -10,6 +10,8 @@ export const scriptTools = ['qemu-system-aarch64', 'aarch64-linux-gnu-as', 'aarc
 export type ScriptOp =
   | { readonly op: 'read'; readonly at: bigint; readonly bytes: 1 | 2 | 4 | 8 }
   | { readonly op: 'write'; readonly at: bigint; readonly bytes: 1 | 2 | 4 | 8; readonly value: bigint }
+  // Waits until a device of QEMU's, which works beside the CPU, has made memory or a register equal to a value.
+  | { readonly op: 'await'; readonly at: bigint; readonly bytes: 1 | 2 | 4 | 8; readonly value: bigint }
   // el 1: executed by a guest at EL1, to which the EL2 program drops for it.
   | { readonly op: 'mrs'; readonly reg: string; readonly el?: 1 }
   | { readonly op: 'msr'; readonly reg: string; readonly value: bigint; readonly el?: 1 }
@@ -40,6 +42,18 @@ function lines(o: ScriptOp): string[] {
       return [`ldr x0, =${o.at}`, load[o.bytes], keep];
     case 'write':
       return [`ldr x0, =${o.at}`, `ldr x1, =${BigInt.asUintN(64, o.value)}`, store[o.bytes], 'dsb sy'];
+    case 'await':
+      return [
+        `ldr x0, =${o.at}`,
+        `ldr x3, =${o.value}`,
+        'ldr x2, =20000000',
+        `7: ${load[o.bytes]}`,
+        'cmp x1, x3',
+        'b.eq 8f',
+        'subs x2, x2, #1',
+        'b.ne 7b',
+        '8: dmb sy',
+      ];
     case 'mrs':
       return ['isb', ...(o.el === 1 ? atEl1(`mrs x1, ${o.reg}`) : [`mrs x1, ${o.reg}`]), keep];
     case 'msr':
@@ -160,8 +174,8 @@ export function scriptResults(printed: Uint8Array, ops: readonly ScriptOp[]): (b
  */
 export function runOnQemu(
   ops: readonly ScriptOp[],
-  machine: { readonly el2: boolean; readonly smp?: number; readonly cpu?: string },
+  machine: Omit<QemuMachine, 'cpus'> & { readonly el2: boolean; readonly smp?: number },
 ): (bigint | 'abort')[] {
-  const { el2, smp = 1, cpu = 'cortex-a57' } = machine;
-  return scriptResults(qemuOutput(scriptImage(ops, el2), { cpus: smp, cpu, el2 }), ops);
+  const { el2, smp = 1 } = machine;
+  return scriptResults(qemuOutput(scriptImage(ops, el2), { ...machine, cpus: smp }), ops);
 }

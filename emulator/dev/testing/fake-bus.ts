@@ -1,8 +1,12 @@
 /** A machine of which only the bus exists: what device tests talk to. */
 import type { MachineBus, MachineEvent } from '../../core/device';
 
+/** Where the memory for DMA begins; a program that runs on QEMU leaves this place free. */
+export const RAM = 0x4100_0000n;
+
 export class FakeBus implements MachineBus {
   time = 0n;
+  readonly ram = new Uint8Array(0x8_0000);
   readonly events: MachineEvent[] = [];
   readonly lines: number[];
   readonly sysregs: Map<string, bigint>[];
@@ -37,11 +41,20 @@ export class FakeBus implements MachineBus {
   writeSysreg(cpu: number, name: string, value: bigint): void {
     this.sysregs[cpu]?.set(name, value);
   }
-  readPhys(_pa: bigint, bytes: number): Uint8Array {
-    return new Uint8Array(bytes);
+  isRam(pa: bigint, bytes: number): boolean {
+    return pa >= RAM && pa + BigInt(bytes) <= RAM + BigInt(this.ram.length);
   }
-  writePhys(): void {
-    throw new Error('no device of this board writes memory');
+  readPhys(pa: bigint, bytes: number): Uint8Array {
+    const at = this.ramOffset(pa, bytes);
+    return this.ram.slice(at, at + bytes);
+  }
+  writePhys(pa: bigint, data: Uint8Array): void {
+    this.ram.set(data, this.ramOffset(pa, data.length));
+  }
+  /** A device asks with isRam before it uses an address. */
+  private ramOffset(pa: bigint, bytes: number): number {
+    if (!this.isRam(pa, bytes)) throw new Error(`DMA to 0x${pa.toString(16)}, which is not RAM`);
+    return Number(pa - RAM);
   }
   getX(cpu: number, n: number): bigint {
     return this.x[cpu]?.[n] ?? 0n;
