@@ -9,6 +9,7 @@ import type { FunctionAt, LineAt, SymbolAt } from '../symbols/types';
 import { hex, symbolPlace, type AddressSpace } from './address-space';
 import { FrameRegisters, type RegisterPlace } from './frame-registers';
 import { savedPlace, vcpuRegisters, vcpuSpace } from './vcpu-registers';
+import { KernelEntries, type SavedContext } from '../linux/entry';
 import type { Guest } from './guest';
 import { bytesOf } from './numbers';
 
@@ -39,6 +40,8 @@ export interface Frame {
 export interface ExceptionHistory {
   /** The last exception to a level, or the last return from it; on any CPU if none is named. */
   last(cpu: number | undefined, level: number, vmid: number | undefined): TraceEvent | undefined;
+  /** The last exception to a level that will return to an address. */
+  entry(cpu: number, level: number, pc: bigint): TraceEvent | undefined;
   text(event: TraceEvent): string;
 }
 
@@ -52,6 +55,8 @@ interface Context {
   readonly space: AddressSpace | undefined;
   /** The PC is behind the instruction that called the handler (HVC, SMC, SVC). */
   readonly isCall: boolean;
+  /** Software has saved it: the registers of the last exception say nothing of what is below. */
+  readonly isSaved?: boolean;
 }
 
 /** Whether the code of a level handles an exception, and whether it has only just begun to. */
@@ -99,12 +104,18 @@ export class StackWalker {
       const level = this.guest.isa.levelOf(registers.reader);
       const space = at.space ?? this.spaceOf(owner, level, registers);
       const pc = registers.reader('pc');
-      const event = this.entryOf(owner, level, registers);
+      const event: TraceEvent | undefined = at.isSaved ? undefined : this.entryOf(owner, level, registers);
       const inVectors = event !== undefined && this.guest.isa.inVectors(level, pc, registers.reader);
       const handler = event === undefined ? 'no' : inVectors ? 'vectors' : 'yes';
       const own = this.walk({ ...owner, level, space, registers }, handler, at.isCall);
       out.push(...own);
-      if (seen.has(level)) break;
+      const kernel = this.savedByKernel(own.at(-1));
+      if (kernel) {
+        out.push(kernel.label);
+        at = kernel;
+        continue;
+      }
+      if (seen.has(level) || this.isKernelRoot(own.at(-1))) break;
       seen.add(level);
       const below: (Context & { readonly label: Frame }) | undefined =
         event && this.interrupted(owner, level, registers, event, inVectors ? undefined : own.at(-1));
@@ -112,6 +123,45 @@ export class StackWalker {
       at = below;
     }
     return out;
+  }
+
+  /** The context that the entry code of a Linux kernel has saved, where the frame is one of it. */
+  private savedByKernel(frame: Frame | undefined): (Context & { readonly label: Frame }) | undefined {
+    const saved = frame && this.kernelEntry(frame);
+    if (!saved) return undefined;
+    const event = this.history.entry(frame.cpu, frame.level, saved.pc);
+    const what = event ? this.history.text(event) : saved.what;
+    const label = `${what} from ${this.guest.isa.levelName(saved.level)}`;
+    const places = [...saved.places].map(([name, at]): [string, RegisterPlace] => [
+      name,
+      { ...this.onStack(frame, at), where: `in pt_regs at ${hex(at)}` },
+    ]);
+    return {
+      label: { ...frame, kind: 'label', pc: saved.pc, lookup: saved.pc, label },
+      registers: frame.registers.with(places),
+      space: saved.level === frame.level ? frame.space : undefined,
+      isCall: saved.isCall,
+      isSaved: true,
+    };
+  }
+
+  /** The function of a frame if a Linux kernel was launched, and the frame is not of a virtual machine. */
+  private kernelFunction(frame: Frame | undefined): string {
+    const { linux } = this.guest.parts;
+    if (!linux || !frame || frame.vcpu || (frame.space.kind === 'VA' && frame.space.vmid)) return '';
+    return this.symbolAt(frame, frame.lookup)?.name ?? '';
+  }
+
+  private isKernelRoot(frame: Frame | undefined): boolean {
+    return KernelEntries.isRoot(this.kernelFunction(frame));
+  }
+
+  private kernelEntry(frame: Frame): SavedContext | undefined {
+    const name = this.kernelFunction(frame);
+    if (!KernelEntries.isEntry(name)) return undefined;
+    const pointer = frame.registers.read(this.guest.isa.records.pointer);
+    if (pointer === undefined) return undefined;
+    return this.guest.parts.linux?.entries.saved(name, pointer, frame.level);
   }
 
   private spaceOf({ vcpu }: Owner, level: number, registers: FrameRegisters): AddressSpace {
@@ -257,7 +307,7 @@ export class StackWalker {
     let leaf = true;
     while (frame && out.length < MAX_FRAMES) {
       out.push(...this.withInlined(frame));
-      if (handler === 'vectors') break;
+      if (handler === 'vectors' || this.kernelEntry(frame)) break;
       const rules = this.rulesOf(frame);
       if (rules?.isSignal && handler === 'yes') break;
       const caller: Frame | undefined = this.caller(frame, leaf);

@@ -16,6 +16,10 @@ export function exceptionHistory(trace: TraceRing, arch: Pick<Architecture, 'eve
         (kind, n) => (cpu === undefined || n === cpu) && (kind === 'entry' || kind === 'return'),
       );
     },
+    entry(cpu, level, pc) {
+      const isIt = (e: TraceEvent): boolean => e.to === level && (e.pc === pc || e.pc + 4n === pc);
+      return trace.findLast(isIt, (kind, n) => n === cpu && kind === 'entry');
+    },
     text: (event) => shortText(arch.eventText(event)),
   };
 }

@@ -7,6 +7,7 @@ import type { Btf } from '../symbols/linux/btf';
 import type { Kallsyms } from '../symbols/linux/kallsyms';
 import type { CodeRange } from '../symbols/linux/references';
 import type { ModuleSpec } from '../symbols/types';
+import { KernelEntries } from './entry';
 import { KernelMemory, type KernelHost } from './memory';
 import { MessageBuffer } from './printk';
 import { PerCpu } from './percpu';
@@ -58,6 +59,11 @@ export class LinuxKernel {
   /** Its processes and threads. @throws SymbolError */
   get tasks(): Tasks {
     return this.view('tasks', () => new Tasks(this));
+  }
+
+  /** What its entry code saves. */
+  get entries(): KernelEntries {
+    return this.view('entries', () => new KernelEntries(this));
   }
 
   /** Its messages. @throws SymbolError */

@@ -110,10 +110,47 @@ describe('a Linux kernel with KASLR', function () {
     assert.equal(names.number('*(u32*)(panic + 4) - *(u32*)(pc + 4)'), 0n);
   });
 
-  it('has the slide that the kernel prints', async () => {
-    const { control, target } = guest;
-    control.breakpoints.clear();
+  it('shows the call stack that the kernel prints, down to the program and through an interrupt', () => {
+    const stack = (cpu: number): { name: string; kind: string }[] =>
+      walker()
+        .frames(cpu)
+        .map((f) => ({ name: walker().nameOf(f), kind: f.kind }));
+    const own = stack(0);
+    guest.control.breakpoints.clear();
     guest.until('end Kernel panic');
+    const [, printed = ''] = guest.console().replaceAll('\r', '').split('Call trace:\n');
+    const names = [...printed.matchAll(/^\[[ .\d]+\] {2}([\w.]+)\+(0x[0-9a-f]+)\/0x[0-9a-f]+$/gm)];
+    // The kernel names return addresses: the one behind a call without return is in the next function.
+    const wanted = names
+      .slice(names.findIndex(([, n]) => n === 'panic'))
+      .map(([, n, at]) => (at === '0x0' ? '' : n));
+    assert.ok(wanted.length > 10);
+    assert.deepEqual(
+      own.slice(0, wanted.length).map(({ name }, i) => (wanted[i] === '' ? '' : name)),
+      wanted,
+    );
+    assert.deepEqual(own[wanted.length], { name: 'SVC #0 from EL0', kind: 'label' });
+    assert.ok(own.length > wanted.length + 2, 'frames of the shell');
+    // The other CPU was stopped by an interrupt while it was idle.
+    const other = stack(1).map(({ name }) => name);
+    const at = other.indexOf('IRQ from EL1');
+    assert.equal(other[at - 1], 'el1h_64_irq');
+    assert.deepEqual(other.slice(at + 1), [
+      'arch_cpu_idle',
+      'default_idle_call',
+      'do_idle',
+      'cpu_startup_entry',
+      'secondary_start_kernel',
+      '__secondary_switched',
+    ]);
+    const idle = walker().frames(1)[at + 1];
+    assert.ok(idle);
+    assert.equal(idle.registers.read('pc'), idle.pc);
+    assert.equal(idle.registers.read('x29'), namesOf(idle).number('x29'));
+  });
+
+  it('has the slide that the kernel prints', () => {
+    const { target } = guest;
     const offset = /Kernel Offset: (0x[0-9a-f]+) from (0x[0-9a-f]+)/.exec(guest.console());
     assert.equal(target.linux?.slide(), BigInt(offset?.[1] ?? 0));
     assert.equal(target.linux.imageBase, BigInt(offset?.[2] ?? 0));
