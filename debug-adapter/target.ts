@@ -82,6 +82,7 @@ export class Target {
       hypervisor: config.hypervisor,
       linux: target.linux,
     });
+    target.arch.hostVmid = target.hypervisor.hostVmid;
     return target;
   }
 

@@ -37,7 +37,9 @@ interface FilterRow extends FilterInfo {
   readonly stop: string;
 }
 
-const inGuest = (a: A64, cpu: number): boolean => a.field(cpu, 'HCR_EL2', 'VM') === 1n;
+/** Stage 2 is on: a hypervisor may have it for its host too, under a VMID of its own. */
+const hasStage2 = (a: A64, cpu: number): boolean => a.field(cpu, 'HCR_EL2', 'VM') === 1n;
+const inGuest = (a: A64, cpu: number): boolean => hasStage2(a, cpu) && a.vmid(cpu) !== a.hostVmid;
 const fromBelow = (a: A64, cpu: number): boolean => a.savedEl(cpu, 2) < 2n;
 
 const filterTable: readonly FilterRow[] = [
@@ -132,6 +134,8 @@ const elText = (el: number | bigint): string => `EL${el}`;
 
 export class A64 implements Architecture {
   readonly filters = exceptionFilters;
+  /** The VMID of a host that has a stage 2 of its own. */
+  hostVmid: number | undefined;
   private armed: ReadonlySet<FilterId> = new Set();
   private readonly cpus: readonly DebugCpu[];
   readonly trace: A64Trace;
@@ -224,8 +228,8 @@ export class A64 implements Architecture {
   // --- where a CPU is -------------------------------------------------------------------------------------------
 
   /** VMID of the guest context in HCR_EL2 and VTTBR_EL2; undefined while no guest is set up. */
-  private vmid(cpu: number): number | undefined {
-    if (!inGuest(this, cpu)) return undefined;
+  vmid(cpu: number): number | undefined {
+    if (!hasStage2(this, cpu)) return undefined;
     const wide = this.field(cpu, 'VTCR_EL2', 'VS') === 1n;
     return Number(((this.sysreg(cpu, 'VTTBR_EL2') ?? 0n) >> 48n) & (wide ? 0xffffn : 0xffn));
   }
@@ -324,7 +328,7 @@ export class A64 implements Architecture {
     const kind = interruptNames[Number((this.machine.pc(cpu) >> 7n) & 3n)];
     if (kind) return `${kind} from ${source}`;
     const esr = this.esr(cpu);
-    const guests = el === 2 && inGuest(this, cpu) && fromBelow(this, cpu);
+    const guests = el === 2 && hasStage2(this, cpu) && fromBelow(this, cpu);
     const ipa = guests && hasIntermediateAddress(esr) ? ` at IPA 0x${this.faultIpa(cpu).toString(16)}` : '';
     return `${briefSyndrome(esr)}${ipa} from ${source}`;
   }

@@ -31,6 +31,8 @@ const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
 export class KvmHypervisor implements Hypervisor {
   readonly name = 'kvm';
   readonly marks = [];
+  /** In protected mode; no guest gets it. */
+  readonly hostVmid = 0;
   readonly arrays = ['vcpus', 'vms'];
   private readonly places: KvmPlaces;
   private names: ReadonlyMap<number, string> | undefined;
@@ -248,6 +250,11 @@ export class KvmHypervisor implements Hypervisor {
     return 'type' in at ? at : undefined;
   }
 
+  /** The struct at the address that the host's kernel uses: lists begin and end there. */
+  private ofHost(vcpu: Vcpu): TypedStruct | undefined {
+    return this.typed(this.vcpus().find(({ pa }) => pa === vcpu.pa) ?? vcpu);
+  }
+
   private systemRegisters(): ReadonlyMap<number, string> {
     return (this.names ??= systemRegisters(this.places.kernel.types?.named('enum vcpu_sysreg')));
   }
@@ -303,17 +310,17 @@ export class KvmHypervisor implements Hypervisor {
   // --- facts ------------------------------------------------------------------------------------------------------
 
   pendingInterrupts(vcpu: Vcpu): readonly string[] {
-    const at = this.typed(vcpu);
+    const at = this.ofHost(vcpu);
     return at ? interruptsOf(this.places, this.reader(), at) : [];
   }
 
   facts(vcpu: Vcpu): readonly Fact[] {
-    const at = this.typed(vcpu);
+    const at = this.ofHost(vcpu);
     return at ? factsOf(this.places, this.reader(), at, vcpu, this.loadedOn(vcpu)) : [];
   }
 
   exitCounts(vcpu: Vcpu): readonly ExitCount[] {
-    const at = this.typed(vcpu);
+    const at = this.ofHost(vcpu);
     return at ? countsOf(this.places, this.reader(), at) : [];
   }
 }

@@ -139,6 +139,8 @@ export interface Hypervisor {
   /** The interrupts that wait for a vcpu, each in a few words. */
   pendingInterrupts(vcpu: Vcpu): readonly string[];
   readonly marks: readonly Mark[];
+  /** The VMID of the host where it has a stage 2 of its own; absent: a host runs without. */
+  readonly hostVmid?: number;
   /** How the vcpu of a CPU and the list of all were found, each as a sentence; absent: the program declares it. */
   findings?(cpu: number): readonly string[];
   /** What else is known of a vcpu: its VM's identity, traps, faults, interrupts, timers, exit counts. */

@@ -1,4 +1,5 @@
 /** The commands of the Debug Console: what no expression says. Anything else that is typed there is an expression. */
+import { CONSOLE_PORT } from '../../emulator/board/virtio';
 import type { TraceEvent } from '../arch/types';
 import { UserError } from '../errors';
 import { linuxCommands } from '../linux/commands';
@@ -9,6 +10,7 @@ import type { Frame } from './frames';
 import { hex } from './numbers';
 import { summaryText } from './register-items';
 import type { StopView } from './stop-view';
+import { vmTable } from './vms';
 
 interface Moment {
   readonly view: StopView;
@@ -118,6 +120,11 @@ function trace({ view }: Moment, argument: string): string {
   return lines.join('\n');
 }
 
+function vms({ view, frame }: Moment, argument: string): string {
+  if (argument !== '') throw new UserError('"vms" lists all virtual machines, and takes nothing behind it.');
+  return vmTable(view, frame.cpu).join('\n');
+}
+
 function help({ view }: Moment, argument: string): string {
   const known = commandsOf(view);
   const chosen = Object.entries(known).filter(([name]) => argument === '' || name === argument);
@@ -129,6 +136,17 @@ function help({ view }: Moment, argument: string): string {
     ...rows,
     ...(argument === '' ? ['Anything else is an expression, or an assignment such as x0 = 5.'] : []),
   ].join('\n');
+}
+
+/** Input for the console that has no terminal. */
+function type({ view }: Moment, argument: string): string {
+  const { board, computer, machine } = view.target;
+  if (!board.hasConsole)
+    throw new UserError('The machine has no second console: name "console" in "virtio" of launch.json.');
+  if (computer.ended) throw new UserError('The guest has powered off and reads no input.');
+  const bytes = new TextEncoder().encode(`${argument}\n`);
+  machine.input({ kind: 'input', port: CONSOLE_PORT, bytes });
+  return `${CONSOLE_PORT} gets "${argument}" and the end of the line.`;
 }
 
 const commands: Readonly<Record<string, Command>> = {
@@ -146,6 +164,16 @@ const commands: Readonly<Record<string, Command>> = {
     usage: 'trace [N]',
     help: `shows the last N events of the world-switch trace (${SHOWN})`,
     run: trace,
+  },
+  vms: {
+    usage: 'vms',
+    help: 'lists the vcpus of all virtual machines, running or not, with their exits by reason',
+    run: vms,
+  },
+  type: {
+    usage: 'type TEXT',
+    help: `types a line at the second console, ${CONSOLE_PORT}; it is read when the guest runs`,
+    run: type,
   },
   help: { usage: 'help [COMMAND]', help: 'lists the commands', run: help },
 };

@@ -14,6 +14,7 @@ import { hex } from './numbers';
 import { savedScopes, type ItemContext } from './register-items';
 import type { StopView } from './stop-view';
 import { StructItems } from './struct-items';
+import { frameOfVcpu, whereIs } from './vms';
 
 const plural = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
@@ -137,15 +138,6 @@ export class HypContext {
     };
   }
 
-  /** The frame of a vcpu's own code: of the CPU that runs it, or of its saved registers. */
-  private frameOf(vcpu: Vcpu): Frame | undefined {
-    const { runsOn } = vcpu;
-    if (runsOn === undefined) return this.view.vcpuFrames(vcpu)[0];
-    return this.view
-      .frames(runsOn)
-      .find((f) => f.kind === 'code' && f.space.kind === 'VA' && f.space.level === 'EL1');
-  }
-
   /** The CPU that has the FP and SIMD registers of a vcpu. */
   private floatingIn(vcpu: Vcpu): number | undefined {
     const { hypervisor, parts } = this.guest;
@@ -160,12 +152,12 @@ export class HypContext {
   }
 
   private vcpuItem(vcpu: Vcpu): Item {
-    const frame = this.frameOf(vcpu);
+    const frame = frameOfVcpu(this.view, vcpu);
     const holder = this.floatingIn(vcpu);
     const pending = this.pending(vcpu, frame);
     const symbol = frame && symbolText(this.guest, frame.space, frame.pc);
     const facts = [
-      vcpu.runsOn === undefined ? 'not running' : `runs on CPU ${vcpu.runsOn}`,
+      whereIs(vcpu),
       frame ? `PC ${hex(frame.pc)}${symbol === undefined ? '' : ` <${symbol}>`}` : 'has no PC yet',
       ...(holder === undefined ? [] : [`FP/SIMD in CPU ${holder}`]),
       ...(pending.length > 0 ? [`${plural(pending.length, 'interrupt')} pending`] : []),

@@ -290,7 +290,7 @@ export class FrameNames {
       if (item.number !== undefined) return u64(item.number);
       throw new UserError(`"${name}" is ${item.value}, not a number: name one of its parts.`);
     }
-    return this.enumerator(name) ?? this.symbol(name);
+    return this.enumerator(name) ?? this.view.guest.isa.constants.get(name) ?? this.symbol(name);
   }
 
   /** A constant of a C enumeration. */

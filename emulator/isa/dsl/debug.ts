@@ -212,6 +212,8 @@ export interface IsaDebug {
   syndrome(level: number, read: ReadRegister): Syndrome | undefined;
   /** The same for a syndrome from elsewhere (a saved context). */
   decodeSyndrome(value: bigint, level: number, read: ReadRegister): Syndrome;
+  /** Names of numbers that conditions compare syndromes with: exception classes. */
+  readonly constants: ReadonlyMap<string, bigint>;
   /** Whether a level translates addresses of its own (its MMU is on). */
   isTranslating(level: number, read: ReadRegister): boolean;
   /** Why an interrupt from level `from` is taken to level `to`; undefined when the controls do not say so any more. */

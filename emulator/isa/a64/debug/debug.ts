@@ -2,6 +2,7 @@
 import type { InterruptedContext, IsaDebug, ReadRegister, RegimeFacts } from '../../dsl/debug';
 import { dwarfNames, findRegister, isE2h, movesFrames, registerNames, registerScopes } from './registers';
 import { decodeSyndrome, syndromeOf } from './syndrome';
+import { exceptionClassNumbers } from './syndrome-names';
 import { translateForDebugger } from './translate';
 import { framePlan } from './prologue';
 import { explainTranslation } from './walk';
@@ -122,6 +123,7 @@ export const a64Debug: IsaDebug = {
   regimeOf,
   interrupted,
   syndrome: syndromeOf,
+  constants: exceptionClassNumbers,
   decodeSyndrome,
   isTranslating: (level, read) => level > 0 && level < 3 && (read(`SCTLR_EL${level}`) & 1n) === 1n,
   explainInterrupt,

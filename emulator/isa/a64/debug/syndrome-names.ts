@@ -42,6 +42,42 @@ export const exceptionClasses: Values = {
   0x3c: 'BRK',
 };
 
+/** The same classes by short names, for conditions: `ec == HVC64`. Those of Linux, which KVM's code has. */
+export const exceptionClassNumbers: ReadonlyMap<string, bigint> = new Map(
+  Object.entries({
+    UNKNOWN: 0x00,
+    WFx: 0x01,
+    FP_ASIMD: 0x07,
+    PAC: 0x09,
+    BTI: 0x0d,
+    ILL: 0x0e,
+    SVC32: 0x11,
+    HVC32: 0x12,
+    SMC32: 0x13,
+    SVC64: 0x15,
+    HVC64: 0x16,
+    SMC64: 0x17,
+    SYS64: 0x18,
+    SVE: 0x19,
+    FPAC: 0x1c,
+    IABT_LOW: 0x20,
+    IABT_CUR: 0x21,
+    PC_ALIGN: 0x22,
+    DABT_LOW: 0x24,
+    DABT_CUR: 0x25,
+    SP_ALIGN: 0x26,
+    FP_EXC64: 0x2c,
+    SERROR: 0x2f,
+    BREAKPT_LOW: 0x30,
+    BREAKPT_CUR: 0x31,
+    SOFTSTP_LOW: 0x32,
+    SOFTSTP_CUR: 0x33,
+    WATCHPT_LOW: 0x34,
+    WATCHPT_CUR: 0x35,
+    BRK64: 0x3c,
+  }).map(([name, value]) => [name, BigInt(value)]),
+);
+
 /** A class in words, whether it came from a lower level or the same. */
 export const className = (ec: number): string =>
   exceptionClasses[ec]?.replace(/, (lower|same) level$/, '') ?? `exception class 0x${ec.toString(16)}`;
