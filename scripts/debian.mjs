@@ -1,5 +1,6 @@
 /**
- * node scripts/debian.mjs     fetches a stock arm64 kernel and builds an initrd for it; prints where they are
+ * node scripts/debian.mjs          fetches a stock arm64 kernel and builds an initrd for it; prints where they are
+ * node scripts/debian.mjs --dbg    also its vmlinux with DWARF, from the package of debug symbols (half a gigabyte)
  *
  * Nothing is installed: apt has a state of its own in .cache/debian, with the sources and keys of this machine, and the
  * packages are unpacked there. The kernel is what `linux-image-cloud-arm64` depends on today. Once fetched, all is kept:
@@ -79,7 +80,7 @@ function buildKvmtest() {
   const out = path.join(cache, 'build');
   mkdirSync(out, { recursive: true });
   const file = (/** @type {string} */ name) => path.join(out, name);
-  run(`${CROSS}gcc`, ['-c', '-o', file('guest.o'), path.join(source, 'guest.S')]);
+  run(`${CROSS}gcc`, ['-g', '-c', '-o', file('guest.o'), path.join(source, 'guest.S')]);
   run(`${CROSS}ld`, ['-Ttext=0x40000000', '-o', file('guest.elf'), file('guest.o')]);
   run(`${CROSS}objcopy`, ['-O', 'binary', '-j', '.text', file('guest.elf'), file('guest.bin')]);
   const library = path.join(sysroot, 'usr', 'lib', 'aarch64-linux-gnu');
@@ -98,6 +99,50 @@ function kernelFile() {
   if (!existsSync(boot)) return undefined;
   const name = readdirSync(boot).find((f) => f.startsWith('vmlinuz-'));
   return name === undefined ? undefined : path.join(boot, name);
+}
+
+const debugFolder = path.join(cache, 'dbg');
+
+/** The vmlinux with DWARF of the kernel in the cache, if it was fetched. @returns {string | undefined} */
+export function cachedVmlinux() {
+  const kernel = kernelFile();
+  if (kernel === undefined) return undefined;
+  const name = path.basename(kernel).replace('vmlinuz', 'vmlinux');
+  const file = path.join(debugFolder, 'root', 'usr', 'lib', 'debug', 'boot', name);
+  return existsSync(file) ? file : undefined;
+}
+
+/** Fetches the vmlinux of the kernel in the cache, if it is absent. @returns {string} */
+export function installVmlinux() {
+  const known = cachedVmlinux();
+  if (known !== undefined) return known;
+  const deb = readdirSync(path.join(cache, 'debs')).find((f) => f.startsWith('linux-image-'));
+  const [, name, version] = /^(linux-image-[^_]+)_([^_]+)_arm64\.deb$/.exec(deb ?? '') ?? [];
+  if (name === undefined || version === undefined)
+    throw new Error(`${path.join(cache, 'debs')} has no kernel package: remove ${cache} and fetch it again.`);
+  mkdirSync(debugFolder, { recursive: true });
+  const wanted = (/** @type {string} */ f) => f.startsWith(`${name}-dbg_${version}_`);
+  if (!readdirSync(debugFolder).some(wanted)) {
+    // The very version of the kernel: the build must be the same.
+    const plain = `${name}-dbg=${decodeURIComponent(version)}`;
+    run('apt-get', ['download', '-qq', plain], { ...aptEnvironment(), cwd: debugFolder });
+  }
+  const fresh = path.join(debugFolder, 'root.new');
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh, { recursive: true });
+  // The modules in it would take several times as much.
+  const file = path.join(debugFolder, readdirSync(debugFolder).find(wanted) ?? '');
+  run('sh', [
+    '-c',
+    'dpkg-deb --fsys-tarfile "$0" | tar -x -C "$1" --wildcards "./usr/lib/debug/boot/*"',
+    file,
+    fresh,
+  ]);
+  rmSync(path.join(debugFolder, 'root'), { recursive: true, force: true });
+  renameSync(fresh, path.join(debugFolder, 'root'));
+  const found = cachedVmlinux();
+  if (found === undefined) throw new Error(`${file} has no vmlinux of the kernel: look into ${debugFolder}.`);
+  return found;
 }
 
 /** The kernel and the initrd if they are in the cache. @returns {DebianGuest | undefined} */
@@ -127,4 +172,8 @@ export function installDebian() {
   return guest;
 }
 
-if (process.argv[1] === import.meta.filename) console.log(JSON.stringify(installDebian(), undefined, 2));
+if (process.argv[1] === import.meta.filename) {
+  const guest = installDebian();
+  const more = process.argv.includes('--dbg') ? { vmlinux: installVmlinux() } : {};
+  console.log(JSON.stringify({ ...guest, ...more }, undefined, 2));
+}

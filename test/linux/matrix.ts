@@ -3,10 +3,13 @@
  *                                 its console with QEMU's
  * npm run test:matrix -- a76      only the rows whose name contains this
  * npm run test:matrix -- --alone  without QEMU
+ * npm run test:matrix -- dwarf    only the specs that need the kernel's -dbg package, which is fetched for them
  *
  * Each row is booted twice: both runs must take the same number of instructions and end in the same state.
  */
-import { installDebian } from '../../scripts/debian.mjs';
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { installDebian, installVmlinux } from '../../scripts/debian.mjs';
 import { hasTool } from '../support/oracles';
 import { bootHere, bootOnQemu, complaints, onlyIn, type BootOptions } from './boot';
 
@@ -38,12 +41,31 @@ const rows: readonly Row[] = [
   row('a57 cipher self-tests', 'cortex-a57', 'Hyp', { append: 'console=ttyAMA0 earlycon nokaslr' }),
 ];
 
+const DWARF = 'dwarf';
+
+/** The specs that are skipped elsewhere without the package of debug symbols. @returns whether all passed */
+function specsOfDwarf(): boolean {
+  installVmlinux();
+  const done = spawnSync(
+    process.execPath,
+    [require.resolve('mocha/bin/mocha.js'), 'test/linux/dwarf.test.ts'],
+    {
+      cwd: path.join(__dirname, '../..'),
+      stdio: 'inherit',
+      env: { ...process.env, WS_REQUIRE_DBG: '1', WS_REQUIRE_ORACLES: '1' },
+    },
+  );
+  return done.status === 0;
+}
+
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const alone = args.includes('--alone') || !hasTool('qemu-system-aarch64');
   const words = args.filter((a) => !a.startsWith('--'));
   const chosen = rows.filter(({ name }) => words.length === 0 || words.some((w) => name.includes(w)));
-  if (chosen.length === 0) throw new Error(`No row has this name: ${rows.map((r) => r.name).join(', ')}.`);
+  const withDwarf = words.length === 0 || words.includes(DWARF);
+  if (chosen.length === 0 && !withDwarf)
+    throw new Error(`No row has this name: ${[...rows.map((r) => r.name), DWARF].join(', ')}.`);
   const guest = installDebian();
   console.log(`Kernel ${guest.version}${alone ? ', not compared with QEMU' : ''}`);
   let failed = 0;
@@ -69,7 +91,14 @@ async function main(): Promise<void> {
     for (const p of problems) console.log(`       ${p}`);
     if (problems.length) failed++;
   }
-  console.log(`${chosen.length - failed} passed, ${failed} failed`);
+  let passed = chosen.length - failed;
+  if (withDwarf) {
+    const good = specsOfDwarf();
+    console.log(`${good ? 'ok  ' : 'FAIL'} ${DWARF}`);
+    if (good) passed++;
+    else failed++;
+  }
+  console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed ? 1 : 0;
 }
 

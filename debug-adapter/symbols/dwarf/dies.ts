@@ -30,21 +30,37 @@ const MAX_UNIT = 1 << 28;
 /** Chains of DW_AT_abstract_origin and DW_AT_specification are two or three long; a damaged one may be a circle. */
 const MAX_REFERENCES = 8;
 
-/** Reads DIEs behind the root. The bytes of the latest unit stay in memory. */
+/** Bytes of units that stay in memory: a call stack goes through some ten units of a megabyte at each stop. */
+const KEPT_BYTES = 32 << 20;
+
+/** Reads DIEs behind the root. The bytes of the latest units stay in memory. */
 export class Dies {
-  private latest: { unit: Unit; bytes: Uint8Array } | undefined;
+  private readonly kept = new Map<number, Uint8Array>();
+  private keptBytes = 0;
 
   constructor(private readonly units: Units) {}
 
   private cursor(unit: Unit): Cursor {
-    const { rootOffset, end } = unit.header;
     const what = `.debug_info of ${unit.sections.fileName}`;
-    if (this.latest?.unit !== unit) {
+    return new Cursor(this.bytes(unit, what), what, unit.header.rootOffset);
+  }
+
+  private bytes(unit: Unit, what: string): Uint8Array {
+    const { offset, rootOffset, end } = unit.header;
+    let bytes = this.kept.get(offset);
+    if (bytes === undefined) {
       const length = end - rootOffset;
       if (length > MAX_UNIT) throw new Cursor(new Uint8Array(0), what, rootOffset).fail('a unit is too long');
-      this.latest = { unit, bytes: unit.sections.get('info').read(rootOffset, length) };
+      bytes = unit.sections.get('info').read(rootOffset, length);
+      this.keptBytes += bytes.length;
+    } else this.kept.delete(offset); // A Map iterates in insertion order: inserted again, it is the youngest.
+    this.kept.set(offset, bytes);
+    for (const [oldest, { length }] of this.kept) {
+      if (this.keptBytes <= KEPT_BYTES || oldest === offset) break;
+      this.kept.delete(oldest);
+      this.keptBytes -= length;
     }
-    return new Cursor(this.latest.bytes, what, rootOffset);
+    return bytes;
   }
 
   private table(unit: Unit): AbbrevTable {

@@ -23,7 +23,7 @@ export interface Scope {
   callLine: number | undefined;
 }
 
-const KEPT_UNITS = 16;
+const KEPT_UNITS = 64;
 
 /** The ranges of code that a DIE stands for. */
 export function rangesOf(unit: Unit, attributes: Attributes): AddressRange[] {
@@ -38,6 +38,8 @@ export function rangesOf(unit: Unit, attributes: Attributes): AddressRange[] {
 /** Functions and inlined instances by address; the DIEs of a unit are walked when an address in it is asked for. */
 export class Functions {
   private readonly indices = new Map<number, IntervalIndex<Scope>>();
+  /** Names live as long as their scopes. */
+  private readonly names = new WeakMap<Scope, { readonly name: string | undefined }>();
 
   constructor(
     private readonly units: Units,
@@ -111,6 +113,12 @@ export class Functions {
 
   /** The name of a scope's function. */
   name(scope: Scope): string | undefined {
+    let known = this.names.get(scope);
+    if (known === undefined) this.names.set(scope, (known = { name: this.readName(scope) }));
+    return known.name;
+  }
+
+  private readName(scope: Scope): string | undefined {
     try {
       const die = this.dies.at(scope.offset, scope.unit);
       return die === undefined ? undefined : this.dies.nameOf(die);

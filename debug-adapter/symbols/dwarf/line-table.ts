@@ -164,7 +164,10 @@ export class LineTable implements RowSink {
         if ((this.delta[mid] ?? 0) <= wanted) low = mid + 1;
         else high = mid;
       }
-      return low === sequence.first ? undefined : this.at(sequence, this.statementAt(sequence, low - 1));
+      if (low === sequence.first) return undefined;
+      // Inside an instruction (of a call, for a caller's frame) nothing stops: there it counts whose code it is.
+      const isStop = (address & 1n) === 0n;
+      return this.at(sequence, isStop ? this.statementAt(sequence, low - 1) : low - 1);
     }
     return undefined;
   }
