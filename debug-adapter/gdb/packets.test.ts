@@ -79,6 +79,8 @@ describe('gdb packets', () => {
       }),
     );
     const { reader, packets, others } = listen();
+    reader.push(bytes('$m4008$p1#a1'));
+    assert.deepEqual([packets.splice(0), others.splice(0)], [['p1'], ['+']]);
     reader.push(bytes(`$${'x'.repeat(3 * PACKET_BYTES)}`));
     assert.deepEqual(others, ['-']);
     reader.push(bytes('$g#67'));

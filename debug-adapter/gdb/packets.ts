@@ -65,7 +65,8 @@ export class PacketReader {
     }
     const end = this.buffer.indexOf('#');
     if (end < 0 || this.buffer.length < end + 3) return false;
-    const body = this.buffer.slice(1, end);
+    // Within a packet $ is escaped: one that stands there begins the next, and the first has lost its end.
+    const body = this.buffer.slice(this.buffer.lastIndexOf('$', end) + 1, end);
     const sum = this.buffer.slice(end + 1, end + 3);
     const rest = this.buffer.slice(end + 3);
     const isRight = /^[0-9a-fA-F]{2}$/.test(sum) && Number.parseInt(sum, 16) === checksum(body);
