@@ -207,6 +207,7 @@ function boot(config: LaunchConfig, program: Program): Computer {
     return new Computer({
       cpu: config.cpu,
       cpus: config.smp,
+      gic: config.gic,
       strict: config.strict,
       memoryBytes: Number(config.memory),
       image: program.image,

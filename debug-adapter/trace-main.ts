@@ -22,6 +22,7 @@ FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, t
   --dtb FILE              a device tree instead of the board's
   --cpu NAME              CPU model: ${cpuNames.join(', ')} (cortex-a57)
   --smp N                 number of CPUs (1)
+  --gic 2|3               version of the interrupt controller (3)
   --strict on|off         poison what the architecture leaves UNKNOWN (off)
   --memory SIZE           RAM, such as 512M
   --max-instructions N    stop with an error after so many instructions
@@ -65,6 +66,7 @@ const flags: Readonly<Record<string, Setter>> = {
   '--dtb': (o, v) => (o.launch['dtb'] = v),
   '--cpu': (o, v) => (o.launch['cpu'] = v),
   '--smp': (o, v) => (o.launch['smp'] = /^\d+$/.test(v) ? Number(v) : v),
+  '--gic': (o, v) => (o.launch['gic'] = /^\d+$/.test(v) ? Number(v) : v),
   '--strict': (o, v) => (o.launch['strict'] = v === 'on' ? true : v === 'off' ? false : v),
   '--memory': (o, v) => (o.launch['memory'] = v),
   '--max-instructions': (o, v) => {

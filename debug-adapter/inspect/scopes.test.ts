@@ -38,6 +38,27 @@ describe('scopes and variables', () => {
       }
     });
 
+    it('shows the registers of the interrupt controller that there is', async () => {
+      const names = async (level: string, bench: InspectBench): Promise<string[]> => {
+        const gic = await bench.variable(`${level} system registers`, 'GIC');
+        return (await bench.variables(gic.variablesReference)).map((v) => v.name);
+      };
+      assert.ok((await names('EL2', b)).includes('ICH_LR3_EL2'));
+      assert.ok(!(await names('EL2', b)).some((n) => n.startsWith('GICH_')));
+      const old = new InspectBench({ program: SAMPLE, gic: 2 });
+      assert.ok(!(await names('EL1', old)).some((n) => n.startsWith('ICC_')));
+      assert.ok((await names('EL1', old)).includes('GICC_PMR'));
+      await old.set('EL2 system registers', ['GIC', 'GICH_LR1'], '0x5a006c1b');
+      const lr = await old.variable('EL2 system registers', 'GIC', 'GICH_LR1', 'State');
+      assert.equal(lr.value, '0x1 (pending)');
+      assert.equal(await old.evaluate('GICH_ELRSR0'), '0xd');
+      await old.set('EL1 system registers', ['GIC', 'GICC_CTLR'], '0x201');
+      assert.equal(
+        (await old.variable('EL1 system registers', 'GIC', 'GICC_CTLR')).value,
+        '0x201 EnableGrp0 EOImode',
+      );
+    });
+
     it('shows a register by its set fields, and takes it apart', async () => {
       await b.set('EL2 system registers', ['Trap control', 'HCR_EL2'], '0x80000019');
       const hcr = await b.variable('EL2 system registers', 'Trap control', 'HCR_EL2');

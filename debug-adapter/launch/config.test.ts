@@ -10,6 +10,7 @@ describe('launch configuration', () => {
     assert.equal(c.memory, 512n << 20n);
     assert.equal(c.stopOnEntry, true);
     assert.equal(c.strict, false);
+    assert.equal(c.gic, 3);
     assert.equal(c.hypervisor, 'auto');
     assert.deepEqual(c.symbols, []);
     assert.deepEqual(c.assembler, { defines: {}, includeDirs: [] });
@@ -52,6 +53,8 @@ describe('launch configuration', () => {
     [{ program: 'p', stopOnEntry: 'yes' }, /"stopOnEntry".*true or false/],
     [{ program: 'p', trace: 1 }, /"trace"/],
     [{ program: 'p', strict: 'on' }, /"strict".*true or false/],
+    [{ program: 'p', gic: 4 }, /"gic".*2 or 3.*the number 4/],
+    [{ program: 'p', gic: '2' }, /"gic".*2 or 3.*the string "2"/],
     [{ program: 'p', hypervisor: 'xen' }, /"hypervisor".*"auto", "reference", "none"/],
     [{ program: 'p', symbols: {} }, /"symbols".*a list/],
     [{ program: 'p', symbols: ['x.elf'] }, /"symbols\[0\]"/],

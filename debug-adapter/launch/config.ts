@@ -1,4 +1,5 @@
 /** The attributes of launch.json, checked: whatever is wrong is named in one sentence. */
+import { gicVersions, type GicVersion } from '../../emulator/board/map';
 import { cpuModels } from '../../emulator/isa/a64/cpus';
 import { ErrorId, UserError } from '../errors';
 import { parseSymbolEntry, type SymbolEntry } from '../symbols/regime';
@@ -26,6 +27,8 @@ export interface LaunchConfig {
   readonly dtb: string | undefined;
   readonly cpu: string;
   readonly smp: number;
+  /** Version of the interrupt controller. */
+  readonly gic: GicVersion;
   /** Bytes of RAM. */
   readonly memory: bigint;
   readonly symbols: readonly SymbolFile[];
@@ -100,6 +103,12 @@ function count(name: string, value: unknown, low: number, high: number): number 
 function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
   const found = allowed.find((a) => a === value);
   if (found === undefined) throw complain(name, `one of ${allowed.map((a) => `"${a}"`).join(', ')}`, value);
+  return found;
+}
+
+function gicVersion(value: unknown): GicVersion {
+  const found = gicVersions.find((v) => v === value);
+  if (found === undefined) throw complain('gic', '2 or 3, the version of the interrupt controller', value);
   return found;
 }
 
@@ -181,6 +190,7 @@ const parsers: Parsers = {
   dtb: (v) => optional('dtb', v, 'the path of a flattened device tree (.dtb)'),
   cpu: (v) => oneOf('cpu', v, cpuNames),
   smp: (v) => count('smp', v, 1, MAX_SMP),
+  gic: gicVersion,
   memory: parseMemory,
   symbols: symbolFiles,
   stopOnEntry: (v) => flag('stopOnEntry', v),
@@ -200,6 +210,7 @@ const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>
   dtb: undefined,
   cpu: 'cortex-a57',
   smp: 1,
+  gic: 3,
   memory: '512M',
   symbols: [],
   stopOnEntry: true,
@@ -236,6 +247,7 @@ export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConf
     dtb: read('dtb'),
     cpu: read('cpu'),
     smp: read('smp'),
+    gic: read('gic'),
     memory: read('memory'),
     symbols: read('symbols'),
     stopOnEntry: read('stopOnEntry'),

@@ -7,7 +7,7 @@ import { flatten } from './dtb';
 import { unflatten, withChosen } from './dtb-reader';
 import { BootError, isElf, readElf } from './elf';
 import { initrdOffset, readLinuxImage, treeOffset, type LinuxImage } from './linux-image';
-import { MAX_CPUS, RAM_BASE } from './map';
+import { MAX_CPUS, RAM_BASE, type GicVersion } from './map';
 
 /** Where a flat binary is loaded and entered, from the start of RAM. */
 export const FLAT_OFFSET = 0x80000n;
@@ -18,6 +18,8 @@ const TREE_ALIGN = 0x1000n;
 export interface BootOptions {
   /** CPU model for the device tree; cortex-a57 unless given. */
   readonly cpu?: string;
+  /** Version of the interrupt controller for the device tree; 3 unless given. */
+  readonly gic?: GicVersion;
   readonly bootargs?: string;
   /** An initial RAM disk, for a Linux kernel image. */
   readonly initrd?: Uint8Array;
@@ -87,7 +89,10 @@ export function planBoot(
   };
   const tree = options.dtb
     ? amended(options.dtb, chosen)
-    : deviceTreeBlob({ cpus, memoryBytes: memorySize, el2, cpu: options.cpu ?? 'cortex-a57', ...chosen });
+    : deviceTreeBlob({
+        ...{ cpus, memoryBytes: memorySize, el2, cpu: options.cpu ?? 'cortex-a57', gic: options.gic ?? 3 },
+        ...chosen,
+      });
   const x0 = placeTree(BigInt(tree.length), ram, loaded.used, loaded.treeAt);
   return {
     format: loaded.format,

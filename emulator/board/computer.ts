@@ -3,7 +3,14 @@ import type { MachineEvent } from '../core/device';
 import { Machine } from '../core/machine';
 import type { LogEntry } from '../core/replay';
 import { common, StopReason } from '../ir/state';
-import { cpuModel, poisonReset, poisonScratch, resetCpu, type CpuModel } from '../isa/a64/cpus';
+import {
+  cpuModel,
+  withoutGicRegisters,
+  poisonReset,
+  poisonScratch,
+  resetCpu,
+  type CpuModel,
+} from '../isa/a64/cpus';
 import { unsupportedTexts } from '../isa/a64/host-calls';
 import { a64Isa } from '../isa/a64';
 import { STRICT } from '../isa/dsl/row';
@@ -12,7 +19,7 @@ import { deviceRegisters } from '../isa/a64/sysregs';
 import { tlbiSelection } from '../isa/a64/mmu/tlbi';
 import { planBoot, type BootPlan } from './boot';
 import { Bus } from './bus';
-import { RAM_BASE } from './map';
+import { RAM_BASE, type GicVersion } from './map';
 import { createVirtBoard, type VirtBoard } from './virt';
 import type { VirtioOptions } from './virtio';
 
@@ -20,6 +27,8 @@ export interface ComputerConfig extends VirtioOptions {
   /** CPU model; cortex-a57 unless given. */
   readonly cpu?: string;
   readonly cpus: number;
+  /** Version of the interrupt controller; 3 unless given. */
+  readonly gic?: GicVersion;
   readonly memoryBytes: number;
   /** An ELF file, an arm64 Linux kernel image (not compressed) or a flat binary. */
   readonly image: Uint8Array;
@@ -62,10 +71,13 @@ export class Computer {
 
   /** @throws BootError or Error with a sentence for the user. */
   constructor(readonly config: ComputerConfig) {
-    this.model = cpuModel(config.cpu ?? 'cortex-a57');
+    const gic = config.gic ?? 3;
+    const model = cpuModel(config.cpu ?? 'cortex-a57');
+    this.model = gic === 2 ? withoutGicRegisters(model) : model;
     const cpus = config.cpus;
     this.plan = planBoot(config.image, BigInt(config.memoryBytes), cpus, true, {
       cpu: this.model.name,
+      gic,
       ...(config.bootargs === undefined ? {} : { bootargs: config.bootargs }),
       ...(config.initrd ? { initrd: config.initrd } : {}),
       ...(config.dtb ? { dtb: config.dtb } : {}),
@@ -85,7 +97,7 @@ export class Computer {
       (cpu, entry, x0) => this.startCpu(cpu, entry, x0),
       (e) => this.machineEvent(e),
     );
-    this.board = createVirtBoard(bus, { ...config, el2: true, strict: config.strict ?? false });
+    this.board = createVirtBoard(bus, { ...config, el2: true, gic, strict: config.strict ?? false });
     this.machine.attach(this.board);
     for (const w of this.plan.writes) this.machine.physical.poke(w.pa, w.data);
     this.startCpu(0, this.plan.entry, this.plan.x0);

@@ -7,12 +7,13 @@ import { requireTool } from '../../test/support/oracles';
 import { FakeBus } from '../dev/testing/fake-bus';
 import { deviceTreeBlob, type TreeOptions } from './device-tree';
 import { flatten, wide } from './dtb';
+import { gicVersions } from './map';
 import { createVirtBoard } from './virt';
 
 const dir = mkdtempSync(join(tmpdir(), 'ws-dtb-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-const options: TreeOptions = { cpus: 2, memoryBytes: 0x2000_0000n, el2: true, cpu: 'cortex-a57' };
+const options: TreeOptions = { cpus: 2, memoryBytes: 0x2000_0000n, el2: true, gic: 3, cpu: 'cortex-a57' };
 
 /** Decompiles a blob with dtc; any complaint of dtc is an error here. */
 function decompile(blob: Uint8Array): string {
@@ -41,11 +42,17 @@ function parse(dts: string): Map<string, Map<string, string>> {
 }
 
 describe('device tree', () => {
-  for (const el2 of [true, false])
-    it(`says what QEMU's virt says of the same nodes, ${el2 ? 'with' : 'without'} EL2`, function () {
+  const boards = [
+    { el2: true, gic: 3 },
+    { el2: false, gic: 3 },
+    { el2: true, gic: 2 },
+    { el2: false, gic: 2 },
+  ] as const;
+  for (const { el2, gic } of boards)
+    it(`says what QEMU's virt says of the same nodes, GICv${gic} ${el2 ? 'with' : 'without'} EL2`, function () {
       requireTool(this, 'dtc', 'qemu-system-aarch64');
-      const file = join(dir, `qemu-${el2}.dtb`);
-      const machine = `virt,gic-version=3,its=off,virtualization=${el2 ? 'on' : 'off'},dumpdtb=${file}`;
+      const file = join(dir, `qemu-${el2}-${gic}.dtb`);
+      const machine = `virt,gic-version=${gic},its=off,virtualization=${el2 ? 'on' : 'off'},dumpdtb=${file}`;
       execFileSync(
         'qemu-system-aarch64',
         [
@@ -64,7 +71,7 @@ describe('device tree', () => {
         { stdio: 'ignore' },
       );
       const qemu = parse(decompile(readFileSync(file)));
-      const ours = parse(decompile(deviceTreeBlob({ ...options, el2 })));
+      const ours = parse(decompile(deviceTreeBlob({ ...options, el2, gic })));
       assert.deepEqual(
         [...ours.keys()].filter((n) => !qemu.has(n)),
         [],
@@ -104,10 +111,12 @@ describe('device tree', () => {
 
   it('has a node for each device of the board, at its base, and a CPU node for each CPU', function () {
     requireTool(this, 'dtc');
-    const dts = decompile(deviceTreeBlob({ ...options, cpus: 4 }));
-    for (const d of createVirtBoard(new FakeBus(4), { el2: true }).devices)
-      assert.match(dts, new RegExp(`reg = <.*0x${d.base.toString(16)} `), d.device.name);
-    assert.equal(dts.match(/cpu@\d {/g)?.length, 4);
+    for (const gic of gicVersions) {
+      const dts = decompile(deviceTreeBlob({ ...options, cpus: 4, gic }));
+      for (const d of createVirtBoard(new FakeBus(4), { el2: true, gic }).devices)
+        assert.match(dts, new RegExp(`reg = <.*0x${d.base.toString(16)} `), d.device.name);
+      assert.equal(dts.match(/cpu@\d {/g)?.length, 4);
+    }
   });
 
   it('carries memory beyond 4 GiB, boot arguments with quotes, and the initial RAM disk', function () {

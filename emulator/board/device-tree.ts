@@ -1,7 +1,16 @@
 /** The device tree of the `virt` board, made from the two tables of map.ts. */
 import { type DtNode, flatten, type Property, wide } from './dtb';
 import { TRANSPORT_BYTES } from '../dev/virtio/mmio';
-import { affinity, irq, type IrqName, RAM_BASE, region, type RegionName, VIRTIO_TRANSPORTS } from './map';
+import {
+  affinity,
+  irq,
+  type GicVersion,
+  type IrqName,
+  RAM_BASE,
+  region,
+  type RegionName,
+  VIRTIO_TRANSPORTS,
+} from './map';
 import { conduitOf } from './psci';
 
 /** What the tree depends on. */
@@ -9,13 +18,15 @@ export interface TreeOptions {
   readonly cpus: number;
   readonly memoryBytes: bigint;
   readonly el2: boolean;
+  /** Version of the interrupt controller. */
+  readonly gic: GicVersion;
   /** CPU model, for `compatible`: cortex-a57. */
   readonly cpu: string;
   readonly bootargs?: string;
   readonly initrd?: { readonly start: bigint; readonly end: bigint };
 }
 
-const phandles = { gic: 0x8002, clock: 0x8000, gpio: 0x8004 } as const;
+const phandles = { gic: { 2: 0x8005, 3: 0x8002 }, msi: 0x8006, clock: 0x8000, gpio: 0x8004 } as const;
 /**
  * What QEMU takes from the host's random numbers: where KASLR puts the kernel, and what its own generator starts from. Here
  * they are always the same, so that two boots are.
@@ -75,20 +86,49 @@ function cpuNodes(o: TreeOptions): DtNode {
   };
 }
 
-function gic(el2: boolean): DtNode {
+function gicV2(el2: boolean): DtNode {
+  return {
+    name: `intc@${at(region('gicd').base)}`,
+    properties: {
+      compatible: 'arm,cortex-a15-gic',
+      reg: el2 ? reg('gicd', 'gicc', 'gich', 'gicv') : reg('gicd', 'gicc'),
+      ...gicProperties(2, el2),
+    },
+    children: [
+      {
+        name: `v2m@${at(region('gicv2m').base)}`,
+        properties: {
+          compatible: 'arm,gic-v2m-frame',
+          'msi-controller': flag,
+          reg: reg('gicv2m'),
+          phandle: cell(phandles.msi),
+        },
+      },
+    ],
+  };
+}
+
+/** What the nodes of all versions have. */
+function gicProperties(version: GicVersion, el2: boolean): Record<string, Property> {
+  return {
+    ...(el2 ? { interrupts: interrupt('vgic maintenance') } : {}),
+    'interrupt-controller': flag,
+    '#interrupt-cells': cell(3),
+    '#address-cells': cell(2),
+    '#size-cells': cell(2),
+    ranges: flag,
+    phandle: cell(phandles.gic[version]),
+  };
+}
+
+function gicV3(el2: boolean): DtNode {
   return {
     name: `intc@${at(region('gicd').base)}`,
     properties: {
       compatible: 'arm,gic-v3',
       reg: reg('gicd', 'gicr'),
       '#redistributor-regions': cell(1),
-      ...(el2 ? { interrupts: interrupt('vgic maintenance') } : {}),
-      'interrupt-controller': flag,
-      '#interrupt-cells': cell(3),
-      '#address-cells': cell(2),
-      '#size-cells': cell(2),
-      ranges: flag,
-      phandle: cell(phandles.gic),
+      ...gicProperties(3, el2),
     },
   };
 }
@@ -164,14 +204,20 @@ const clock: DtNode = {
   },
 };
 
-const timer: DtNode = {
-  name: 'timer',
-  properties: {
-    compatible: ['arm,armv8-timer', 'arm,armv7-timer'],
-    interrupts: interrupt('secure physical timer', 'physical timer', 'virtual timer', 'hyp physical timer'),
-    'always-on': flag,
-  },
-};
+/** Flags of a PPI's specifier: in a GICv2 it names the CPUs too, from bit 8 on. */
+const ppiFlags = (o: TreeOptions): number => LEVEL_HIGH | (o.gic === 2 ? (2 ** o.cpus - 1) << 8 : 0);
+
+function timer(o: TreeOptions): DtNode {
+  const names = ['secure physical timer', 'physical timer', 'virtual timer', 'hyp physical timer'] as const;
+  return {
+    name: 'timer',
+    properties: {
+      compatible: ['arm,armv8-timer', 'arm,armv7-timer'],
+      interrupts: cell(...names.flatMap((name) => [1, irq(name).number, ppiFlags(o)])),
+      'always-on': flag,
+    },
+  };
+}
 
 /** How a kernel is told its command line and its RAM disk. */
 export function chosenProperties(o: Pick<TreeOptions, 'bootargs' | 'initrd'>): Record<string, Property> {
@@ -204,7 +250,7 @@ export function deviceTree(o: TreeOptions): DtNode {
       model: 'linux,dummy-virt',
       '#address-cells': cell(2),
       '#size-cells': cell(2),
-      'interrupt-parent': cell(phandles.gic),
+      'interrupt-parent': cell(phandles.gic[o.gic]),
     },
     children: [
       {
@@ -213,8 +259,8 @@ export function deviceTree(o: TreeOptions): DtNode {
       },
       cpuNodes(o),
       psci(o.el2),
-      timer,
-      gic(o.el2),
+      timer(o),
+      o.gic === 2 ? gicV2(o.el2) : gicV3(o.el2),
       uart(),
       rtc(),
       fwCfg,

@@ -60,7 +60,7 @@ describe('flattened device tree reader', () => {
   });
 
   it('refuses what is no tree, and damaged ones, in one sentence', () => {
-    const good = deviceTreeBlob({ cpus: 1, memoryBytes: 0x1000_0000n, el2: true, cpu: 'cortex-a57' });
+    const good = deviceTreeBlob({ cpus: 1, memoryBytes: 0x1000_0000n, el2: true, gic: 3, cpu: 'cortex-a57' });
     assert.throws(() => unflatten(Uint8Array.of(1, 2, 3)), /no flattened device tree.*dtc/);
     assert.throws(() => unflatten(good.subarray(0, good.length - 8)), /shorter than its header says/);
     fc.assert(

@@ -3,6 +3,11 @@
 /** Where things stand in physical memory. A device that is not built yet has no row: an access there aborts. */
 export const memoryMap = [
   { name: 'gicd', base: 0x0800_0000n, size: 0x1_0000n },
+  // Those of a GICv2, which has no redistributors.
+  { name: 'gicc', base: 0x0801_0000n, size: 0x1_0000n },
+  { name: 'gicv2m', base: 0x0802_0000n, size: 0x1000n },
+  { name: 'gich', base: 0x0803_0000n, size: 0x1_0000n },
+  { name: 'gicv', base: 0x0804_0000n, size: 0x1_0000n },
   // Room for the redistributors of 123 CPUs; only those that exist answer.
   { name: 'gicr', base: 0x080a_0000n, size: 0xf6_0000n },
   { name: 'uart0', base: 0x0900_0000n, size: 0x1000n },
@@ -27,6 +32,10 @@ export const irqMap = [
   { name: 'secure physical timer', kind: 'ppi', number: 13 },
   { name: 'physical timer', kind: 'ppi', number: 14 },
 ] as const;
+
+/** Versions of the interrupt controller that the board can have. */
+export const gicVersions = [2, 3] as const;
+export type GicVersion = (typeof gicVersions)[number];
 
 export type RegionName = (typeof memoryMap)[number]['name'];
 export type IrqName = (typeof irqMap)[number]['name'];

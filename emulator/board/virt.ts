@@ -1,5 +1,6 @@
 /** The `virt` board: devices at the addresses of map.ts, wired together. */
 import type { Board, MachineBus } from '../core/device';
+import { Gicv2 } from '../dev/gicv2/gicv2';
 import { Gicv3 } from '../dev/gicv3/gicv3';
 import { Pl011 } from '../dev/pl011';
 import { Pl031 } from '../dev/pl031';
@@ -7,13 +8,15 @@ import { Pl061 } from '../dev/pl061';
 import { timerRows, Timers } from '../dev/timers';
 import { boardItems, FwCfg } from '../dev/fw-cfg';
 import type { VirtioBlock } from '../dev/virtio/block';
-import { irq, MAX_CPUS, region } from './map';
+import { irq, MAX_CPUS, region, type GicVersion } from './map';
 import { conduitOf, psciCall } from './psci';
 import { CONSOLE_PORT, Virtio, type VirtioOptions } from './virtio';
 
 export interface VirtOptions extends VirtioOptions {
   /** The CPUs implement EL2. */
   readonly el2: boolean;
+  /** Version of the interrupt controller; 3 unless given. */
+  readonly gic?: GicVersion;
   /** Devices leave nothing working that the architecture does not promise. */
   readonly strict?: boolean;
 }
@@ -30,7 +33,7 @@ export interface VirtBoard extends Board {
 export function createVirtBoard(bus: MachineBus, options: VirtOptions): VirtBoard {
   if (bus.cpus < 1 || bus.cpus > MAX_CPUS)
     throw new Error(`The virt board has 1 to ${MAX_CPUS} CPUs, not ${bus.cpus}.`);
-  const gic = new Gicv3(bus, options.el2, options.strict);
+  const gic = options.gic === 2 ? new Gicv2(bus, options.el2) : new Gicv3(bus, options.el2, options.strict);
   const uart = new Pl011('uart0', bus, (level) => gic.setSpi(irq('uart0').number, level));
   const rtc = new Pl031('rtc', bus, (level) => gic.setSpi(irq('rtc').number, level));
   const gpio = new Pl061('gpio', (level) => gic.setSpi(irq('gpio').number, level));
@@ -41,8 +44,7 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): VirtBoar
   );
   return {
     devices: [
-      { base: region('gicd').base, device: gic.distributor },
-      { base: region('gicr').base, device: gic.redistributors },
+      ...gic.windows.map(({ region: name, device }) => ({ base: region(name).base, device })),
       { base: region('uart0').base, device: uart },
       { base: region('rtc').base, device: rtc },
       { base: region('gpio').base, device: gpio },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { cpuNames, MAX_SMP } from '../../debug-adapter/launch/config';
+import { gicVersions } from '../../emulator/board/map';
 import { contributes } from '../../package.json';
 
 describe('the manifest', () => {
@@ -9,6 +10,7 @@ describe('the manifest', () => {
   it('offers the CPU models and counts that the adapter takes', () => {
     assert.deepEqual(attributes?.cpu.enum, [...cpuNames]);
     assert.equal(attributes?.smp.maximum, MAX_SMP);
+    assert.deepEqual(attributes?.gic.enum, [...gicVersions]);
   });
 
   it('has breakpoints in every language that it debugs', () => {

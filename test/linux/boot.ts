@@ -12,6 +12,8 @@ export interface BootOptions {
   /** MiB. */
   readonly memory: number;
   readonly append: string;
+  /** Version of the interrupt controller; 3 unless given. */
+  readonly gic?: 2 | 3;
 }
 
 export interface BootResult {
@@ -41,6 +43,7 @@ export function bootHere(
     image: readFileSync(kernel),
     initrd: readFileSync(initrd),
     bootargs: o.append,
+    ...(o.gic ? { gic: o.gic } : {}),
   });
   const pieces: Uint8Array[] = [];
   computer.onEvent = (e) => {
@@ -68,7 +71,8 @@ export async function bootOnQemu({ kernel, initrd }: DebianGuest, o: BootOptions
     const child = spawn(
       'qemu-system-aarch64',
       [
-        ...['-machine', 'virt,virtualization=on,gic-version=3,its=off', '-cpu', o.cpu, '-smp', String(o.smp)],
+        ...['-machine', `virt,virtualization=on,gic-version=${o.gic ?? 3},its=off`],
+        ...['-cpu', o.cpu, '-smp', String(o.smp)],
         ...['-m', String(o.memory), '-nographic', '-nodefaults', '-no-reboot', '-monitor', 'none'],
         ...['-serial', `file:${log}`, '-kernel', kernel, '-initrd', initrd, '-append', o.append],
       ],

@@ -12,6 +12,8 @@ export interface QemuMachine {
   readonly el2?: boolean;
   /** More arguments. */
   readonly more?: readonly string[];
+  /** Version of the interrupt controller; 3 unless given. */
+  readonly gic?: 2 | 3;
 }
 
 /** Assembles and links a program with the GNU tools (see scriptTools), from 0x40080000 on. */
@@ -27,11 +29,11 @@ export function gnuProgram(source: string): Uint8Array {
 /** What a program that powers the machine off prints on QEMU's UART. */
 export function qemuOutput(
   image: Uint8Array,
-  { cpus, cpu = 'cortex-a57', el2 = true, more = [] }: QemuMachine,
+  { cpus, cpu = 'cortex-a57', el2 = true, gic = 3, more = [] }: QemuMachine,
 ): Buffer {
   return inTemporary((at) => {
     writeFileSync(at('a.elf'), image);
-    const machine = `virt,gic-version=3,its=off,virtualization=${el2 ? 'on' : 'off'}`;
+    const machine = `virt,gic-version=${gic},its=off,virtualization=${el2 ? 'on' : 'off'}`;
     const args = ['-machine', machine, '-cpu', cpu, '-m', '128', '-smp', String(cpus)];
     const quiet = ['-display', 'none', '-nodefaults', '-no-reboot', '-monitor', 'none'];
     const io = ['-serial', `file:${at('out')}`, '-kernel', at('a.elf'), ...more];

@@ -1,5 +1,6 @@
 /** A GICv3 put together: two register windows, the CPU interfaces (physical and virtual), the input wires. */
-import type { MachineBus, SysregPort } from '../../core/device';
+import type { MachineBus } from '../../core/device';
+import type { InterruptController } from '../interrupt-controller';
 import { CpuInterface, type Register } from './cpu-interface';
 import { Distributor } from './distributor';
 import { Interrupts, newCpuInterface } from './interrupts';
@@ -9,7 +10,7 @@ import { VirtualInterface } from './virtual-interface';
 /** INTID of the PPI by which the virtual interface asks for its hypervisor. */
 const MAINTENANCE = 25;
 
-export class Gicv3 implements SysregPort {
+export class Gicv3 implements InterruptController {
   readonly distributor: Distributor;
   readonly redistributors: Redistributors;
   private readonly cpuInterface: CpuInterface;
@@ -30,6 +31,13 @@ export class Gicv3 implements SysregPort {
     this.cpuInterface = new CpuInterface(this.irqs, bus);
     this.virtual = new VirtualInterface(this.irqs, bus);
     this.irqs.changed = (cpu) => this.update(cpu);
+  }
+
+  get windows(): InterruptController['windows'] {
+    return [
+      { region: 'gicd', device: this.distributor },
+      { region: 'gicr', device: this.redistributors },
+    ];
   }
 
   /** Drives shared peripheral interrupt `n` (INTID 32 + n). */

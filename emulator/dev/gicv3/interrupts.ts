@@ -68,7 +68,7 @@ export interface Candidate {
 /** Nothing pending: an INTID and priority that lose every comparison. */
 const none: Candidate = { intid: SPURIOUS, group: 0, priority: 0x100 };
 
-function emptyBank(): Bank {
+export function emptyBank(): Bank {
   return {
     group: 0,
     enable: 0,

@@ -46,7 +46,8 @@ const armv8: Readonly<Record<string, bigint>> = {
   PMCR_EL0: 0x41013000n,
 };
 
-const features = new Set(['CRC32', 'AES', 'PMULL', 'SHA1', 'SHA256']);
+/** GICv3: the CPU interface as system registers. */
+const features = new Set(['CRC32', 'AES', 'PMULL', 'SHA1', 'SHA256', 'GICv3']);
 
 /** Those of Armv8.0, with the IMPLEMENTATION DEFINED registers that their software knows. */
 const featuresV8 = new Set([...features, 'CortexV8']);
@@ -145,6 +146,23 @@ export function cpuModel(name: string): CpuModel {
   if (!model)
     throw new Error(`There is no CPU model '${name}': choose one of ${[...cpuModels.keys()].join(', ')}.`);
   return model;
+}
+
+/**
+ * The model on a board whose interrupt controller it does not reach by system registers: ID_AA64PFR0_EL1.GIC and
+ * ID_PFR1_EL1.GIC are zero, and ICC_* and ICH_* are not there.
+ */
+export function withoutGicRegisters(model: CpuModel): CpuModel {
+  const { id, features: all } = model;
+  return {
+    ...model,
+    features: new Set([...[...all].filter((f) => f !== 'GICv3'), 'GICv2']),
+    id: {
+      ...id,
+      ID_AA64PFR0_EL1: (id['ID_AA64PFR0_EL1'] ?? 0n) & ~0x0f000000n,
+      ID_PFR1_EL1: (id['ID_PFR1_EL1'] ?? 0n) & ~0xf0000000n,
+    },
+  };
 }
 
 /** Who can write the fields of CPU blocks. */

@@ -1,5 +1,6 @@
 /** A64 as the debugger sees it: see isa/dsl/debug.ts. */
 import type { InterruptedContext, IsaDebug, ReadRegister, RegimeFacts } from '../../dsl/debug';
+import { describeListRegister } from './gicv2';
 import { dwarfNames, findRegister, isE2h, movesFrames, registerNames, registerScopes } from './registers';
 import { decodeSyndrome, syndromeOf } from './syndrome';
 import { exceptionClassNumbers } from './syndrome-names';
@@ -73,7 +74,7 @@ function explainInterrupt(name: string, from: number, to: number, read: ReadRegi
   return explained?.to === to ? explained.why : undefined;
 }
 
-/** List registers that are not empty (ICH_LR<n>_EL2, IHI 0069 12.4.8), and the virtual interrupts of HCR_EL2. */
+/** List registers that are not empty (ICH_LR<n>_EL2, IHI 0069 12.4.8, or GICH_LR<n>), and the virtual interrupts of HCR_EL2. */
 function pendingInterrupts(read: (name: string) => bigint | undefined): string[] {
   const found: string[] = [];
   for (let n = 0; n < 16; n++) {
@@ -84,6 +85,10 @@ function pendingInterrupts(read: (name: string) => bigint | undefined): string[]
     found.push(
       `${bits(lr, 31, 0)} ${state} (ICH_LR${n}_EL2, priority 0x${bits(lr, 55, 48).toString(16)}${hardware})`,
     );
+  }
+  for (let n = 0; n < 4; n++) {
+    const text = describeListRegister(n, read(`GICH_LR${n}`) ?? 0n);
+    if (text !== undefined) found.push(text);
   }
   const hcr = read('HCR_EL2') ?? 0n;
   const lines = [

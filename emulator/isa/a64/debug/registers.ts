@@ -10,6 +10,7 @@ import type {
   RegisterScope,
 } from '../../dsl/debug';
 import { readSysreg, writeSysreg } from './access';
+import { cpuInterfaces, hypervisorInterface } from './gicv2';
 import { addressShift, fieldValues, pointerKind, viewGroups } from './values';
 import { SP, state } from '../state';
 import { sysregNamed, sysregs, type Sysreg } from '../sysregs';
@@ -144,7 +145,10 @@ const system = new Map(present.map((r) => [r.name, systemRegister(r)]));
 const groupOf = (r: Sysreg): string =>
   viewGroups.find(([, pattern]) => pattern.test(`${r.group}/${r.name}`))?.[0] ?? 'Other';
 
-function systemGroups(belongs: (r: Sysreg) => boolean): RegisterGroup[] {
+function systemGroups(
+  belongs: (r: Sysreg) => boolean,
+  gicv2: readonly DebugRegister[] = [],
+): RegisterGroup[] {
   const hidden = new Set(['PSTATE', 'FP']);
   const found = new Map<string, DebugRegister[]>();
   for (const [name] of viewGroups) if (!hidden.has(name)) found.set(name, []);
@@ -152,6 +156,7 @@ function systemGroups(belongs: (r: Sysreg) => boolean): RegisterGroup[] {
     if (r.access === 'wo' || !belongs(r)) continue;
     found.get(groupOf(r))?.push(system.get(r.name)!);
   }
+  found.get('GIC')?.push(...gicv2);
   const order = [
     'Trap control',
     'Translation',
@@ -192,13 +197,13 @@ export const registerScopes: readonly RegisterScope[] = [
     name: 'EL1 system registers',
     expensive: true,
     show: 'groups',
-    groups: systemGroups((r) => !isEl2(r)),
+    groups: systemGroups((r) => !isEl2(r), cpuInterfaces),
   },
   {
     name: 'EL2 system registers',
     expensive: true,
     show: 'groups',
-    groups: systemGroups(isEl2),
+    groups: systemGroups(isEl2, hypervisorInterface),
   },
 ];
 
@@ -232,7 +237,10 @@ const parts: readonly DebugRegister[] = [
   ),
 ];
 
-const all: readonly DebugRegister[] = [...general, cpsr, ...vectors, ...system.values(), ...parts];
+const all: readonly DebugRegister[] = [
+  ...[...general, cpsr, ...vectors, ...system.values()],
+  ...[...cpuInterfaces, ...hypervisorInterface, ...parts],
+];
 const byName = new Map(all.map((r) => [r.name.toLowerCase(), r]));
 
 /** Any register by name, in any case. */

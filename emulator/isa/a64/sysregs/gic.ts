@@ -58,7 +58,7 @@ const MIN_BPR = 2;
 
 const intid = { INTID: [23, 0] } as const;
 
-export const gicRegisters: readonly SysregRow[] = [
+const rows: readonly SysregRow[] = [
   icc('PMR_EL1', [3, 0, 4, 6, 0], 'common', 'Priority mask', { fields: { Priority: [7, 0] } }),
   icc('IAR0_EL1', [3, 0, 12, 8, 0], 0, 'Acknowledges an interrupt of group 0', {
     access: 'ro',
@@ -264,3 +264,6 @@ export const gicRegisters: readonly SysregRow[] = [
     }),
   ),
 ];
+
+/** With another interrupt controller the CPU has none of them. */
+export const gicRegisters: readonly SysregRow[] = rows.map((r) => ({ ...r, feature: 'GICv3' }));
