@@ -112,11 +112,22 @@ export class Target {
     return this.guest.hypervisor;
   }
 
+  private isAskedForVmid = false;
+
   /** The VMID that a virtual machine has now; undefined while there is no such machine. */
   vmidOf(vm: number): number | undefined {
     const { inspected } = this;
-    return inspected?.once(`VMID of VM ${vm}`, () => inspected.hypervisor.vcpus().find((v) => v.vm === vm))
-      ?.vmid;
+    // Finding the machines takes symbols, those of the hypervisor: whether a guest's are valid does not matter to that.
+    if (!inspected || this.isAskedForVmid) return undefined;
+    this.isAskedForVmid = true;
+    try {
+      return inspected.once(`VMID of VM ${vm}`, () => {
+        const machine = inspected.hypervisor.vcpus().find((v) => v.vm === vm);
+        return machine?.vmid;
+      });
+    } finally {
+      this.isAskedForVmid = false;
+    }
   }
 
   /** The same launch once more, from the files as they are now. @throws as `launch` */

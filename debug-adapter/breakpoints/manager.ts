@@ -138,23 +138,27 @@ export class BreakpointManager {
   }
 
   private release(b: Breakpoint): void {
-    for (const p of b.places) {
-      if (p.offset === undefined) continue;
-      this.target?.machine.predecode.removeBreakpoint(p.offset);
-      const rest = (this.byOffset.get(p.offset) ?? []).filter((other) => other !== b);
-      if (rest.length > 0) this.byOffset.set(p.offset, rest);
-      else this.byOffset.delete(p.offset);
-    }
+    for (const p of b.places) this.unbind(b, p);
     b.places = [];
+  }
+
+  private unbind(b: Breakpoint, p: Place): void {
+    if (p.offset === undefined) return;
+    this.target?.machine.predecode.removeBreakpoint(p.offset);
+    const rest = (this.byOffset.get(p.offset) ?? []).filter((other) => other !== b);
+    if (rest.length > 0) this.byOffset.set(p.offset, rest);
+    else this.byOffset.delete(p.offset);
+    p.offset = undefined;
   }
 
   /** Binds a place if its physical address is known by now. @returns whether it was bound */
   private bind(b: Breakpoint, p: Place, cpu?: number): boolean {
     const { target } = this;
-    if (!target || p.offset !== undefined) return false;
+    if (!target || !canBind(p)) return false;
     const pa = p.pa ?? physicalNow(target, p, cpu);
     const offset = pa === undefined ? undefined : target.machine.physical.ramOffset(pa);
-    if (offset === undefined) return false;
+    if (offset === undefined || offset === p.offset) return false;
+    this.unbind(b, p);
     p.offset = offset;
     target.machine.predecode.addBreakpoint(offset);
     const there = this.byOffset.get(offset) ?? [];
@@ -176,7 +180,7 @@ export class BreakpointManager {
   }
 
   private hasPending(): boolean {
-    return this.all().some((b) => b.places.some((p) => p.offset === undefined));
+    return this.all().some((b) => b.places.some(canBind));
   }
 
   private updateFetchHook(): void {
@@ -209,6 +213,9 @@ export class BreakpointManager {
     return pa === undefined ? undefined : target?.machine.physical.ramOffset(pa);
   }
 }
+
+/** A machine of that number may go, and the next one has its memory elsewhere: such a place is never bound for good. */
+const canBind = (p: Place): boolean => p.offset === undefined || p.vm !== undefined;
 
 /** Whether the machine will stop for a breakpoint. */
 export function isVerified(b: Breakpoint): boolean {

@@ -171,7 +171,7 @@ describe('a stock kernel beside its vmlinux', function () {
       initrd,
       append: 'console=ttyAMA0 nokaslr cryptomgr.notests initcall_blacklist=trace_eval_init',
       memory: '256M',
-      symbols: [{ file: vmlinux }, { file: shop.path('guest.elf'), vmid: 1 }],
+      symbols: [{ file: vmlinux }, { file: shop.path('guest.elf'), vm: 1 }],
       sourceMap: Object.fromEntries(prefixes.map((prefix) => [prefix, tree])),
     };
   });
@@ -324,5 +324,10 @@ describe('a stock kernel beside its vmlinux', function () {
     await client.ok('next', { threadId: 1 });
     assert.equal((await client.event<Stop>('stopped')).reason, 'step');
     assert.equal((await number('x0')) & 0xfff0n, 0xd070n);
+    // kvmtest runs again: then that is machine 1, with another VMID and its memory elsewhere.
+    assert.deepEqual((await run()).hitBreakpointIds, [made.id]);
+    const [again] = await frames();
+    assert.deepEqual([again?.name, again?.line], ['_start', line]);
+    assert.match(again?.instructionPointerReference ?? '', /^EL1,vmid=2:0x4000/);
   });
 });
