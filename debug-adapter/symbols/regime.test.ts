@@ -42,6 +42,14 @@ describe('translation regimes', () => {
       },
     );
     assert.equal(parseSymbolEntry({ file: 'a', offset: '-0x1000' }).offset, -0x1000n);
+    assert.deepEqual(parseSymbolEntry({ file: 'a', vm: 1 }).regime, { el: 'EL1', vm: 1 });
+    assert.deepEqual(parseSymbolEntry({ file: 'a', vmid: 2 }).regime, { el: 'EL1', vmid: 2 });
+    assert.deepEqual(parseSymbolEntry({ file: 'a', vmid: 0 }).regime, { vmid: 0 });
+    for (const regime of ['EL2', 'PA'])
+      assert.throws(
+        () => parseSymbolEntry({ file: 'a', vm: 1, regime }),
+        /where no virtual machine runs: write "EL1"/,
+      );
     assert.throws(() => parseSymbolEntry({ file: 'a', offset: 'x' }), /write it as a hexadecimal string/);
     assert.throws(() => parseSymbolEntry({ file: 'a', vmid: 1.5 }), /write a number from 0 to 65535/);
   });
