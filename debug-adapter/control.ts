@@ -111,7 +111,8 @@ export class Control {
     this.owed = undefined;
     this.looping = undefined;
     target.computer.onEvent = (e) => {
-      if (e.kind === 'uart') this.listener.console(e.bytes);
+      if (e.kind === 'uart') this.listener.console(e.bytes, 'uart0');
+      else if (e.kind === 'console') this.listener.console(e.bytes, e.port);
       else if (e.kind === 'message') this.listener.message(e.text);
     };
     target.trace.onRecord = (r) => this.recorded(r);
@@ -205,9 +206,9 @@ export class Control {
     return problems;
   }
 
-  /** Input for the guest's console. */
-  input(bytes: Uint8Array): void {
-    this.target.machine.input({ kind: 'input', port: 'uart0', bytes });
+  /** Input for one of the guest's consoles. */
+  input(bytes: Uint8Array, port = 'uart0'): void {
+    this.target.machine.input({ kind: 'input', port, bytes });
     this.runner.wake();
   }
 

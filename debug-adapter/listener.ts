@@ -3,6 +3,7 @@ import type { TraceEvent } from './arch/types';
 import type { ControlListener, EndReport, StopReport } from './control/types';
 import { announceChange } from './requests/breakpoints';
 import { sentenceOf } from './errors';
+import { ConsoleLines } from './console-lines';
 import type { Session } from './session';
 
 /** Most lines of the trace in one event. */
@@ -14,6 +15,7 @@ export class SessionListener implements ControlListener {
   private events: TraceEvent[] = [];
   private scheduled = false;
   private readonly decoder = new TextDecoder();
+  private readonly consoles = new ConsoleLines((line) => this.message(line));
 
   constructor(private readonly session: Session) {}
 
@@ -35,6 +37,7 @@ export class SessionListener implements ControlListener {
 
   ended(report: EndReport): void {
     this.flush();
+    this.consoles.flush();
     const { session } = this;
     if (report.kind === 'reset' && this.reboot(report.reason)) return;
     session.send('worldswitch/poweroff', { reason: report.reason });
@@ -61,7 +64,9 @@ export class SessionListener implements ControlListener {
     return true;
   }
 
-  console(bytes: Uint8Array): void {
+  console(bytes: Uint8Array, port: string): void {
+    // The terminal is the UART's.
+    if (port !== 'uart0') return this.consoles.write(bytes, port);
     this.bytes.push(bytes);
     this.schedule();
   }

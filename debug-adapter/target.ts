@@ -10,6 +10,7 @@ import type { AddressSpace } from './inspect/address-space';
 import { Guest } from './inspect/guest';
 import { ErrorId, UserError } from './errors';
 import type { LaunchConfig } from './launch/config';
+import { type FileDisk, openDisks } from './launch/disks';
 import { loadGuest, type Program } from './launch/program';
 import { symbolModule } from './launch/symbol-files';
 import { LinuxKernel } from './linux/kernel';
@@ -42,6 +43,7 @@ export class Target {
     readonly config: LaunchConfig,
     readonly program: Program,
     readonly computer: Computer,
+    private readonly disks: readonly FileDisk[],
   ) {
     this.arch = new A64(computer.machine, computer.board);
     const kernel = program.format === 'linux' ? readLinuxImage(program.image) : undefined;
@@ -72,8 +74,12 @@ export class Target {
   }
 
   /** Builds the guest that a configuration describes. @throws UserError, AssemblyError, SymbolError */
-  static launch(config: LaunchConfig, program = loadGuest(config)): Target {
-    const target = new Target(config, program, boot(config, program));
+  static launch(
+    config: LaunchConfig,
+    program = loadGuest(config),
+    disks: readonly FileDisk[] = openDisks(config.disk),
+  ): Target {
+    const target = new Target(config, program, boot(config, program, disks), disks);
     target.addSymbols();
     target.inspected = new Guest({
       machine: target.machine,
@@ -137,7 +143,23 @@ export class Target {
 
   /** The same machine after a reset: the program as it was loaded, the files are not read again. */
   rebooted(): Target {
-    return Target.launch(this.config, this.program);
+    const target = Target.launch(this.config, this.program, this.disks);
+    this.board.disks.forEach(({ state }, n) => {
+      const fresh = target.board.disks[n];
+      if (fresh) fresh.state.device.overlay = state.device.overlay;
+    });
+    return target;
+  }
+
+  /** Writes what the guest has written into the files of the disks that are to keep it. */
+  keepDisks(): void {
+    for (const disk of this.board.disks) disk.keep();
+  }
+
+  /** The guest will not run again: nothing but its state is left. */
+  close(): void {
+    this.keepDisks();
+    for (const disk of this.disks) disk.close();
   }
 
   private addSymbols(): void {
@@ -213,13 +235,16 @@ export class Target {
   }
 }
 
-function boot(config: LaunchConfig, program: Program): Computer {
+function boot(config: LaunchConfig, program: Program, disks: readonly FileDisk[]): Computer {
   try {
     return new Computer({
       cpu: config.cpu,
       cpus: config.smp,
       gic: config.gic,
       strict: config.strict,
+      disks,
+      virtio: config.virtio,
+      seed: config.seed,
       memoryBytes: Number(config.memory),
       image: program.image,
       ...(program.initrd ? { initrd: program.initrd } : {}),
@@ -227,6 +252,7 @@ function boot(config: LaunchConfig, program: Program): Computer {
       ...(config.append === undefined ? {} : { bootargs: config.append }),
     });
   } catch (error) {
+    for (const disk of disks) disk.close();
     if (error instanceof BootError)
       throw new UserError(`${program.path} cannot be booted. ${error.message}`, ErrorId.launch, true);
     if (error instanceof RangeError)

@@ -8,6 +8,7 @@ import { Control } from './control';
 import type { EndReport, StopReport } from './control/types';
 import type { DataBreakpoint } from './breakpoints/data';
 import { UserError } from './errors';
+import { ConsoleLines } from './console-lines';
 import { cpuNames, parseLaunch } from './launch/config';
 import { useBuiltInterpreter } from './launch/interpreter';
 import { AssemblyError } from './launch/program';
@@ -19,6 +20,10 @@ FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, t
   --kernel FILE           boot an arm64 Linux kernel image instead of FILE
   --initrd FILE           its initial RAM disk
   --append TEXT           its command line, such as "console=ttyAMA0"
+  --disk FILE             a disk, copied on write; may be given several times
+  --disk-write FILE       a disk that keeps what the guest writes
+  --virtio NAME           a device: console, net or rng; may be given several times
+  --seed N                what the numbers of rng follow from (0)
   --dtb FILE              a device tree instead of the board's
   --cpu NAME              CPU model: ${cpuNames.join(', ')} (cortex-a57)
   --smp N                 number of CPUs (1)
@@ -59,10 +64,18 @@ function assemblerOf(o: Pick<Options, 'launch'>): { defines: Record<string, stri
   return (o.launch['assembler'] ??= assembler) as ReturnType<typeof assemblerOf>;
 }
 
+/** Adds to an attribute that is a list. */
+const add = (o: Pick<Options, 'launch'>, name: string, value: unknown): void =>
+  void (o.launch[name] = [...((o.launch[name] ?? []) as unknown[]), value]);
+
 const flags: Readonly<Record<string, Setter>> = {
   '--kernel': (o, v) => (o.launch['kernel'] = v),
   '--initrd': (o, v) => (o.launch['initrd'] = v),
   '--append': (o, v) => (o.launch['append'] = v),
+  '--disk': (o, v) => add(o, 'disk', v),
+  '--disk-write': (o, v) => add(o, 'disk', { file: v, write: true }),
+  '--virtio': (o, v) => add(o, 'virtio', v),
+  '--seed': (o, v) => (o.launch['seed'] = /^\d+$/.test(v) ? Number(v) : v),
   '--dtb': (o, v) => (o.launch['dtb'] = v),
   '--cpu': (o, v) => (o.launch['cpu'] = v),
   '--smp': (o, v) => (o.launch['smp'] = /^\d+$/.test(v) ? Number(v) : v),
@@ -112,26 +125,6 @@ export function parseArguments(args: readonly string[]): Options {
   return options;
 }
 
-/** The console's text, line by line, each marked. */
-class ConsolePrinter {
-  private line = '';
-  private readonly decoder = new TextDecoder();
-
-  constructor(private readonly print: (text: string) => void) {}
-
-  write(bytes: Uint8Array): void {
-    const lines = (this.line + this.decoder.decode(bytes, { stream: true })).split(/\r?\n/);
-    this.line = lines.pop() ?? '';
-    for (const line of lines) this.print(`uart | ${line}\n`);
-  }
-
-  /** A line that has no end yet. */
-  flush(): void {
-    if (this.line !== '') this.print(`uart | ${this.line}\n`);
-    this.line = '';
-  }
-}
-
 type Finish = EndReport | StopReport;
 
 /** Runs a program to its end. @returns the process's exit code */
@@ -139,7 +132,7 @@ export async function run(args: readonly string[], print: (text: string) => void
   const options = parseArguments(args);
   const target = Target.launch(parseLaunch(options.launch));
   for (const d of target.program.diagnostics) print(`${d.file}:${d.line}: ${d.severity}: ${d.message}\n`);
-  const console = new ConsolePrinter(print);
+  const console = new ConsoleLines((line) => print(`${line}\n`));
   const limit = options.maxInstructions;
   let watched: readonly DataBreakpoint[] = [];
   const finish = await new Promise<Finish>((resolve) => {
@@ -147,7 +140,7 @@ export async function run(args: readonly string[], print: (text: string) => void
       resumed: () => undefined,
       stopped: resolve,
       ended: resolve,
-      console: (bytes) => console.write(bytes),
+      console: (bytes, port) => console.write(bytes, port === 'uart0' ? 'uart' : port),
       message: (text) => print(`${text}\n`),
       trace: (event) => {
         if (options.events) print(`${target.formatter.line(event)}\n`);
@@ -161,6 +154,7 @@ export async function run(args: readonly string[], print: (text: string) => void
     control.resume();
   });
   console.flush();
+  target.close();
   for (const { ranges, reason } of watched) if (ranges.length === 0) print(`${reason ?? ''}\n`);
   if ('kind' in finish) {
     print(`The guest ended: ${finish.reason}.\n`);

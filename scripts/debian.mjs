@@ -14,6 +14,7 @@ import { root } from './workbench.mjs';
 
 const cache = path.join(root, '.cache', 'debian');
 const source = path.join(root, 'test', 'linux', 'kvmtest');
+const deviceSource = path.join(root, 'test', 'linux', 'devices');
 const sysroot = path.join(cache, 'root');
 const META = 'linux-image-cloud-arm64';
 /** What the initrd and the build of its program need beside the kernel. */
@@ -153,16 +154,58 @@ export function cachedDebian() {
   return { kernel, initrd, version: path.basename(kernel).slice('vmlinuz-'.length) };
 }
 
-/** Fetches what is absent and builds the initrd again. @returns {DebianGuest} */
-export function installDebian() {
-  if (kernelFile() === undefined) fetchPackages();
-  const file = (/** @type {string} */ name, /** @type {Buffer} */ data) => ({ name, mode: 0o100755, data });
-  const folder = (/** @type {string} */ name) => ({ name, mode: 0o40755 });
-  const archive = cpio([
+const file = (/** @type {string} */ name, /** @type {Uint8Array} */ data) => ({ name, mode: 0o100755, data });
+const folder = (/** @type {string} */ name) => ({ name, mode: 0o40755 });
+
+/**
+ * A RAM disk with busybox.
+ * @param {readonly import('./cpio.mjs').Entry[]} entries
+ */
+function ramDisk(entries) {
+  return cpio([
     ...['bin', 'dev', 'proc', 'sys'].map(folder),
     // The kernel opens it for init before anything is mounted (major 5, minor 1).
     { name: 'dev/console', mode: 0o20600, device: [5, 1] },
     file('bin/busybox', readFileSync(path.join(sysroot, 'bin', 'busybox'))),
+    ...entries,
+  ]);
+}
+
+/** Modules for the devices of the board, in an order in which they can be loaded. */
+const MODULES = [
+  ...['drivers/virtio/virtio_ring', 'drivers/virtio/virtio', 'drivers/virtio/virtio_mmio'],
+  ...['drivers/block/virtio_blk', 'drivers/char/virtio_console', 'drivers/char/hw_random/virtio-rng'],
+  ...['net/core/failover', 'drivers/net/net_failover', 'drivers/net/virtio_net'],
+  'drivers/firmware/qemu_fw_cfg',
+];
+
+/**
+ * Builds the RAM disk of test/linux/devices, which loads the modules for virtio and uses what it finds.
+ * @param {DebianGuest} guest
+ * @returns {DebianGuest} the same kernel with it
+ */
+export function deviceGuest(guest) {
+  const modules = path.join(sysroot, 'lib', 'modules', guest.version, 'kernel');
+  const names = MODULES.map((module) => `${path.basename(module)}.ko`);
+  const archive = ramDisk([
+    ...['modules', 'mnt'].map(folder),
+    ...MODULES.map((module, i) =>
+      file(`modules/${names[i]}`, readFileSync(path.join(modules, `${module}.ko`))),
+    ),
+    file('modules/order', Buffer.from(`${names.join('\n')}\n`)),
+    ...['init', 'dhcp'].map((name) =>
+      file(name === 'init' ? name : `bin/${name}`, readFileSync(path.join(deviceSource, name))),
+    ),
+  ]);
+  const initrd = path.join(cache, 'devices.cpio');
+  writeFileSync(initrd, archive);
+  return { ...guest, initrd };
+}
+
+/** Fetches what is absent and builds the initrd again. @returns {DebianGuest} */
+export function installDebian() {
+  if (kernelFile() === undefined) fetchPackages();
+  const archive = ramDisk([
     file('bin/kvmtest', buildKvmtest()),
     file('init', readFileSync(path.join(source, 'init'))),
   ]);

@@ -39,7 +39,7 @@ export interface ControlListener {
   /** The machine is off; nothing runs any more. */
   ended(report: EndReport): void;
   /** Bytes that the guest wrote on its console. */
-  console(bytes: Uint8Array): void;
+  console(bytes: Uint8Array, port: string): void;
   /** A message for the user: logpoints, notes of the board. */
   message(text: string): void;
   /** An event of the trace, while the machine runs; only if it is followed. */

@@ -1,5 +1,6 @@
 /** The attributes of launch.json, checked: whatever is wrong is named in one sentence. */
-import { gicVersions, type GicVersion } from '../../emulator/board/map';
+import { gicVersions, VIRTIO_TRANSPORTS, type GicVersion } from '../../emulator/board/map';
+import { virtioNames, type VirtioName } from '../../emulator/board/virtio';
 import { cpuModels } from '../../emulator/isa/a64/cpus';
 import { ErrorId, UserError } from '../errors';
 import { parseSymbolEntry, type SymbolEntry } from '../symbols/regime';
@@ -11,6 +12,13 @@ export interface SymbolFile {
   readonly file: string;
   readonly offset: bigint;
   readonly regime?: Regime;
+}
+
+/** The image of a disk. */
+export interface DiskFile {
+  readonly file: string;
+  /** What the guest writes is written into the file. */
+  readonly write: boolean;
 }
 
 /** A checked launch configuration. */
@@ -25,6 +33,12 @@ export interface LaunchConfig {
   readonly append: string | undefined;
   /** A flattened device tree for the kernel, instead of the board's own. */
   readonly dtb: string | undefined;
+  /** Disks behind virtio, vda first. */
+  readonly disk: readonly DiskFile[];
+  /** More devices behind virtio. */
+  readonly virtio: readonly VirtioName[];
+  /** What the numbers of the entropy device follow from. */
+  readonly seed: number;
   readonly cpu: string;
   readonly smp: number;
   /** Version of the interrupt controller. */
@@ -148,6 +162,41 @@ function symbolFiles(value: unknown): SymbolFile[] {
   });
 }
 
+const asDisk = 'the path of a disk image, or an object with a "file" and perhaps "write"';
+
+function diskFile(name: string, value: unknown): DiskFile {
+  if (typeof value === 'string') return { file: text(name, value, asDisk), write: false };
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw complain(name, asDisk, value);
+  const { file, write = false, ...rest } = value as Record<string, unknown>;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined)
+    throw wrong(`"${name}.${unknown}" in launch.json is unknown: a disk has "file" and "write".`);
+  return {
+    file: text(`${name}.file`, file, 'the path of a disk image'),
+    write: flag(`${name}.write`, write),
+  };
+}
+
+function disks(value: unknown): DiskFile[] {
+  const list = Array.isArray(value)
+    ? value.map((entry: unknown, i) => diskFile(`disk[${i}]`, entry))
+    : [diskFile('disk', value)];
+  const most = VIRTIO_TRANSPORTS - virtioNames.length;
+  if (list.length > most)
+    throw wrong(`"disk" in launch.json names ${list.length} disks: ${most} are possible.`);
+  return list;
+}
+
+function virtioDevices(value: unknown): VirtioName[] {
+  if (!Array.isArray(value)) throw complain('virtio', 'a list of devices, such as ["net", "rng"]', value);
+  const list = value.map((entry: unknown, i) => oneOf(`virtio[${i}]`, entry, virtioNames));
+  const twice = list.find((name, i) => list.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw wrong(`"virtio" in launch.json names "${twice}" twice: there is one of each.`);
+  return list;
+}
+
 function prefixes(value: unknown): { from: string; to: string }[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw complain('sourceMap', 'an object of path prefixes', value);
@@ -188,6 +237,9 @@ const parsers: Parsers = {
   initrd: (v) => optional('initrd', v, 'the path of an initial RAM disk'),
   append: (v) => optional('append', v, 'the command line of the kernel'),
   dtb: (v) => optional('dtb', v, 'the path of a flattened device tree (.dtb)'),
+  disk: disks,
+  virtio: virtioDevices,
+  seed: (v) => count('seed', v, 0, 0xffffffff),
   cpu: (v) => oneOf('cpu', v, cpuNames),
   smp: (v) => count('smp', v, 1, MAX_SMP),
   gic: gicVersion,
@@ -208,6 +260,9 @@ const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>
   initrd: undefined,
   append: undefined,
   dtb: undefined,
+  disk: [],
+  virtio: [],
+  seed: 0,
   cpu: 'cortex-a57',
   smp: 1,
   gic: 3,
@@ -245,6 +300,9 @@ export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConf
     initrd: read('initrd'),
     append: read('append'),
     dtb: read('dtb'),
+    disk: read('disk'),
+    virtio: read('virtio'),
+    seed: read('seed'),
     cpu: read('cpu'),
     smp: read('smp'),
     gic: read('gic'),

@@ -5,6 +5,8 @@ import type { Session } from '../session';
 export interface UartArguments {
   /** Bytes for the guest's receiver, in base64. */
   readonly data?: string;
+  /** Whose receiver: `uart0` unless given, or `hvc0`. */
+  readonly port?: string;
   /** true: send `worldswitch/uart` events; false: `output` events. */
   readonly subscribe?: boolean;
 }

@@ -88,7 +88,7 @@ export const handlers: Partial<HandlerTable> = {
     ctx.target = target;
     ctx.control = control;
     control.interactive = ctx.wantsUart;
-    ctx.onDispose(() => void control.halt());
+    ctx.onDispose(() => void control.halt().then(() => ctx.target?.close()));
     for (const problem of [...target.problems, ...target.symbols.problems()])
       ctx.send('output', { category: 'stderr', output: `${problem}\n` });
     try {
@@ -119,6 +119,8 @@ export const handlers: Partial<HandlerTable> = {
     const target = config ? build(ctx, config) : ctx.requireTarget().again();
     sendDiagnostics(ctx, config ? [] : target.program.diagnostics);
     await control.halt();
+    // The new guest has read nothing of its disks yet: it finds there what the old one has written.
+    ctx.target?.close();
     ctx.closed = false;
     ctx.forgetHandles();
     ctx.target = target;
@@ -133,12 +135,14 @@ export const handlers: Partial<HandlerTable> = {
   async terminate(ctx, _args, request) {
     ctx.closed = true;
     await ctx.control?.halt();
+    ctx.target?.keepDisks();
     request.afterResponse(() => ctx.send('terminated'));
   },
 
   async disconnect(ctx, _args, request) {
     ctx.closed = true;
     await ctx.control?.halt();
+    ctx.target?.keepDisks();
     request.afterResponse(() => ctx.close());
   },
 

@@ -1,4 +1,5 @@
 /** The requests that DAP has no message for: the guest's console and the world-switch trace. */
+import { inputPorts } from '../../emulator/board/virt';
 import { UserError } from '../errors';
 import type { HandlerTable } from '../protocol/table';
 import { TRACE_LENGTH } from '../trace/ring';
@@ -7,7 +8,7 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 
 export const handlers: Partial<HandlerTable> = {
   'worldswitch/uart'(ctx, args) {
-    const { data, subscribe } = args ?? {};
+    const { data, subscribe, port = 'uart0' } = args ?? {};
     if (data === undefined && subscribe === undefined)
       throw new UserError('"worldswitch/uart" needs "data" (input for the guest, in base64) or "subscribe".');
     if (subscribe !== undefined) {
@@ -21,7 +22,13 @@ export const handlers: Partial<HandlerTable> = {
       throw new UserError('The "data" of "worldswitch/uart" must be base64.');
     const control = ctx.requireControl();
     if (control.ended) throw new UserError('The guest has powered off and reads no input.');
-    control.input(Buffer.from(data, 'base64'));
+    const hasPort =
+      inputPorts.some((p) => p === port) && (port === 'uart0' || control.target.board.hasConsole);
+    if (!hasPort)
+      throw new UserError(
+        `The machine has no console "${port}": name "console" in "virtio" of launch.json to have "hvc0".`,
+      );
+    control.input(Buffer.from(data, 'base64'), port);
   },
 
   'worldswitch/trace'(ctx, args) {

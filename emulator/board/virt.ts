@@ -27,6 +27,8 @@ export const inputPorts = ['uart0', CONSOLE_PORT] as const;
 /** The board, and what its owner must reach. */
 export interface VirtBoard extends Board {
   readonly disks: readonly VirtioBlock[];
+  /** Input may go to CONSOLE_PORT. */
+  readonly hasConsole: boolean;
 }
 
 /** Makes the board for a machine with `bus.cpus` CPUs. */
@@ -52,6 +54,7 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): VirtBoar
       ...virtio.devices,
     ],
     disks: virtio.disks,
+    hasConsole: virtio.console !== undefined,
     sysregs: gic,
     timed: [timers, rtc],
     firmware(cpu, conduit) {

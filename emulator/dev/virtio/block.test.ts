@@ -312,7 +312,7 @@ describe('virtio block device', () => {
   });
 
   it('gives errors for a disk that cannot be read or kept, and says so', () => {
-    const broken: Disk = { bytes: 4096, read: () => undefined, keep: () => false };
+    const broken: Disk = { bytes: 4096, read: () => undefined, keep: () => 'it is full' };
     const { bus, run } = rig(broken);
     const d = driver();
     d.start(FEATURES, 1);
@@ -329,11 +329,12 @@ describe('virtio block device', () => {
       assert.equal(run(d).at(-1), 1n);
     }
     assert.match(JSON.stringify(bus.events), /disk a-disk-of-this-board cannot be read at byte 0/);
+    assert.match(JSON.stringify(bus.events), /does not keep what the guest has written: it is full/);
   });
 
   it('hands over what was written at a flush, and only to a disk that keeps it', () => {
     const kept: number[][] = [];
-    const { run } = rig({ ...disk(contents()), keep: (blocks) => kept.push([...blocks.keys()]) > 0 });
+    const { run } = rig({ ...disk(contents()), keep: (blocks) => void kept.push([...blocks.keys()]) });
     const d = driver();
     d.start(FEATURES, 1);
     const data = [{ at: DATA, bytes: 1024 }];

@@ -20,10 +20,10 @@ export interface Disk {
   /** The contents as they were when the machine started; undefined when they cannot be read. */
   read(offset: number, length: number): Uint8Array | undefined;
   /**
-   * Takes all blocks that the guest has written so far, by block number: to be kept. @returns whether they are. Absent for
-   * a disk that is to stay as it is.
+   * Takes all blocks that the guest has written so far, by block number: to be kept. @returns why they cannot be, or
+   * undefined. Absent for a disk that is to stay as it is.
    */
-  keep?(blocks: ReadonlyMap<number, Uint8Array>): boolean;
+  keep?(blocks: ReadonlyMap<number, Uint8Array>): string | undefined;
 }
 
 export interface BlockState {
@@ -52,9 +52,11 @@ export class VirtioBlock extends VirtioDevice<BlockState> {
     });
   }
 
-  /** Hands what was written to a disk that keeps it. @returns whether it is kept; true for a disk that keeps nothing */
+  /** Hands what was written to a disk that keeps it. @returns false when that went wrong */
   keep(): boolean {
-    return this.disk.keep?.(this.state.device.overlay) ?? true;
+    const problem = this.disk.keep?.(this.state.device.overlay);
+    if (problem !== undefined) this.tell(`does not keep what the guest has written: ${problem}`);
+    return problem === undefined;
   }
 
   protected config(): Uint8Array {
