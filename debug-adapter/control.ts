@@ -116,6 +116,8 @@ export class Control {
       else if (e.kind === 'message') this.listener.message(e.text);
     };
     target.trace.onRecord = (r) => this.recorded(r);
+    target.arch.trace.absent.onFound = (text, event) =>
+      this.listener.message(`${text} (EL${event.from}, ${target.formatter.origin(event)}).`);
     this.marks = new MarkWatch(target);
     this.fetches.attach(target.machine);
     this.breakpoints.attach(target);

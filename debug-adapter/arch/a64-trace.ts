@@ -15,6 +15,7 @@ import { state } from '../../emulator/isa/a64/state';
 import { sysregNamed, sysregs } from '../../emulator/isa/a64/sysregs';
 import { parseControl } from '../../emulator/isa/dsl/sysreg';
 import { INTERRUPT, Slot, TraceRing, type RecordKind } from '../trace/ring';
+import { AbsentThings, isExternalAbort } from './a64-absent';
 import type { TraceEvent } from './types';
 
 /** Kinds of events that the trace consists of. */
@@ -76,12 +77,15 @@ const isCallEc = (ec: number): boolean => ec === exceptions.svc.ec || ec === exc
 
 export class A64Trace {
   readonly ring = new TraceRing(SLOTS, (_ring, at) => this.decode(at));
+  /** What the guest has touched that is not here. */
+  readonly absent: AbsentThings;
   private readonly memory: Uint32Array;
   /** Kinds that were reported for the exception that is being taken: they come before its `entry`. */
   private pending = 0;
 
   constructor(private readonly machine: Machine) {
     this.memory = new Uint32Array(machine.memory.buffer);
+    this.absent = new AbsentThings(machine);
   }
 
   /** Host call `event`: something happened; details are in the mail (see emulator/isa/a64/events.ts). */
@@ -90,11 +94,23 @@ export class A64Trace {
     if (kind === EventKind.entry || kind === EventKind.eret) {
       const isEntry = kind === EventKind.entry;
       const cpu = this.machine.state.cpuOf(block);
-      this.write(block, cpu, isEntry ? 'entry' : 'return', this.pending);
+      const seen = this.pending;
+      this.write(block, cpu, isEntry ? 'entry' : 'return', seen);
       this.pending = 0;
+      if (isEntry) this.lookForAbsent(block, seen);
     } else if (kind === EventKind.smc) {
-      if (!this.traps(block)) this.write(block, this.machine.state.cpuOf(block), 'call', 0);
+      if (this.traps(block)) return;
+      this.write(block, this.machine.state.cpuOf(block), 'call', 0);
+      const id = this.memory[(block + element(state.x, 0)) >> 2] ?? 0;
+      if (firmwareFunctionName(BigInt(id)) === undefined) this.absent.firmwareCall(this.ring.last(1)[0]!);
     } else this.pending |= flags;
+  }
+
+  /** An exception has been taken: the few that tell of something absent are looked at again. */
+  private lookForAbsent(block: number, seen: number): void {
+    if (seen & UNDEFINED) this.absent.undefinedInstruction(this.ring.last(1)[0]!);
+    else if (isExternalAbort(this.memory[(block + element(common.mail, 1)) >> 2] ?? 0))
+      this.absent.externalAbort(this.ring.last(1)[0]!);
   }
 
   /** Whether an SMC is taken to EL2 (HCR_EL2.TSC, bit 19): it is traced as that exception. */

@@ -29,6 +29,11 @@ export class TraceFormatter {
     return `${count}  CPU ${e.cpu}  ${levels}  ${text}  ${from}${target}`;
   }
 
+  /** The instruction of an event. */
+  origin(e: TraceEvent): string {
+    return this.place(e.pc, e.from, e.vmid);
+  }
+
   /** Where a CPU is. */
   where(cpu: number): string {
     const { pc, el } = this.arch.context(cpu);
