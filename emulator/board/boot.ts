@@ -20,6 +20,8 @@ export interface BootOptions {
   readonly cpu?: string;
   /** Version of the interrupt controller for the device tree; 3 unless given. */
   readonly gic?: GicVersion;
+  /** The board has two security states. */
+  readonly secure?: boolean;
   readonly bootargs?: string;
   /** An initial RAM disk, for a Linux kernel image. */
   readonly initrd?: Uint8Array;
@@ -91,6 +93,7 @@ export function planBoot(
     ? amended(options.dtb, chosen)
     : deviceTreeBlob({
         ...{ cpus, memoryBytes: memorySize, el2, cpu: options.cpu ?? 'cortex-a57', gic: options.gic ?? 3 },
+        secure: options.secure ?? false,
         ...chosen,
       });
   const x0 = placeTree(BigInt(tree.length), ram, loaded.used, loaded.treeAt);

@@ -1,5 +1,5 @@
 /** What devices see of an A64 machine. */
-import type { MachineBus, MachineEvent } from '../core/device';
+import type { CpuLine, MachineBus, MachineEvent } from '../core/device';
 import type { Machine } from '../core/machine';
 import { common, StopReason } from '../ir/state';
 import { state } from '../isa/a64/state';
@@ -26,7 +26,11 @@ export class Bus implements MachineBus {
     return this.m.now();
   }
 
-  setCpuLine(cpu: number, line: 1 | 2 | 4 | 8, level: boolean): void {
+  exceptionLevel(cpu: number): number {
+    return this.m.state.num(cpu, state.el);
+  }
+
+  setCpuLine(cpu: number, line: CpuLine, level: boolean): void {
     const lines = this.m.state.num(cpu, common.irqLines);
     this.m.state.set(cpu, common.irqLines, level ? lines | line : lines & ~line);
   }

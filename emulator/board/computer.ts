@@ -5,6 +5,7 @@ import type { LogEntry } from '../core/replay';
 import { common, StopReason } from '../ir/state';
 import {
   cpuModel,
+  withEl3,
   withoutGicRegisters,
   poisonReset,
   poisonScratch,
@@ -18,6 +19,7 @@ import { state } from '../isa/a64/state';
 import { deviceRegisters } from '../isa/a64/sysregs';
 import { tlbiSelection } from '../isa/a64/mmu/tlbi';
 import { planBoot, type BootPlan } from './boot';
+import { BootError } from './elf';
 import { Bus } from './bus';
 import { RAM_BASE, type GicVersion } from './map';
 import { createVirtBoard, type VirtBoard } from './virt';
@@ -36,6 +38,11 @@ export interface ComputerConfig extends VirtioOptions {
   readonly bootargs?: string;
   /** An initial RAM disk for a kernel image. */
   readonly initrd?: Uint8Array;
+  /**
+   * The CPUs have EL3, and the GIC two security states. Programs start at EL3; a Linux kernel starts at Non-secure EL2, and
+   * the board answers SMC as the firmware would that handed over to it.
+   */
+  readonly secure?: boolean;
   /** What the architecture leaves UNKNOWN gets poison values, so that software which relies on it fails. */
   readonly strict?: boolean;
   /** A flattened device tree instead of the board's. */
@@ -73,11 +80,15 @@ export class Computer {
   constructor(readonly config: ComputerConfig) {
     const gic = config.gic ?? 3;
     const model = cpuModel(config.cpu ?? 'cortex-a57');
-    this.model = gic === 2 ? withoutGicRegisters(model) : model;
+    if (config.secure && gic === 2)
+      throw new BootError('Secure state needs a GICv3: set "gic" to 3, or leave "secure" out.');
+    const onBoard = gic === 2 ? withoutGicRegisters(model) : model;
+    this.model = config.secure ? withEl3(onBoard) : onBoard;
     const cpus = config.cpus;
     this.plan = planBoot(config.image, BigInt(config.memoryBytes), cpus, true, {
       cpu: this.model.name,
       gic,
+      secure: config.secure ?? false,
       ...(config.bootargs === undefined ? {} : { bootargs: config.bootargs }),
       ...(config.initrd ? { initrd: config.initrd } : {}),
       ...(config.dtb ? { dtb: config.dtb } : {}),
@@ -97,10 +108,19 @@ export class Computer {
       (cpu, entry, x0) => this.startCpu(cpu, entry, x0),
       (e) => this.machineEvent(e),
     );
-    this.board = createVirtBoard(bus, { ...config, el2: true, gic, strict: config.strict ?? false });
+    const security = !config.secure ? 'none' : this.plan.format === 'linux' ? 'handed over' : 'own firmware';
+    this.board = createVirtBoard(bus, {
+      ...config,
+      el2: true,
+      gic,
+      security,
+      strict: config.strict ?? false,
+    });
     this.machine.attach(this.board);
     for (const w of this.plan.writes) this.machine.physical.poke(w.pa, w.data);
-    this.startCpu(0, this.plan.entry, this.plan.x0);
+    // Without PSCI there is nobody who could start the others: firmware at EL3 sorts them by MPIDR_EL1.
+    const starting = security === 'own firmware' ? cpus : 1;
+    for (let cpu = 0; cpu < starting; cpu++) this.startCpu(cpu, this.plan.entry, this.plan.x0);
   }
 
   private announce(block: number, kind: number): void {
@@ -112,7 +132,7 @@ export class Computer {
 
   private startCpu(cpu: number, entry: bigint, x0: bigint): void {
     const { state: cpuState } = this.machine;
-    resetCpu(cpuState, cpu, this.model);
+    resetCpu(cpuState, cpu, this.model, true, this.plan.format === 'linux');
     if (this.config.strict) {
       const now = this.machine.now();
       poisonReset(cpuState, cpu, now);

@@ -20,6 +20,8 @@ export interface TreeOptions {
   readonly el2: boolean;
   /** Version of the interrupt controller. */
   readonly gic: GicVersion;
+  /** With two security states: what only Secure state sees is there, disabled for all others. */
+  readonly secure?: boolean;
   /** CPU model, for `compatible`: cortex-a57. */
   readonly cpu: string;
   readonly bootargs?: string;
@@ -175,6 +177,23 @@ function gpio(): DtNode {
   };
 }
 
+/** Seen in Secure state only; the board powers off and resets by it. */
+function secureGpio(): DtNode {
+  return {
+    name: `pl061@${at(region('secure-gpio').base)}`,
+    properties: {
+      compatible: ['arm,pl061', 'arm,primecell'],
+      reg: reg('secure-gpio'),
+      clocks: cell(phandles.clock),
+      'clock-names': 'apb_pclk',
+      'gpio-controller': flag,
+      '#gpio-cells': cell(2),
+      status: 'disabled',
+      'secure-status': 'okay',
+    },
+  };
+}
+
 const fwCfg: DtNode = {
   name: `fw-cfg@${at(region('fw-cfg').base)}`,
   properties: { compatible: 'qemu,fw-cfg-mmio', reg: reg('fw-cfg'), 'dma-coherent': flag },
@@ -265,6 +284,7 @@ export function deviceTree(o: TreeOptions): DtNode {
       rtc(),
       fwCfg,
       gpio(),
+      ...(o.secure ? [secureGpio()] : []),
       ...Array.from({ length: VIRTIO_TRANSPORTS }, (_, n) => virtio(n)),
       clock,
       chosen(o),

@@ -14,6 +14,7 @@ export const memoryMap = [
   { name: 'rtc', base: 0x0901_0000n, size: 0x1000n },
   { name: 'fw-cfg', base: 0x0902_0000n, size: 0x18n },
   { name: 'gpio', base: 0x0903_0000n, size: 0x1000n },
+  { name: 'secure-gpio', base: 0x090b_0000n, size: 0x1000n },
   // 32 transports of 0x200 bytes.
   { name: 'virtio', base: 0x0a00_0000n, size: 0x4000n },
   { name: 'ram', base: 0x4000_0000n, size: 0n },

@@ -8,6 +8,8 @@ import { Pl061 } from '../dev/pl061';
 import { timerRows, Timers } from '../dev/timers';
 import { boardItems, FwCfg } from '../dev/fw-cfg';
 import type { VirtioBlock } from '../dev/virtio/block';
+import type { Security } from '../dev/gicv3/security';
+import { secureGpio } from './secure-gpio';
 import { irq, MAX_CPUS, region, type GicVersion } from './map';
 import { conduitOf, psciCall } from './psci';
 import { CONSOLE_PORT, Virtio, type VirtioOptions } from './virtio';
@@ -17,6 +19,8 @@ export interface VirtOptions extends VirtioOptions {
   readonly el2: boolean;
   /** Version of the interrupt controller; 3 unless given. */
   readonly gic?: GicVersion;
+  /** Two security states, and who runs at EL3: see Gicv3. */
+  readonly security?: Security;
   /** Devices leave nothing working that the architecture does not promise. */
   readonly strict?: boolean;
 }
@@ -35,13 +39,17 @@ export interface VirtBoard extends Board {
 export function createVirtBoard(bus: MachineBus, options: VirtOptions): VirtBoard {
   if (bus.cpus < 1 || bus.cpus > MAX_CPUS)
     throw new Error(`The virt board has 1 to ${MAX_CPUS} CPUs, not ${bus.cpus}.`);
-  const gic = options.gic === 2 ? new Gicv2(bus, options.el2) : new Gicv3(bus, options.el2, options.strict);
+  const gic =
+    options.gic === 2
+      ? new Gicv2(bus, options.el2)
+      : new Gicv3(bus, options.el2, options.strict, options.security);
   const uart = new Pl011('uart0', bus, (level) => gic.setSpi(irq('uart0').number, level));
   const rtc = new Pl031('rtc', bus, (level) => gic.setSpi(irq('rtc').number, level));
   const gpio = new Pl061('gpio', (level) => gic.setSpi(irq('gpio').number, level));
   const virtio = new Virtio(bus, (n, level) => gic.setSpi(irq('virtio').number + n, level), options);
   const fwCfg = new FwCfg('fw-cfg', bus, boardItems(bus.cpus));
-  const timers = new Timers(bus, timerRows(options.el2), (cpu, intid, level) =>
+  const secure = options.security !== undefined && options.security !== 'none';
+  const timers = new Timers(bus, timerRows(options.el2, secure), (cpu, intid, level) =>
     gic.setPpi(cpu, intid, level),
   );
   return {
@@ -52,6 +60,7 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): VirtBoar
       { base: region('gpio').base, device: gpio },
       { base: region('fw-cfg').base, device: fwCfg },
       ...virtio.devices,
+      ...(secure ? [{ base: region('secure-gpio').base, device: secureGpio(bus) }] : []),
     ],
     disks: virtio.disks,
     hasConsole: virtio.console !== undefined,

@@ -29,13 +29,21 @@ export interface SysregPort {
   peek(name: string, cpu: number): bigint;
 }
 
+/**
+ * An input line of a CPU, as in state.irqLines: 1 IRQ, 2 FIQ, 4 virtual IRQ, 8 virtual FIQ; 16 and 32 group 1 of Secure and of
+ * Non-secure state, from which the CPU makes IRQ or FIQ.
+ */
+export type CpuLine = 1 | 2 | 4 | 8 | 16 | 32;
+
 /** What a device may do to the rest of the machine. */
 export interface MachineBus {
   readonly cpus: number;
   /** Virtual time now, in instructions (16 of them make one tick of the 62.5 MHz counter). */
   now(): bigint;
-  /** Asserts or clears an input line of a CPU: 1 IRQ, 2 FIQ, 4 virtual IRQ, 8 virtual FIQ (as state.irqLines). */
-  setCpuLine(cpu: number, line: 1 | 2 | 4 | 8, level: boolean): void;
+  /** Asserts or clears an input line of a CPU. */
+  setCpuLine(cpu: number, line: CpuLine, level: boolean): void;
+  /** The exception level at which a CPU executes now. */
+  exceptionLevel(cpu: number): number;
   /** A system register's stored value, by architectural name, and raw write: no traps, no side effects. */
   readSysreg(cpu: number, name: string): bigint;
   writeSysreg(cpu: number, name: string, value: bigint): void;

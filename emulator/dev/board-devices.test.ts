@@ -125,7 +125,7 @@ describe('PL061', () => {
     const ours: bigint[] = [];
     for (const op of script) {
       if (op.op === 'read') ours.push(gpio.read(Number(op.at - GPIO), 4));
-      else if (op.op === 'write') gpio.write(Number(op.at - GPIO), 4, op.value);
+      else if (op.op === 'write') gpio.write(Number(op.at - GPIO), 4, op.value, 0);
     }
     assert.equal(level, gpio.read(0x418, 4) !== 0n);
     assert.deepEqual(ours, runOnQemu(script, { el2: true }));

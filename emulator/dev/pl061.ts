@@ -1,6 +1,5 @@
 /**
- * Arm PrimeCell GPIO (PL061). Source: DDI 0190B, chapter 3. Nothing is connected: inputs read low, and what is driven out
- * is seen by nobody but the data register.
+ * Arm PrimeCell GPIO (PL061). Source: DDI 0190B, chapter 3. Inputs read low: nothing is connected to them.
  */
 import type { Device } from '../core/device';
 
@@ -38,6 +37,8 @@ export class Pl061 implements Device {
   constructor(
     readonly name: string,
     private readonly setLine: (level: boolean) => void,
+    /** Hears what a CPU's write drives out. */
+    private readonly driven: (pins: number, cpu: number) => void = () => undefined,
   ) {}
 
   read(offset: number, bytes: number): bigint {
@@ -50,7 +51,7 @@ export class Pl061 implements Device {
     return BigInt.asUintN(8 * bytes, word >> BigInt(8 * (offset & 3)));
   }
 
-  write(offset: number, _bytes: number, value: bigint): boolean {
+  write(offset: number, _bytes: number, value: bigint, cpu: number): boolean {
     const s = this.state;
     const v = Number(value & 0xffn);
     const name = registers[offset];
@@ -60,6 +61,7 @@ export class Pl061 implements Device {
     else if (name) s[name] = v;
     this.detect();
     this.setLine((s.ris & s.ie) !== 0);
+    this.driven(this.pins(), cpu);
     return true;
   }
 

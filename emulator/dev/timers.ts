@@ -20,10 +20,12 @@ export interface TimerRow {
 const physical: TimerRow = { name: 'physical', ppi: 30, control: 'CNTP_CTL_EL0', compare: 'CNTP_CVAL_EL0' };
 const virtual: TimerRow = { name: 'virtual', ppi: 27, control: 'CNTV_CTL_EL0', compare: 'CNTV_CVAL_EL0' };
 
-/** The timers of a CPU, by whether it has EL2 (without it, CNTVOFF reads as zero). */
-export function timerRows(el2: boolean): readonly TimerRow[] {
+/** The timers of a CPU, by whether it has EL2 (without it, CNTVOFF reads as zero) and EL3. */
+export function timerRows(el2: boolean, el3 = false): readonly TimerRow[] {
   if (!el2) return [physical, virtual];
+  const secure = { name: 'secure physical', ppi: 29, control: 'CNTPS_CTL_EL1', compare: 'CNTPS_CVAL_EL1' };
   return [
+    ...(el3 ? [secure] : []),
     physical,
     { ...virtual, offset: 'CNTVOFF_EL2' },
     { name: 'hyp physical', ppi: 26, control: 'CNTHP_CTL_EL2', compare: 'CNTHP_CVAL_EL2' },

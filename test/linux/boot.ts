@@ -3,7 +3,9 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { CONSOLE_PORT, type VirtioOptions } from '../../emulator/board/virtio';
 import { Computer } from '../../emulator/board/computer';
+import { StopReason } from '../../emulator/ir/state';
 import type { DebianGuest } from '../../scripts/debian.mjs';
 
 export interface BootOptions {
@@ -14,11 +16,21 @@ export interface BootOptions {
   readonly append: string;
   /** Version of the interrupt controller; 3 unless given. */
   readonly gic?: 2 | 3;
+  /** EL3 and two security states: the board stands for the firmware. */
+  readonly secure?: boolean;
+  /** Disks and other devices behind virtio. */
+  readonly devices?: VirtioOptions;
+  /** What is typed at the second console when something has been printed there. */
+  readonly answer?: string;
+  /** The same devices for QEMU. */
+  readonly qemuArguments?: readonly string[];
 }
 
 export interface BootResult {
   /** The console, without carriage returns. */
   readonly text: string;
+  /** The second console. */
+  readonly hvc0: string;
   /** How it ended: `poweroff`, or why it did not. */
   readonly end: string;
   /** Instructions of all CPUs, time slept included. */
@@ -43,24 +55,37 @@ export function bootHere(
     image: readFileSync(kernel),
     initrd: readFileSync(initrd),
     bootargs: o.append,
+    ...o.devices,
     ...(o.gic ? { gic: o.gic } : {}),
+    ...(o.secure ? { secure: true } : {}),
   });
+  const { machine } = computer;
   const pieces: Uint8Array[] = [];
+  let hvc0 = '';
+  let { answer } = o;
   computer.onEvent = (e) => {
     if (e.kind === 'uart') pieces.push(e.bytes);
+    else if (e.kind === 'console') {
+      hvc0 += Buffer.from(e.bytes).toString('latin1').replaceAll('\r', '');
+      // A guest that waits for the answer skips its time.
+      if (answer !== undefined) machine.requestStop(StopReason.event);
+    }
   };
   const text = (): string => Buffer.concat(pieces).toString('latin1').replaceAll('\r', '');
   let end = 'limit';
-  const { machine } = computer;
   while (machine.now() < limit) {
     const stop = machine.run({ instructions: SLICE });
-    if (stop.kind !== 'limit') {
+    if (stop.kind !== 'limit' && stop.kind !== 'event') {
       end = computer.ended?.kind ?? computer.unsupported ?? stop.kind;
       break;
     }
+    if (answer !== undefined && hvc0 !== '') {
+      machine.input({ kind: 'input', port: CONSOLE_PORT, bytes: Buffer.from(answer) });
+      answer = undefined;
+    }
     if (until !== undefined && text().includes(until)) break;
   }
-  return { text: text(), end, time: machine.now(), hash: machine.hash() };
+  return { text: text(), hvc0, end, time: machine.now(), hash: machine.hash() };
 }
 
 /** The same boot on QEMU, without the ITS that our board does not have. */
@@ -71,10 +96,14 @@ export async function bootOnQemu({ kernel, initrd }: DebianGuest, o: BootOptions
     const child = spawn(
       'qemu-system-aarch64',
       [
-        ...['-machine', `virt,virtualization=on,gic-version=${o.gic ?? 3},its=off`],
+        ...[
+          '-machine',
+          `virt,virtualization=on,gic-version=${o.gic ?? 3},its=off,secure=${o.secure ? 'on' : 'off'}`,
+        ],
         ...['-cpu', o.cpu, '-smp', String(o.smp)],
         ...['-m', String(o.memory), '-nographic', '-nodefaults', '-no-reboot', '-monitor', 'none'],
         ...['-serial', `file:${log}`, '-kernel', kernel, '-initrd', initrd, '-append', o.append],
+        ...(o.qemuArguments ?? []),
       ],
       { stdio: 'ignore' },
     );

@@ -5,6 +5,7 @@ import { CpuInterface, type Register } from './cpu-interface';
 import { Distributor } from './distributor';
 import { Interrupts, newCpuInterface } from './interrupts';
 import { Redistributors } from './redistributor';
+import type { Security } from './security';
 import { VirtualInterface } from './virtual-interface';
 
 /** INTID of the PPI by which the virtual interface asks for its hypervisor. */
@@ -23,11 +24,12 @@ export class Gicv3 implements InterruptController {
     bus: MachineBus,
     private readonly el2 = true,
     strict = false,
+    security: Security = 'none',
   ) {
-    this.irqs = new Interrupts(bus.cpus, strict);
+    this.irqs = new Interrupts(bus.cpus, strict, security);
     this.cpus = Array.from({ length: bus.cpus }, (_, cpu) => cpu);
-    this.distributor = new Distributor(this.irqs);
-    this.redistributors = new Redistributors(this.irqs);
+    this.distributor = new Distributor(this.irqs, bus);
+    this.redistributors = new Redistributors(this.irqs, bus);
     this.cpuInterface = new CpuInterface(this.irqs, bus);
     this.virtual = new VirtualInterface(this.irqs, bus);
     this.irqs.changed = (cpu) => this.update(cpu);
@@ -85,7 +87,7 @@ export class Gicv3 implements InterruptController {
 
   /** A reset of a CPU resets its CPU interface (IHI 0069 8.3); its redistributor keeps what it has. */
   resetCpu(cpu: number): void {
-    this.irqs.redistributor(cpu).cpu = newCpuInterface();
+    this.irqs.redistributor(cpu).cpu = newCpuInterface(this.irqs.twoStates);
     this.update(cpu);
   }
 

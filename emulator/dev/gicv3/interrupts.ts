@@ -1,13 +1,21 @@
 /**
  * The interrupts of a GICv3 and what each CPU should be told about: state and rules that the distributor, the
- * redistributors and the CPU interfaces share. One security state, affinity routing always on (GICD_CTLR.DS = ARE = 1).
+ * redistributors and the CPU interfaces share. Affinity routing is always on (GICD_CTLR.ARE = 1). There is one security
+ * state (DS = 1), or there are two: then group 1 is Non-secure state's, and Secure state has a group 1 of its own.
  * Source: Arm IHI 0069 (GIC architecture specification, GICv3), chapter 4.
  */
+
+import type { Security } from './security';
+
+/** Group 0, group 1, and group 1 of Secure state where there are two. */
+export type Group = 0 | 1 | 2;
 
 /** 32 interrupts with consecutive INTIDs; bit n of a word is INTID first + n. */
 export interface Bank {
   /** 1: group 1. */
   group: number;
+  /** IGRPMODR: 1 makes group 1 of Secure state of what is in group 0. */
+  modifier: number;
   enable: number;
   /** Latched: an edge, or a write to ISPENDR. */
   pending: number;
@@ -21,7 +29,7 @@ export interface Bank {
 
 /** GICD state: SPIs from INTID 32. */
 export interface DistributorState {
-  /** GICD_CTLR.EnableGrp0 (bit 0) and EnableGrp1 (bit 1). */
+  /** GICD_CTLR: bit n enables group n. */
   enableGroups: number;
   banks: Bank[];
   /** GICD_IROUTER, indexed by INTID - 32. */
@@ -38,15 +46,17 @@ export interface RedistributorState {
 
 export interface CpuInterfaceState {
   pmr: number;
-  /** Binary points of group 0 and 1. */
-  bpr: [number, number];
-  /** ICC_IGRPEN0, ICC_IGRPEN1. */
-  groupEnable: [boolean, boolean];
+  /** Binary points by group. */
+  bpr: number[];
+  /** ICC_IGRPEN0, ICC_IGRPEN1: by group. */
+  groupEnable: boolean[];
   /** ICC_CTLR_EL1.CBPR and EOImode. */
   commonBpr: boolean;
   splitEoi: boolean;
-  /** ICC_AP0R0, ICC_AP1R0: one bit for each active preemption level. */
-  activePriorities: [number, number];
+  /** ICC_AP0R0, ICC_AP1R0 by group: one bit for each active preemption level. */
+  activePriorities: number[];
+  /** With two security states: the settings of Secure state and of EL3, those above being Non-secure state's. */
+  secure?: { commonBpr: boolean; splitEoi: boolean; splitEoiEl3: boolean };
 }
 
 /** INTIDs 0-255: as many as the board's GICD_TYPER.ITLinesNumber = 7 says. */
@@ -61,7 +71,7 @@ export const IDLE = 0xff;
 /** An interrupt that a CPU could be sent. */
 export interface Candidate {
   readonly intid: number;
-  readonly group: 0 | 1;
+  readonly group: Group;
   readonly priority: number;
 }
 
@@ -71,6 +81,7 @@ const none: Candidate = { intid: SPURIOUS, group: 0, priority: 0x100 };
 export function emptyBank(): Bank {
   return {
     group: 0,
+    modifier: 0,
     enable: 0,
     pending: 0,
     active: 0,
@@ -89,6 +100,8 @@ export function affinityOf(cpu: number): number {
 export class Interrupts {
   readonly distributor: DistributorState;
   readonly redistributors: { cpus: RedistributorState[] };
+  /** GICD_CTLR.DS = 0. */
+  readonly twoStates: boolean;
   /** Called after a change; the argument is the CPU concerned, or undefined when it may be any. */
   changed: (cpu?: number) => void = () => undefined;
 
@@ -96,14 +109,23 @@ export class Interrupts {
   constructor(
     readonly cpus: number,
     private readonly strict = false,
+    security: Security = 'none',
   ) {
+    this.twoStates = security !== 'none';
     const spis = intids - 32;
     this.distributor = {
       enableGroups: 0,
       banks: Array.from({ length: spis / 32 }, emptyBank),
       route: new Array<bigint>(spis).fill(0n),
     };
-    this.redistributors = { cpus: Array.from({ length: cpus }, newRedistributor) };
+    this.redistributors = { cpus: Array.from({ length: cpus }, () => newRedistributor(this.twoStates)) };
+    if (security !== 'handed over') return;
+    // Firmware has put all interrupts into Non-secure group 1, and has woken the redistributors.
+    for (const bank of this.distributor.banks) bank.group = 0xffffffff;
+    for (const r of this.redistributors.cpus) {
+      r.bank.group = 0xffffffff;
+      r.sleep = false;
+    }
   }
 
   redistributor(cpu: number): RedistributorState {
@@ -128,10 +150,11 @@ export class Interrupts {
     this.changed(intid < 32 ? cpu : undefined);
   }
 
-  /** Makes an SGI pending at a CPU if it belongs to that group there. */
-  sendSgi(intid: number, cpu: number, group: 0 | 1): void {
+  /** Makes an SGI pending at a CPU if it belongs to that group there; Secure group 1 reaches group 0 as well. */
+  sendSgi(intid: number, cpu: number, group: Group): void {
     const bank = this.redistributor(cpu).bank;
-    if (((bank.group >>> intid) & 1) !== group) return;
+    const its = groupOf(bank, intid);
+    if (its !== group && !(group === 2 && its === 0)) return;
     bank.pending = (bank.pending | (1 << intid)) >>> 0;
     this.changed(cpu);
   }
@@ -170,14 +193,15 @@ export class Interrupts {
   highestPending(cpu: number): Candidate {
     const r = this.redistributor(cpu);
     const groups = this.distributor.enableGroups;
-    const open = (g: 0 | 1): number => ((groups >> g) & 1 && r.cpu.groupEnable[g] ? 0xffffffff : 0);
-    const masks = [open(0), open(1)] as const;
-    if ((!masks[0] && !masks[1]) || (this.strict && r.sleep)) return none;
+    const open = (g: Group): number => ((groups >> g) & 1 && r.cpu.groupEnable[g] ? 0xffffffff : 0);
+    const masks = [open(0), open(1), open(2)] as const;
+    if ((!masks[0] && !masks[1] && !masks[2]) || (this.strict && r.sleep)) return none;
     let best = none;
     for (let b = 0; b < intids / 32; b++) {
       const bank = b === 0 ? r.bank : this.distributor.banks[b - 1];
       if (!bank) continue;
-      const allowed = (bank.group & masks[1]) | (~bank.group & masks[0]);
+      const zero = (bank.modifier & masks[2]) | (~bank.modifier & masks[0]);
+      const allowed = (bank.group & masks[1]) | (~bank.group & zero);
       let rest = pendingOf(bank) & bank.enable & ~bank.active & allowed;
       while (rest !== 0) {
         const n = 31 - Math.clz32(rest & -rest);
@@ -185,7 +209,7 @@ export class Interrupts {
         const priority = bank.priority[n] ?? 0;
         if (priority >= best.priority) continue;
         if (b > 0 && this.target((b - 1) * 32 + n) !== cpu) continue;
-        best = { intid: b * 32 + n, group: ((bank.group >>> n) & 1) as 0 | 1, priority };
+        best = { intid: b * 32 + n, group: groupOf(bank, n), priority };
       }
     }
     return best;
@@ -197,23 +221,32 @@ export function pendingOf(bank: Bank): number {
   return (bank.pending | (bank.line & ~bank.edge)) >>> 0;
 }
 
-function newRedistributor(): RedistributorState {
+/** The group of an interrupt of a bank. */
+export function groupOf(bank: Bank, intid: number): Group {
+  const n = intid & 31;
+  return (bank.group >>> n) & 1 ? 1 : (bank.modifier >>> n) & 1 ? 2 : 0;
+}
+
+function newRedistributor(twoStates: boolean): RedistributorState {
   return {
     sleep: true,
     // SGIs are always edge-triggered (GICR_ICFGR0).
     bank: { ...emptyBank(), edge: 0xffff },
-    cpu: newCpuInterface(),
+    cpu: newCpuInterface(twoStates),
   };
 }
 
 /** A physical CPU interface after reset. */
-export function newCpuInterface(): CpuInterfaceState {
+export function newCpuInterface(twoStates = false): CpuInterfaceState {
+  const least = 7 - preemptionBits;
+  const groups = <T>(zero: T, one: T, secure: T): T[] => [zero, one, ...(twoStates ? [secure] : [])];
   return {
     pmr: 0,
-    bpr: [7 - preemptionBits, 8 - preemptionBits],
-    groupEnable: [false, false],
+    bpr: groups(least, least + 1, least),
+    groupEnable: groups(false, false, false),
     commonBpr: false,
     splitEoi: false,
-    activePriorities: [0, 0],
+    activePriorities: groups(0, 0, 0),
+    ...(twoStates ? { secure: { commonBpr: false, splitEoi: false, splitEoiEl3: false } } : {}),
   };
 }

@@ -1,5 +1,5 @@
 /** A machine of which only the bus exists: what device tests talk to. */
-import type { MachineBus, MachineEvent } from '../../core/device';
+import type { CpuLine, MachineBus, MachineEvent } from '../../core/device';
 
 /** Where the memory for DMA begins; a program that runs on QEMU leaves this place free. */
 export const RAM = 0x4100_0000n;
@@ -31,7 +31,12 @@ export class FakeBus implements MachineBus {
   now(): bigint {
     return this.time;
   }
-  setCpuLine(cpu: number, line: 1 | 2 | 4 | 8, level: boolean): void {
+  /** Where the CPUs execute. */
+  level = 2;
+  exceptionLevel(): number {
+    return this.level;
+  }
+  setCpuLine(cpu: number, line: CpuLine, level: boolean): void {
     const old = this.lines[cpu] ?? 0;
     this.lines[cpu] = level ? old | line : old & ~line;
   }

@@ -2,7 +2,7 @@
 import type { StateField } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { CpuFeature, SP, state } from './state';
-import { sysregs } from './sysregs';
+import { sysregNamed, sysregs } from './sysregs';
 import { UnknownId, unknownValue } from './unknown';
 
 export interface CpuModel {
@@ -165,6 +165,26 @@ export function withoutGicRegisters(model: CpuModel): CpuModel {
   };
 }
 
+/**
+ * The model with EL3, which ID_AA64PFR0_EL1.EL3 says is like EL2, and what the AArch32 registers say of it: ID_PFR1.Security
+ * where EL1 can be AArch32, ID_DFR0.CopSDbg as ID_DFR0.CopDbg.
+ */
+export function withEl3(model: CpuModel): CpuModel {
+  const id = (name: string): bigint => model.id[name] ?? 0n;
+  const pfr0 = id('ID_AA64PFR0_EL1');
+  const security = ((pfr0 >> 4n) & 15n) === 2n ? 0x10n : 0n;
+  return {
+    ...model,
+    features: new Set([...model.features, 'EL3', ...(model.features.has('GICv3') ? ['GICv3 EL3'] : [])]),
+    id: {
+      ...model.id,
+      ID_AA64PFR0_EL1: pfr0 | ((pfr0 & 0xf00n) << 4n),
+      ID_PFR1_EL1: id('ID_PFR1_EL1') | security,
+      ID_DFR0_EL1: id('ID_DFR0_EL1') | ((id('ID_DFR0_EL1') & 15n) << 4n),
+    },
+  };
+}
+
 /** Who can write the fields of CPU blocks. */
 export interface CpuWriter {
   set(cpu: number, field: StateField, value: bigint, index?: number): void;
@@ -178,10 +198,23 @@ export function mpidr(cpuIndex: number): bigint {
   return 0x80000000n | (BigInt(cpuIndex >> 4) << 8n) | BigInt(cpuIndex & 15);
 }
 
-/** Puts a CPU into its state after reset, at the highest exception level that it has; the entry address is 0. */
-export function resetCpu(to: CpuWriter, cpuIndex: number, model: CpuModel, hasEL2 = true): void {
+/** SCR_EL3 of a boot loader that hands over to Non-secure EL2 in AArch64: NS, HCE, RW, and the RES1 bits. */
+const HANDED_OVER = 0x531n;
+
+/**
+ * Puts a CPU into its state after reset, at the highest exception level that it has; the entry address is 0. `firmware`:
+ * the board stands for the firmware at EL3, which has handed over to EL2.
+ */
+export function resetCpu(
+  to: CpuWriter,
+  cpuIndex: number,
+  model: CpuModel,
+  hasEL2 = true,
+  firmware = false,
+): void {
   const set = (field: StateField, value: bigint, index = 0): void => to.set(cpuIndex, field, value, index);
-  const el = hasEL2 ? 2n : 1n;
+  const hasEL3 = model.features.has('EL3');
+  const el = hasEL3 && !firmware ? 3n : hasEL2 ? 2n : 1n;
   const midr = model.id['MIDR_EL1'] ?? 0n;
   const own: Record<string, bigint> = {
     ...model.id,
@@ -194,6 +227,9 @@ export function resetCpu(to: CpuWriter, cpuIndex: number, model: CpuModel, hasEL
     if (!r.storage || r.view || r.same) continue;
     set(r.storage.field, own[r.name] ?? r.reset ?? 0n, r.storage.index);
   }
+  const only64 = ((own['ID_AA64PFR0_EL1'] ?? 0n) >> 4n) % 16n === 1n;
+  const scr = firmware ? HANDED_OVER : only64 ? 0x430n : 0x30n;
+  if (hasEL3) set(sysregNamed('SCR_EL3').storage!.field, scr);
   for (let n = 0; n <= SP + 2; n++) set(state.x, 0n, n);
   for (let n = 0; n < state.v.count; n++) set(state.v, 0n, n);
   for (let n = 0; n < 4; n++) set(state.spEl, 0n, n);
@@ -219,6 +255,9 @@ export function resetCpu(to: CpuWriter, cpuIndex: number, model: CpuModel, hasEL
     [state.exAddr, 0n],
     [state.eventRegister, 0n],
     [state.hasEL2, hasEL2 ? 1n : 0n],
+    [state.hasEL3, hasEL3 ? 1n : 0n],
+    [state.firmwareAtEl3, hasEL3 && firmware ? 1n : 0n],
+    [state.el2Off, hasEL3 && !firmware ? 1n : 0n],
     [state.features, BigInt(features)],
     [state.paBits, BigInt(model.paBits)],
     [state.holdSkip, 0n],

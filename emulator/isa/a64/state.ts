@@ -62,6 +62,12 @@ export const state = {
   // --- configuration, set at reset ---
   /** The CPU implements EL2: HVC reaches it, and PSCI answers SMC; otherwise PSCI answers HVC. */
   hasEL2: layout.field('hasEL2', 4),
+  /** The CPU implements EL3. */
+  hasEL3: layout.field('hasEL3', 4),
+  /** With EL3: the board's firmware answers SMC in its place (PSCI). */
+  firmwareAtEl3: layout.field('firmwareAtEl3', 4),
+  /** SCR_EL3.NS is 0: below EL3 is Secure state, in which EL2 is not enabled and its controls have no effect. */
+  el2Off: layout.field('el2Off', 4),
   /** Features that routines ask for while running: bits of CpuFeature. */
   features: layout.field('features', 4),
   /** log2 of the physical address space. */
@@ -90,6 +96,8 @@ export const state = {
   /** Memory attributes of the last translation as in PAR_EL1.ATTR, and its shareability as in PAR_EL1.SH. */
   trMem: layout.field('trMem', 4),
   trSh: layout.field('trSh', 4),
+  /** The last stage 1 translation of a Secure state led to the Non-secure physical address space (PAR_EL1.NS). */
+  trNs: layout.field('trNs', 4),
   /** The last stage 2 walk: output address, log2 of the mapping's size, MemAttr of the descriptor, shareability. */
   s2Pa: layout.field('s2Pa', 8),
   s2Size: layout.field('s2Size', 4),

@@ -101,6 +101,11 @@ const definedAtReset: Readonly<Record<string, bigint>> = {
   MDCR_EL2: EVERY_BIT,
   CNTFRQ_EL0: EVERY_BIT,
   ACTLR_EL2: EVERY_BIT,
+  SCTLR_EL3: (1n << 0n) | (1n << 2n) | (1n << 12n) | (1n << 25n),
+  // Zero on these CPUs (Cortex-A57 TRM 4.3): whether EL2 is enabled, and what is taken to EL3.
+  SCR_EL3: EVERY_BIT,
+  CPTR_EL3: EVERY_BIT,
+  MDCR_EL3: EVERY_BIT,
   ICH_HCR_EL2: EVERY_BIT,
   ICH_AP0R0_EL2: EVERY_BIT,
   ICH_AP1R0_EL2: EVERY_BIT,

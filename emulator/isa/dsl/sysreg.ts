@@ -24,7 +24,7 @@ export interface TrapRule {
   readonly dir?: 'r' | 'w';
   /** Source exception levels. Default: all below `to`. */
   readonly from?: readonly number[];
-  readonly to: 1 | 2;
+  readonly to: 1 | 2 | 3;
 }
 
 /** What hooks can reach: other registers of the same CPU by name. */

@@ -4,11 +4,11 @@ import type { Routine, Val } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { descField } from '../../dsl/isa';
 import { eventBit } from '../events';
-import { raiseSyncWithFar } from './exception';
+import { atLevel, raiseSyncWithFar } from './exception';
 import { route, type ExceptionName } from './routes';
 import { Flag } from '../sem';
 import { state } from '../state';
-import { setReg } from '../sysregs';
+import { getField, setReg } from '../sysregs';
 import { makeUnknown } from '../unknown';
 
 /**
@@ -41,15 +41,27 @@ function setHpfar(s: Builder, ipa: Val): void {
 /** EC and FAR are the table's and the address's; HPFAR is written for stage 2 faults. */
 function take(s: Builder, name: ExceptionName, va: Val, iss: Val, kinds: number, ipa?: Val): void {
   const { to, ec } = route(s, name);
-  s.if(
-    s.eqi(to, 2),
-    () => {
-      setReg(s, 'FAR_EL2', va);
-      if (ipa) setHpfar(s, ipa);
-    },
-    () => setReg(s, 'FAR_EL1', va),
-  );
+  atLevel(s, to, (el) => {
+    setReg(s, `FAR_EL${el}`, va);
+    if (ipa && el === 2) setHpfar(s, ipa);
+  });
   s.call(raiseSyncWithFar, to, ec, iss, s.i32(kinds), s.get(common.pc));
+}
+
+/** An abort that SCR_EL3.EA takes to EL3 if it is external: one on a walk. */
+function takeUnlessExternal(
+  s: Builder,
+  kind: 'data' | 'instruction',
+  va: Val,
+  iss: Val,
+  otherwise: () => void,
+): void {
+  const onWalk = s.eqi(s.andi(s.get(state.fault), 0x3c), Fsc.externalOnWalk);
+  s.if(
+    s.and(onWalk, getField(s, 'SCR_EL3.EA')),
+    () => take(s, kind === 'data' ? 'externalData' : 'externalInstruction', va, iss, 0),
+    otherwise,
+  );
 }
 
 /** ISS bits 24-14: which register the access was for. Only with ISV; `info` is the register's number. */
@@ -91,20 +103,24 @@ export const raiseAbort: Routine = {
     s.if(
       isFetch(s, desc),
       () =>
-        s.if(
-          stage2,
-          () => take(s, 'stage2Instruction', va, base, eventBit('stage2Fault'), ipa),
-          () => take(s, 'instructionAbort', va, base, 0),
+        takeUnlessExternal(s, 'instruction', va, base, () =>
+          s.if(
+            stage2,
+            () => take(s, 'stage2Instruction', va, base, eventBit('stage2Fault'), ipa),
+            () => take(s, 'instructionAbort', va, base, 0),
+          ),
         ),
       () => {
         const iss = s.or(base, directionBits(s, desc, s.get(state.faultReads)));
-        s.if(
-          stage2,
-          () => {
-            const which = s.select(s.eqz(s1ptw), accessSyndrome(s, desc, info), s.i32(0));
-            take(s, 'stage2Data', va, s.or(iss, which), eventBit('stage2Fault'), ipa);
-          },
-          () => take(s, 'dataAbort', va, iss, 0),
+        takeUnlessExternal(s, 'data', va, iss, () =>
+          s.if(
+            stage2,
+            () => {
+              const which = s.select(s.eqz(s1ptw), accessSyndrome(s, desc, info), s.i32(0));
+              take(s, 'stage2Data', va, s.or(iss, which), eventBit('stage2Fault'), ipa);
+            },
+            () => take(s, 'dataAbort', va, iss, 0),
+          ),
         );
       },
     );
@@ -128,8 +144,8 @@ export const raiseExternal: Routine = {
   build: (s: Builder, va: Val, desc: Val, _info: Val) => {
     s.if(
       isFetch(s, desc),
-      () => take(s, 'instructionAbort', va, s.i32(Fsc.external), 0),
-      () => take(s, 'dataAbort', va, s.or(s.i32(Fsc.external), directionBits(s, desc, s.i32(1))), 0),
+      () => take(s, 'externalInstruction', va, s.i32(Fsc.external), 0),
+      () => take(s, 'externalData', va, s.or(s.i32(Fsc.external), directionBits(s, desc, s.i32(1))), 0),
     );
   },
 };
@@ -155,6 +171,6 @@ export const raiseAtExternal: Routine = {
   build: (s: Builder, va: Val) => {
     const iss = s.ori(s.andi(s.get(state.fault), Fault.fsc | Fault.s1ptw), (1 << 8) | (1 << 6));
     makeUnknown(s, 'PAR_EL1');
-    take(s, 'dataAbort', va, iss, 0);
+    take(s, 'externalData', va, iss, 0);
   },
 };

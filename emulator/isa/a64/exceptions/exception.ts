@@ -8,10 +8,10 @@ import { common } from '../../../ir/state';
 import { eventBit, recordEvent, stopAfter, type EventName } from '../events';
 import { route, type ExceptionName } from './routes';
 import { bitsWith, hasFeature } from '../features';
+import { Line, physicalLines } from '../interrupt-lines';
 import { isHost } from '../mmu/regimes';
 import { state } from '../state';
 import { getField, getReg, setReg } from '../sysregs';
-import { INTERNAL_LINE } from '../sysregs/el2';
 import { makeUnknown } from '../unknown';
 
 /** Offsets in the vector table by kind of exception (D1.13.2). */
@@ -47,12 +47,17 @@ export function switchLevel(s: Builder, el: Val, sp: Val): void {
   s.set(state.spsel, sp);
 }
 
-/** Runs one of two bodies for the target level of an exception. */
-function atLevel(s: Builder, target: Val, body: (el: 1 | 2) => void): void {
+/** Runs one of the bodies for the target level of an exception. */
+export function atLevel(s: Builder, target: Val, body: (el: 1 | 2 | 3) => void): void {
   s.if(
-    s.eqi(target, 2),
-    () => body(2),
+    s.eqi(target, 1),
     () => body(1),
+    () =>
+      s.if(
+        s.eqi(target, 2),
+        () => body(2),
+        () => body(3),
+      ),
   );
 }
 
@@ -78,11 +83,15 @@ export const enterException: Routine = {
     const span = s.select(
       s.eqi(target, 1),
       getField(s, 'SCTLR_EL1.SPAN'),
-      s.or(s.eqz(isHost(s)), getField(s, 'SCTLR_EL2.SPAN')),
+      s.or(s.or(s.eqz(isHost(s)), getField(s, 'SCTLR_EL2.SPAN')), s.eqi(target, 3)),
     );
     const pan = s.and(s.eqz(span), hasFeature(s, 'PAN'));
     s.set(state.pan, s.or(s.get(state.pan), pan));
-    const dssbs = s.select(s.eqi(target, 1), getField(s, 'SCTLR_EL1.DSSBS'), getField(s, 'SCTLR_EL2.DSSBS'));
+    const dssbs = s.select(
+      s.eqi(target, 1),
+      getField(s, 'SCTLR_EL1.DSSBS'),
+      s.select(s.eqi(target, 2), getField(s, 'SCTLR_EL2.DSSBS'), getField(s, 'SCTLR_EL3.DSSBS')),
+    );
     s.set(state.ssbs, s.and(dssbs, hasFeature(s, 'SSBS')));
     s.set(state.holdSkip, s.i32(0));
     atLevel(s, target, (el) => {
@@ -92,7 +101,7 @@ export const enterException: Routine = {
     });
     const all = s.or(
       s.ori(kinds, eventBit('entry')),
-      s.select(s.eqi(target, 2), s.i32(eventBit('trapEntry')), s.i32(0)),
+      s.select(s.gtu(target, s.i32(1)), s.i32(eventBit('trapEntry')), s.i32(0)),
     );
     stopAfter(s, all);
     s.if(s.nei(s.and(s.get(common.eventMask), all), 0), () => {
@@ -144,7 +153,7 @@ export const raiseSync: Routine = {
   },
 };
 
-/** Takes an exception of the table whose destination is always EL1 or EL2, returning to state.pc. */
+/** Takes an exception of the table whose destination is always a level, returning to state.pc. */
 function raise(s: Builder, name: ExceptionName, iss: Val, kinds = 0): void {
   const { to, ec } = route(s, name);
   s.call(raiseSync, to, ec, iss, s.i32(kinds), s.get(common.pc));
@@ -171,7 +180,7 @@ export const raiseFp: Routine = {
   },
 };
 
-/** (target: 1 or 2, ISS): a trapped MSR, MRS or system instruction at state.pc. */
+/** (target: 1 to 3, ISS): a trapped MSR, MRS or system instruction at state.pc. */
 export const raiseTrap: Routine = {
   k: 'routine',
   name: 'raiseTrap',
@@ -180,7 +189,12 @@ export const raiseTrap: Routine = {
     s.if(
       s.eqi(target, 1),
       () => raise(s, 'registerEl1', iss),
-      () => raise(s, 'registerEl2', iss),
+      () =>
+        s.if(
+          s.eqi(target, 2),
+          () => raise(s, 'registerEl2', iss),
+          () => raise(s, 'registerEl3', iss),
+        ),
     );
   },
 };
@@ -225,9 +239,9 @@ function interrupt(
   s.if(s.nei(pending, 0), () => {
     const { to } = route(s, name);
     const el = s.get(state.el);
-    // PSTATE masks do not hold back an interrupt that goes to EL2 from below (D1.14.4).
-    const upToHyp = s.and(s.eqi(to, 2), s.ltu(el, s.i32(2)));
-    const unmasked = s.or(upToHyp, s.eqz(s.bit(s.get(state.daif), maskBit)));
+    // PSTATE masks do not hold back an interrupt that goes to EL2 or EL3 from below (D1.14.4).
+    const up = s.and(s.gtu(to, s.i32(1)), s.ltu(el, to));
+    const unmasked = s.or(up, s.eqz(s.bit(s.get(state.daif), maskBit)));
     s.if(s.and(s.nei(to, 0), unmasked), () => {
       before();
       farUnknown(s, to);
@@ -246,8 +260,9 @@ export const takeInterrupt: Routine = {
   build: (s: Builder) => {
     const lines = s.get(common.irqLines);
     const hcr = getReg(s, 'HCR_EL2');
-    interrupt(s, 'fiq', s.bit(lines, 1), 6, Vector.fiq);
-    interrupt(s, 'irq', s.bit(lines, 0), 7, Vector.irq);
+    const physical = physicalLines(s);
+    interrupt(s, 'fiq', physical.fiq, 6, Vector.fiq);
+    interrupt(s, 'irq', physical.irq, 7, Vector.irq);
     interrupt(s, 'vserror', s.bit(hcr, 8), 8, Vector.serror, () => {
       // Taking it clears HCR_EL2.VSE (D1.14.5).
       setReg(s, 'HCR_EL2', s.andi(getReg(s, 'HCR_EL2'), ~0x100n));
@@ -258,7 +273,7 @@ export const takeInterrupt: Routine = {
     interrupt(s, 'vfiq', s.or(s.bit(lines, 3), s.bit(hcr, 6)), 6, Vector.fiq);
     interrupt(s, 'virq', s.or(s.bit(lines, 2), s.bit(hcr, 7)), 7, Vector.irq);
     const cause = s.or(s.get(state.il), s.wrap(s.bits(hcr, 6, 3)));
-    s.if(s.eqz(cause), () => s.set(common.irqLines, s.andi(s.get(common.irqLines), ~INTERNAL_LINE)));
+    s.if(s.eqz(cause), () => s.set(common.irqLines, s.andi(s.get(common.irqLines), ~Line.internal)));
     s.ret(s.i32(0));
   },
 };

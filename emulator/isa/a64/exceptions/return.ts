@@ -4,16 +4,20 @@ import type { Routine, Val } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { branchAddress } from '../integer/branch-address';
 import { eventBit, recordEvent, stopAfter } from '../events';
-import { switchLevel } from './exception';
+import { atLevel, switchLevel } from './exception';
 import { hasFeature } from '../features';
+import { Line } from '../interrupt-lines';
 import { isHost } from '../mmu/regimes';
 import { state } from '../state';
 import { getField, getReg } from '../sysregs';
-import { INTERNAL_LINE } from '../sysregs/el2';
+import { controlHolds } from '../sysregs/controls';
 import { makeUnknown } from '../unknown';
 
-/** Is what runs below EL2 AArch64? */
-const lowerIs64 = (s: Builder): Val => s.or(getField(s, 'HCR_EL2.RW'), isHost(s));
+/** Is what runs below EL3 AArch64? It is where there is no EL3. */
+const below3Is64 = (s: Builder): Val => s.or(getField(s, 'SCR_EL3.RW'), s.eqz(s.get(state.hasEL3)));
+
+/** Is what runs below EL2 AArch64, as far as EL2 decides that? */
+const lowerIs64 = (s: Builder): Val => s.or(s.or(getField(s, 'HCR_EL2.RW'), isHost(s)), s.get(state.el2Off));
 
 /** Does a return from `el` to AArch64 with SPSR.M[3:0] = mode break a rule? D1.15.4. */
 function illegalTarget(s: Builder, el: Val, mode: Val): Val {
@@ -23,11 +27,13 @@ function illegalTarget(s: Builder, el: Val, mode: Val): Val {
     s.bit(mode, 1),
     s.eqi(mode, 1),
     s.gtu(target, el),
-    s.and(s.eqi(target, 2), s.eqz(el2)),
+    s.and(s.eqi(target, 2), s.or(s.eqz(el2), s.get(state.el2Off))),
     // EL1 does not exist for software while HCR_EL2.TGE is set.
-    s.and(s.eqi(target, 1), s.and(el2, getField(s, 'HCR_EL2.TGE'))),
+    s.and(s.eqi(target, 1), s.and(el2, controlHolds(s, 'HCR_EL2.TGE'))),
     // HCR_EL2.RW = 0: EL1 is AArch32. A host has no EL1, and its EL0 may be either.
-    s.and(s.ltu(target, s.i32(2)), s.and(s.and(el2, s.eqi(el, 2)), s.eqz(lowerIs64(s)))),
+    s.and(s.ltu(target, s.i32(2)), s.and(s.and(el2, s.gtu(el, s.i32(1))), s.eqz(lowerIs64(s)))),
+    // SCR_EL3.RW = 0: all below EL3 is AArch32.
+    s.and(s.and(s.eqi(el, 3), s.ltu(target, el)), s.eqz(below3Is64(s))),
   ];
   return rules.reduce((a, b) => s.or(a, b));
 }
@@ -36,7 +42,8 @@ function illegalTarget(s: Builder, el: Val, mode: Val): Val {
 function illegal32(s: Builder, el: Val, mode: Val): Val {
   const user = s.eqz(mode);
   const privileged = s.bit(s.shru(s.i32(0b1000_1000_1000_1110), mode), 0);
-  const el1Is64 = s.or(s.eqi(el, 1), s.or(lowerIs64(s), s.eqz(s.get(state.hasEL2))));
+  const el2Says = s.or(lowerIs64(s), s.eqz(s.get(state.hasEL2)));
+  const el1Is64 = s.or(s.eqi(el, 1), s.and(el2Says, below3Is64(s)));
   return s.eqz(s.or(user, s.and(privileged, s.eqz(el1Is64))));
 }
 
@@ -49,8 +56,14 @@ export const exceptionReturn: Routine = {
   build: (s: Builder) => {
     const el = s.get(state.el);
     const hyp = s.eqi(el, 2);
-    const spsr = s.wrap(s.select(hyp, getReg(s, 'SPSR_EL2'), getReg(s, 'SPSR_EL1')));
-    const elr = s.select(hyp, getReg(s, 'ELR_EL2'), getReg(s, 'ELR_EL1'));
+    const ofLevel = (stem: string): Val =>
+      s.select(
+        hyp,
+        getReg(s, `${stem}_EL2`),
+        s.select(s.eqi(el, 1), getReg(s, `${stem}_EL1`), getReg(s, `${stem}_EL3`)),
+      );
+    const spsr = s.wrap(ofLevel('SPSR'));
+    const elr = ofLevel('ELR');
     const mode = s.andi(spsr, 15);
     const to32 = s.bit(spsr, 4);
     const illegal = s.select(to32, illegal32(s, el, mode), illegalTarget(s, el, mode));
@@ -70,7 +83,7 @@ export const exceptionReturn: Routine = {
       illegal,
       () => {
         s.set(state.il, s.i32(1));
-        s.set(common.irqLines, s.ori(s.get(common.irqLines), INTERNAL_LINE));
+        s.set(common.irqLines, s.ori(s.get(common.irqLines), Line.internal));
       },
       () => {
         switchLevel(s, target, s.andi(mode, 1));
@@ -85,14 +98,11 @@ export const exceptionReturn: Routine = {
     s.set(state.pan, s.and(s.bit(spsr, 22), hasFeature(s, 'PAN')));
     s.set(common.pc, s.call(branchAddress, elr, target));
     // A return makes ELR, SPSR and ESR of its level UNKNOWN, execution below a level FAR and HPFAR of that (D24.2).
-    s.if(
-      hyp,
-      () => {
-        makeUnknown(s, 'ELR_EL2', 'SPSR_EL2', 'ESR_EL2');
-        s.if(s.ltu(target, s.i32(2)), () => makeUnknown(s, 'FAR_EL2', 'HPFAR_EL2'));
-      },
-      () => makeUnknown(s, 'ELR_EL1', 'SPSR_EL1', 'ESR_EL1'),
-    );
+    atLevel(s, el, (n) => {
+      makeUnknown(s, `ELR_EL${n}`, `SPSR_EL${n}`, `ESR_EL${n}`);
+      if (n > 1)
+        s.if(s.ltu(target, s.i32(n)), () => makeUnknown(s, `FAR_EL${n}`, ...(n === 2 ? ['HPFAR_EL2'] : [])));
+    });
     s.if(s.eqz(target), () => makeUnknown(s, 'FAR_EL1'));
     // The local monitor is cleared and the event register set (D1.15.2).
     s.set(state.exBytes, s.i32(0));

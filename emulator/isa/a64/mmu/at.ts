@@ -44,7 +44,12 @@ export const addressTranslate: Routine = {
         // Device and Normal non-cacheable memory is outer shareable, whatever the tables say.
         const fixed = s.or(s.eqz(s.andi(mem, 0xf0)), s.eqi(mem, 0x44));
         const sh = s.select(fixed, s.i32(2), s.get(state.trSh));
-        const low = s.ori(s.shli(sh, 7), (1 << 11) | (1 << 9));
+        // NS: not in the Secure physical address space.
+        const isEl3 = s.eqi(regime, RegimeCode.el3);
+        const el10 = s.or(stage1Only, s.eqi(regime, RegimeCode.el10));
+        const secure = s.or(isEl3, s.and(el10, s.get(state.el2Off)));
+        const ns = s.or(s.eqz(secure), s.get(state.trNs));
+        const low = s.ori(s.or(s.shli(sh, 7), s.shli(ns, 9)), 1 << 11);
         const pa = s.andi(s.get(common.trPa), 0xfffffffff000n);
         setReg(s, 'PAR_EL1', s.or(s.or(s.shli(s.zext(mem), 56), pa), s.zext(low)));
       },
@@ -63,6 +68,7 @@ export const translationFields: readonly StateField[] = [
   state.faultIpa,
   state.trMem,
   state.trSh,
+  state.trNs,
   state.s2Pa,
   state.s2Size,
   state.s2Mem,

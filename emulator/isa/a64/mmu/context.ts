@@ -7,9 +7,9 @@ import type { Routine, Val } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { route } from '../exceptions/routes';
 import { state } from '../state';
-import { asidOf, inRegime, isE2h, regimeRegister, sctlr, withoutE2h, type Regime } from './regimes';
+import { asidOf, inRegime, isE2h, regimeRegister, regimes, sctlr, withoutE2h, type Regime } from './regimes';
 import { getField, getReg } from '../sysregs';
-import { controlHolds } from '../sysregs/controls';
+import { controlHolds, type Known } from '../sysregs/controls';
 
 /**
  * Layout of ctxKey[0]; [1] is TCR, [2] MAIR and [3] VTCR_EL2 (0 while stage 2 is off). TTBRs are not part of it:
@@ -32,6 +32,8 @@ export const ContextKey = {
   /** Entries hold whether accesses must be aligned, and in which byte order data is: SCTLR_ELx.A, EE or E0E. */
   alignAlways: [11, 1],
   bigEndianData: [12, 1],
+  /** Secure EL1&0; EL3 is a regime of its own. */
+  secure: [13, 1],
   vmid: [32, 16],
   asid: [48, 16],
 } as const;
@@ -55,8 +57,8 @@ export function currentVmid(s: Builder): Val {
 }
 
 /** What follows from the registers of a regime; `user`: for EL0. */
-function inContext(s: Builder, r: Regime, user: Val, noE2h: boolean): void {
-  const hcr = (field: string): Val => controlHolds(s, `HCR_EL2.${field}`, noE2h);
+function inContext(s: Builder, r: Regime, user: Val, known: Known, secure = false): void {
+  const hcr = (field: string): Val => controlHolds(s, `HCR_EL2.${field}`, known);
   const stage2 = r.stage2
     ? { vm: hcr('VM'), dc: hcr('DC'), ptw: hcr('PTW'), vmid: currentVmid(s) }
     : undefined;
@@ -72,6 +74,7 @@ function inContext(s: Builder, r: Regime, user: Val, noE2h: boolean): void {
     wxn: sctlr(s, r, 'WXN'),
     bigEndianWalk: sctlr(s, r, 'EE'),
     ...(r.twoRanges ? { el0: user, pan: s.get(state.pan), asid: asidOf(s, r) } : {}),
+    ...(secure ? { secure: s.i64(1) } : {}),
     ...(stage2 ? { ...stage2, tge: getField(s, 'HCR_EL2.TGE') } : {}),
   };
   s.set(common.ctxKey, pack(s, parts), 0);
@@ -92,16 +95,28 @@ export const contextKey: Routine = {
   params: [],
   build: (s: Builder) => {
     const el = s.get(state.el);
-    // This runs at every world switch: without VHE it must stay short.
-    const build = (noE2h: boolean): void => {
-      const either = noE2h ? withoutE2h : inRegime;
-      either(s, el, (r) => inContext(s, r, s.eqz(el), noE2h));
-      s.set(state.fpTrap, route(s, 'fp', noE2h).to);
+    // This runs at every world switch: without VHE and outside Secure state it must stay short.
+    const build = (known: Known): void => {
+      const either = known.noE2h ? withoutE2h : inRegime;
+      either(s, el, (r) => inContext(s, r, s.eqz(el), known));
+      s.set(state.fpTrap, route(s, 'fp', known).to);
     };
     s.if(
-      isE2h(s),
-      () => build(false),
-      () => build(true),
+      s.or(s.get(state.el2Off), s.eqi(el, 3)),
+      () => {
+        s.if(
+          s.eqi(el, 3),
+          () => inContext(s, regimes.el3, s.i32(0), {}),
+          () => inContext(s, { ...regimes.el10, stage2: false }, s.eqz(el), {}, true),
+        );
+        s.set(state.fpTrap, route(s, 'fp').to);
+      },
+      () =>
+        s.if(
+          isE2h(s),
+          () => build({ el2: true }),
+          () => build({ el2: true, noE2h: true }),
+        ),
     );
   },
 };

@@ -15,7 +15,7 @@ import { hostCalls } from '../host-calls';
 import { state } from '../state';
 import { isHost, regimeRegister, regimes, sctlr, tcr, usesEl20, type Regime } from './regimes';
 import { getField, getReg } from '../sysregs';
-import { controlHolds } from '../sysregs/controls';
+import { controlHolds, el2IsOff } from '../sysregs/controls';
 
 /** Bits of `acc` beside those of Acc. */
 export const AccMore = {
@@ -122,7 +122,8 @@ function executeNever(s: Builder, d: Val, acc: Val): Val {
 function stage1On(s: Builder, r: Regime): Val {
   const m = sctlr(s, r, 'M');
   if (!r.stage2) return m;
-  return s.and(m, s.eqz(s.or(getField(s, 'HCR_EL2.DC'), getField(s, 'HCR_EL2.TGE'))));
+  const byEl2 = s.or(getField(s, 'HCR_EL2.DC'), getField(s, 'HCR_EL2.TGE'));
+  return s.and(m, s.or(s.eqz(byEl2), el2IsOff(s)));
 }
 
 /** Without translation: the address is the output if it is not too large (D8.2.9). */
@@ -130,6 +131,7 @@ function flat(s: Builder, r: Regime, address: Val, acc: Val): void {
   s.if(tooLarge(s, address, s.get(state.paBits)), () => fail(s, Fsc.addressSize, s.i32(0), s.i32(0)));
   s.set(common.trPa, address);
   s.set(common.trSize, s.i32(12));
+  s.set(state.trNs, s.i32(0));
   // Fetches are Normal, data is Device-nGnRnE, but all is Normal write-back with HCR_EL2.DC.
   const plain = s.select(has(s, acc, Acc.exec), s.i32(0x44), s.i32(0));
   const dc = r.stage2 ? controlHolds(s, 'HCR_EL2.DC') : s.i32(0);
@@ -160,6 +162,20 @@ function permitted(s: Builder, r: Regime, d: Val, tables: Val, acc: Val, user: V
   const pan = s.and(s.and(s.get(state.pan), el0), minds);
   const privData = s.and(s.eqz(pan), s.or(s.eqz(write), s.eqz(readOnly)));
   return s.select(exec, s.eqz(s.select(user, userNoExec, privNoExec)), s.select(user, userData, privData));
+}
+
+const NS_TABLE = 1n << 63n;
+
+/** Is what a regime translates to in the Secure physical address space, as far as its tables do not say otherwise? */
+export const isSecure = (s: Builder, r: Regime): Val =>
+  r.key === regimes.el3.key ? s.i32(1) : r.key === regimes.el10.key ? el2IsOff(s) : s.i32(0);
+
+/** NS of a leaf and NSTable on the way (D8.4.1); SCR_EL3.SIF forbids Secure fetches from Non-secure memory. */
+function secureOutput(s: Builder, r: Regime, d: Val, tables: Val, acc: Val, level: Val): void {
+  const ns = s.or(s.bit(d, 5), s.bit(tables, 63));
+  s.set(state.trNs, ns);
+  const forbidden = s.and(s.and(ns, isSecure(s, r)), getField(s, 'SCR_EL3.SIF'));
+  s.if(s.and(forbidden, has(s, acc, Acc.exec)), () => fail(s, Fsc.permission, level, s.i32(0)));
 }
 
 /** (va, acc, user: as EL0, nested: walks go through stage 2) -> fault: state.trPa, trSize, trMem, trSh. */
@@ -227,7 +243,7 @@ function stage1(r: Regime): Routine {
         () => tcr(s, r, 'HPD1'),
         () => tcr(s, r, r.twoRanges ? 'HPD0' : 'HPD'),
       );
-      const limits = s.select(s.and(hasFeature(s, 'HPDS'), hpd), s.i64(0), s.i64(-1n));
+      const limits = s.select(s.and(hasFeature(s, 'HPDS'), hpd), s.i64(NS_TABLE), s.i64(-1n));
       const big = sctlr(s, r, 'EE');
       const tables = s.local('tables', s.i64(0));
       const leaf = emitWalk(s, {
@@ -249,6 +265,8 @@ function stage1(r: Regime): Routine {
       s.if(s.eqz(allowed(acc)), () =>
         refuse(Fsc.permission, leaf.level, s.eqz(allowed(s.andi(acc, ~(Acc.write | Acc.atomic))))),
       );
+      if (r.key === regimes.el3.key || r.key === regimes.el10.key)
+        secureOutput(s, r, d, s.read(tables), acc, leaf.level);
       kept.update(acc, big, (ipa) => (r.stage2 ? throughStage2(s, ipa, nested, s.i32(Acc.write)) : ipa));
       const attr = s.shru(regimeRegister(s, r, 'MAIR'), s.shli(s.bits(d, 2, 3), 3));
       s.set(common.trPa, leaf.output);
@@ -283,6 +301,7 @@ function throughStage2(s: Builder, ipa: Val, nested: Val, acc: Val): Val {
 const stage1El1 = stage1(regimes.el10);
 const stage1El2 = stage1(regimes.el2);
 const stage1El20 = stage1(regimes.el20);
+const stage1El3 = stage1(regimes.el3);
 
 // --- regimes ------------------------------------------------------------------------------------------------------
 
@@ -297,6 +316,7 @@ export const RegimeCode = {
   el10Stage1: 4,
   /** EL2&0. */
   el20: 5,
+  el3: 6,
 } as const;
 
 /** (va, acc, regime, user: as EL0) -> fault: state.trPa, trSize, trAttr, trMem, trSh. */
@@ -312,13 +332,18 @@ export const translateIn: Routine = {
     const fault = s.local('fault', s.i32(0));
     const isEl20 = s.eqi(regime, RegimeCode.el20);
     s.if(
-      s.or(isEl20, s.eqi(regime, RegimeCode.el2)),
+      s.or(isEl20, s.or(s.eqi(regime, RegimeCode.el2), s.eqi(regime, RegimeCode.el3))),
       () => {
         s.assign(stage2, s.i32(0));
         s.if(
           isEl20,
           () => s.assign(fault, s.call(stage1El20, va, acc, user, s.i32(0))),
-          () => s.assign(fault, s.call(stage1El2, va, acc, s.i32(0), s.i32(0))),
+          () =>
+            s.if(
+              s.eqi(regime, RegimeCode.el2),
+              () => s.assign(fault, s.call(stage1El2, va, acc, s.i32(0), s.i32(0))),
+              () => s.assign(fault, s.call(stage1El3, va, acc, s.i32(0), s.i32(0))),
+            ),
         );
       },
       () =>
@@ -362,7 +387,8 @@ export const translateIn: Routine = {
 /** The RegimeCode of the current exception level. */
 export function currentRegime(s: Builder): Val {
   const el = s.get(state.el);
-  const one = s.select(s.eqi(el, 2), s.i32(RegimeCode.el2), s.i32(RegimeCode.el10));
+  const upper = s.select(s.eqi(el, 2), s.i32(RegimeCode.el2), s.i32(RegimeCode.el3));
+  const one = s.select(s.gtu(el, s.i32(1)), upper, s.i32(RegimeCode.el10));
   return s.select(usesEl20(s, el), s.i32(RegimeCode.el20), one);
 }
 

@@ -1,18 +1,20 @@
 /**
  * The translation regimes (Arm ARM DDI 0487 D8.1.2): which registers control each, and which one software at an exception
  * level uses. HCR_EL2.E2H turns that of EL2 into EL2&0, which has all that EL1&0 has; with TGE too, EL0 belongs to it.
+ * Secure EL1&0 has the registers of EL1&0, and no stage 2.
  */
 import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
+import { state } from '../state';
 import { fieldRange, getField, getReg, sysregNamed } from '../sysregs';
 
 export interface Regime {
   /** For people. */
   readonly name: string;
   /** In keys of TLB banks. */
-  readonly key: 1 | 2 | 3;
+  readonly key: 0 | 1 | 2 | 3;
   /** The suffix of its registers: SCTLR_EL<el>. */
-  readonly el: 1 | 2;
+  readonly el: 1 | 2 | 3;
   /** Two halves of the address space (TTBR0 and TTBR1), an ASID, EL0. */
   readonly twoRanges: boolean;
   /** TCR has the layout that registers of EL2 have with E2H. */
@@ -25,18 +27,20 @@ export const regimes = {
   el10: { name: 'EL1&0', key: 1, el: 1, twoRanges: true, e2h: false, stage2: true },
   el2: { name: 'EL2', key: 2, el: 2, twoRanges: false, e2h: false, stage2: false },
   el20: { name: 'EL2&0', key: 3, el: 2, twoRanges: true, e2h: true, stage2: false },
+  el3: { name: 'EL3', key: 0, el: 3, twoRanges: false, e2h: false, stage2: false },
 } as const satisfies Record<string, Regime>;
 
 export const isE2h = (s: Builder): Val => getField(s, 'HCR_EL2.E2H');
 
 /** HCR_EL2.{E2H, TGE} = {1, 1}: EL0 is the user mode of a host kernel at EL2. */
-export const isHost = (s: Builder): Val => s.and(isE2h(s), getField(s, 'HCR_EL2.TGE'));
+export const isHost = (s: Builder): Val =>
+  s.and(s.and(isE2h(s), getField(s, 'HCR_EL2.TGE')), s.eqz(s.get(state.el2Off)));
 
 /** Does software at `el` use the EL2&0 regime? Meant for EL0 and EL2. */
 export const usesEl20 = (s: Builder, el: Val): Val =>
-  s.and(isE2h(s), s.or(s.eqi(el, 2), s.and(s.eqz(el), getField(s, 'HCR_EL2.TGE'))));
+  s.or(s.and(isE2h(s), s.eqi(el, 2)), s.and(s.eqz(el), isHost(s)));
 
-/** Runs the body of the regime that software at `el` uses, where HCR_EL2.E2H is known to be 0. */
+/** Runs the body of the regime that software at `el` uses, where HCR_EL2.E2H is known to be 0 and `el` is not EL3. */
 export const withoutE2h = (s: Builder, el: Val, body: (r: Regime) => void): void =>
   s.if(
     s.eqi(el, 2),
@@ -44,7 +48,7 @@ export const withoutE2h = (s: Builder, el: Val, body: (r: Regime) => void): void
     () => body(regimes.el10),
   );
 
-/** Runs the body of the regime that software at `el` uses. */
+/** Runs the body of the regime that software at `el`, which is not EL3, uses. */
 export function inRegime(s: Builder, el: Val, body: (r: Regime) => void): void {
   s.if(
     usesEl20(s, el),

@@ -2,6 +2,7 @@
 import type { StateField } from '../../../ir/nodes';
 import { contextPart } from './context';
 import { regimes } from './regimes';
+import { state } from '../state';
 import { sysregNamed } from '../sysregs';
 
 /** How far an operation reaches. */
@@ -12,9 +13,10 @@ type Scope =
   | 'asid'
   /** EL1&0 of the current VMID. */
   | 'vmid'
-  /** EL1&0, all VMIDs. */
+  /** EL1&0 of the current security state, all VMIDs. */
   | 'el1'
-  | 'el2';
+  | 'el2'
+  | 'el3';
 
 interface TlbiOp {
   readonly name: string;
@@ -23,14 +25,14 @@ interface TlbiOp {
   readonly byVa: boolean;
   /** Reaches the inner shareable domain: all CPUs. */
   readonly broadcast: boolean;
-  readonly min: 1 | 2;
+  readonly min: 1 | 2 | 3;
 }
 
 /**
  * Global entries belong to every ASID, and each bank has its own copy: so VAE1 visits all ASIDs of the VMID. An IPA
  * cannot be looked up in a TLB that holds both stages combined: IPAS2E1 drops the VMID.
  */
-const base: readonly (readonly [name: string, scope: Scope, byVa: boolean, min: 1 | 2])[] = [
+const base: readonly (readonly [name: string, scope: Scope, byVa: boolean, min: 1 | 2 | 3])[] = [
   ['vmalle1', 'current', false, 1],
   ['vae1', 'current', true, 1],
   ['aside1', 'asid', false, 1],
@@ -44,6 +46,9 @@ const base: readonly (readonly [name: string, scope: Scope, byVa: boolean, min: 
   ['alle1', 'el1', false, 2],
   ['vale2', 'el2', true, 2],
   ['vmalls12e1', 'vmid', false, 2],
+  ['alle3', 'el3', false, 3],
+  ['vae3', 'el3', true, 3],
+  ['vale3', 'el3', true, 3],
 ];
 
 /** The operations by their number in host calls. */
@@ -70,13 +75,16 @@ export function tlbiSelection(
   if (!o) throw new RangeError(`there is no TLBI operation ${op}`);
   const read = (register: string): bigint => get(sysregNamed(register).storage!.field);
   const wide = (read('VTCR_EL2') >> 19n) & 1n;
-  const vmid = Number((read('VTTBR_EL2') >> 48n) & (wide ? 0xffffn : 0xffn));
-  const el1 = (k: bigint): boolean => contextPart(k, 'regime') === regimes.el10.key;
+  // Secure EL1&0 has no VMID; SCR_EL3.NS says whose translations EL3 means (D8.13.5).
+  const secure = get(state.el2Off) !== 0n;
+  const vmid = secure ? 0 : Number((read('VTTBR_EL2') >> 48n) & (wide ? 0xffffn : 0xffn));
+  const el1 = (k: bigint): boolean =>
+    contextPart(k, 'regime') === regimes.el10.key && (contextPart(k, 'secure') === 1) === secure;
   const inVmid = (k: bigint): boolean => el1(k) && contextPart(k, 'vmid') === vmid;
   // A host's operations for EL1&0 act on its own regime, EL2&0, and those for EL2 whenever EL2 has that regime.
   const hcr = read('HCR_EL2');
   const e2h = ((hcr >> 34n) & 1n) === 1n;
-  const host = e2h && ((hcr >> 27n) & 1n) === 1n;
+  const host = !secure && e2h && ((hcr >> 27n) & 1n) === 1n;
   const asidMask = (read(host ? 'TCR_EL2' : 'TCR_EL1') >> 36n) & 1n ? 0xffffn : 0xffn;
   const asid = Number((operand >> 48n) & asidMask);
   const ofEl2 = (k: bigint): boolean => contextPart(k, 'regime') === (e2h ? regimes.el20 : regimes.el2).key;
@@ -87,6 +95,7 @@ export function tlbiSelection(
     vmid: inVmid,
     el1,
     el2: ofEl2,
+    el3: (k) => contextPart(k, 'regime') === regimes.el3.key,
   };
   const bank = (key: readonly bigint[]): boolean => matches[o.scope](key[0] ?? 0n);
   if (o.name.startsWith('ipas2')) {

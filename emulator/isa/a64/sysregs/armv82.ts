@@ -1,4 +1,6 @@
 /** Registers of features that Armv8.1 and Armv8.2 added: RAS without error records, LORegions without regions. */
+import type { Builder } from '../../../ir/builder';
+import type { Val } from '../../../ir/nodes';
 import { sysreg, type Encoding, type SysregRow, type SysregSpec } from '../../dsl/sysreg';
 import { state } from '../state';
 
@@ -19,6 +21,9 @@ const lor = (name: string, enc: Encoding, doc: string, more: Partial<SysregSpec>
     ...more,
   });
 
+/** At EL1, under an EL2 that is enabled. */
+const belowEl2 = (s: Builder): Val => s.and(s.eqi(s.get(state.el), 1), s.eqz(s.get(state.el2Off)));
+
 export const armv82Registers: readonly SysregRow[] = [
   sysreg('DISR_EL1', [3, 0, 12, 1, 1], {
     min: 1,
@@ -27,11 +32,11 @@ export const armv82Registers: readonly SysregRow[] = [
     ...deferred,
     // With HCR_EL2.AMO, EL1 sees the virtual SError's (D17.4.2).
     read: (s, r) => {
-      const virtual = s.and(s.eqi(s.get(state.el), 1), s.bit(r.get('HCR_EL2'), 5));
+      const virtual = s.and(belowEl2(s), s.bit(r.get('HCR_EL2'), 5));
       return s.select(virtual, r.get('VDISR_EL2'), r.get('DISR_EL1'));
     },
     write: (s, v, r) => {
-      const virtual = s.and(s.eqi(s.get(state.el), 1), s.bit(r.get('HCR_EL2'), 5));
+      const virtual = s.and(belowEl2(s), s.bit(r.get('HCR_EL2'), 5));
       const kept = s.andi(v, deferred.mask);
       s.if(
         virtual,

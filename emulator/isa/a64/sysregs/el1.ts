@@ -2,6 +2,7 @@
 import { common } from '../../../ir/state';
 import { sysreg, type Bits, type SysregRow, type TrapRule } from '../../dsl/sysreg';
 import { bitsWith } from '../features';
+import { physicalLines } from '../interrupt-lines';
 import { state } from '../state';
 
 /** Registers of the EL1 translation regime: HCR_EL2.TVM traps writes, TRVM reads. */
@@ -335,14 +336,15 @@ export const el1Registers: readonly SysregRow[] = [
       // At EL1 the virtual interrupts stand here when HCR_EL2 routes the physical ones to EL2: Arm ARM D17.2.64.
       const lines = s.get(common.irqLines);
       const hcr = r.get('HCR_EL2');
-      const el1 = s.eqi(s.get(state.el), 1);
+      const el1 = s.and(s.eqi(s.get(state.el), 1), s.eqz(s.get(state.el2Off)));
       const imo = s.and(el1, s.bit(hcr, 4));
       const fmo = s.and(el1, s.bit(hcr, 3));
       const amo = s.and(el1, s.bit(hcr, 5));
       const virq = s.or(s.bit(lines, 2), s.bit(hcr, 7));
       const vfiq = s.or(s.bit(lines, 3), s.bit(hcr, 6));
-      const i = s.select(imo, virq, s.bit(lines, 0));
-      const f = s.select(fmo, vfiq, s.bit(lines, 1));
+      const { irq, fiq } = physicalLines(s);
+      const i = s.select(imo, virq, irq);
+      const f = s.select(fmo, vfiq, fiq);
       const a = s.and(amo, s.bit(hcr, 8));
       return s.zext(s.or(s.shli(a, 8), s.or(s.shli(i, 7), s.shli(f, 6))));
     },

@@ -4,11 +4,9 @@ import type { Val } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { sysreg, type RegisterAccess, type SysregRow } from '../../dsl/sysreg';
 import { bitsWith } from '../features';
+import { Line } from '../interrupt-lines';
 import { state } from '../state';
 import { esrFields, sctlrFields, sctlrUserFields, spsrFields, tcrFields, ttbrFields } from './el1';
-
-/** Bit of state.irqLines that makes the machine loop look at interrupts which come from registers of the CPU itself. */
-export const INTERNAL_LINE = 0x80;
 
 const E2H = 34;
 
@@ -20,11 +18,11 @@ export const byLayout =
     return s.select(s.bit(r.get('HCR_EL2'), E2H), s.andi(v, e2h), s.ori(s.andi(v, plain), ones));
   };
 
-/** Writable bits of HCR_EL2: those of Armv8.0, and E2H, TLOR, TERR and TEA with their features. */
+/** Writable bits of HCR_EL2: those of Armv8.0 but HCD where EL3 has HCE, and E2H, TLOR, TERR and TEA with their features. */
 const hcrMask = (s: Builder): Val =>
   [bitsWith(s, 'VHE', 1n << 34n), bitsWith(s, 'LOR', 1n << 35n), bitsWith(s, 'RAS', 3n << 36n)].reduce(
     (a, b) => s.or(a, b),
-    s.i64(0x3ffffffffn),
+    s.select(s.get(state.hasEL3), s.i64(0x3dfffffffn), s.i64(0x3ffffffffn)),
   );
 
 export const el2Registers: readonly SysregRow[] = [
@@ -87,7 +85,7 @@ export const el2Registers: readonly SysregRow[] = [
     write: (s, v, r) => {
       r.set('HCR_EL2', s.and(v, hcrMask(s)));
       // VF, VI and VSE are interrupt lines of their own.
-      const lines = s.andi(s.get(common.irqLines), ~INTERNAL_LINE);
+      const lines = s.andi(s.get(common.irqLines), ~Line.internal);
       const virtual = s.nei(s.bits(v, 6, 3), 0);
       s.set(common.irqLines, s.or(lines, s.shli(virtual, 7)));
     },
@@ -106,6 +104,7 @@ export const el2Registers: readonly SysregRow[] = [
     fields: { TCPAC: 31, TTA: 20, TFP: 10 },
     e2hFields: { TCPAC: 31, TTA: 28, FPEN: [21, 20] },
     read: byLayout('CPTR_EL2', 0x80100400n, 0x90300000n, 0x33ffn),
+    trap: [{ when: 'CPTR_EL3.TCPAC', from: [2], to: 3 }],
     context: true,
   }),
   sysreg('HSTR_EL2', [3, 4, 1, 1, 3], {
@@ -227,13 +226,20 @@ export const el2Registers: readonly SysregRow[] = [
     fields: { BASE: [63, 11] },
     mask: 0xfffffffffffff800n,
   }),
-  sysreg('RVBAR_EL2', [3, 4, 12, 0, 1], { min: 2, access: 'ro', doc: 'Reset address', id: true }),
+  sysreg('RVBAR_EL2', [3, 4, 12, 0, 1], {
+    min: 2,
+    access: 'ro',
+    doc: 'Reset address, when EL2 is the highest level',
+    id: true,
+    undefinedWhen: (s) => s.get(state.hasEL3),
+  }),
   sysreg('RMR_EL2', [3, 4, 12, 0, 2], {
     min: 2,
-    doc: 'Reset management',
+    doc: 'Reset management, when EL2 is the highest level',
     fields: { RR: 1, AA64: 0 },
     reset: 1n,
     mask: 0n,
+    undefinedWhen: (s) => s.get(state.hasEL3),
   }),
   sysreg('CONTEXTIDR_EL2', [3, 4, 13, 0, 1], {
     min: 2,

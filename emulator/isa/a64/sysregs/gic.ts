@@ -7,11 +7,21 @@ import { sysreg, type Encoding, type SysregRow, type SysregSpec, type TrapRule }
 
 type Group = 0 | 1 | 'common';
 
+/** SCR_EL3 takes the physical interface away from EL1 and EL2 with the interrupts themselves (IHI 0069 12.2). */
+const toEl3 = (...fields: readonly ('FIQ' | 'IRQ')[]): readonly TrapRule[] => {
+  const routed = fields.map((f) => `SCR_EL3.${f}`);
+  const notVirtual = fields.map((f) => `!HCR_EL2.${f === 'FIQ' ? 'FMO' : 'IMO'}`);
+  return [
+    { when: routed, from: [2], to: 3 },
+    { when: [...routed, ...notVirtual], from: [1], to: 3 },
+  ];
+};
+
 /** Registers of the interface as a guest sees them are trapped by ICH_HCR_EL2, by group. */
 const traps: Readonly<Record<string, readonly TrapRule[]>> = {
-  '0': [{ when: 'ICH_HCR_EL2.TALL0', from: [1], to: 2 }],
-  '1': [{ when: 'ICH_HCR_EL2.TALL1', from: [1], to: 2 }],
-  common: [{ when: 'ICH_HCR_EL2.TC', from: [1], to: 2 }],
+  '0': [{ when: 'ICH_HCR_EL2.TALL0', from: [1], to: 2 }, ...toEl3('FIQ')],
+  '1': [{ when: 'ICH_HCR_EL2.TALL1', from: [1], to: 2 }, ...toEl3('IRQ')],
+  common: [{ when: 'ICH_HCR_EL2.TC', from: [1], to: 2 }, ...toEl3('FIQ', 'IRQ')],
 };
 
 /** What makes a guest see the virtual interface: registers of both groups follow as soon as one group does. */
@@ -43,6 +53,7 @@ const sgi: readonly TrapRule[] = [
   { when: 'ICH_HCR_EL2.TC', from: [1], to: 2 },
   { when: 'HCR_EL2.IMO', from: [1], to: 2 },
   { when: 'HCR_EL2.FMO', from: [1], to: 2 },
+  ...toEl3('FIQ', 'IRQ'),
 ];
 
 const ich = (
@@ -78,6 +89,7 @@ const rows: readonly SysregRow[] = [
     trap: [
       { when: 'ICH_HCR_EL2.TC', from: [1], to: 2 },
       { when: 'ICH_HCR_EL2.TDIR', from: [1], to: 2 },
+      ...toEl3('FIQ', 'IRQ'),
     ],
   }),
   icc('RPR_EL1', [3, 0, 12, 11, 3], 'common', 'Running priority', {

@@ -44,7 +44,10 @@ const id = (
 
 /** Read by a guest at EL1 through a register of EL2 that can replace the value. */
 const replaced = (name: string, by: string): Pick<SysregSpec, 'read'> => ({
-  read: (s, r) => s.select(s.eqi(s.get(state.el), 1), r.get(by), r.get(name)),
+  read: (s, r) => {
+    const below = s.and(s.eqi(s.get(state.el), 1), s.eqz(s.get(state.el2Off)));
+    return s.select(below, r.get(by), r.get(name));
+  },
 });
 
 export const idRegisters: readonly SysregRow[] = [
@@ -265,10 +268,11 @@ export const idRegisters: readonly SysregRow[] = [
     // DZP tells what DC ZVA would do here: Arm ARM DDI 0487 D17.2.35.
     read: (s, r) => {
       const hcr = r.get('HCR_EL2');
-      const host = s.and(s.bit(hcr, 34), s.bit(hcr, 27));
+      const el2 = s.eqz(s.get(state.el2Off));
+      const host = s.and(s.and(s.bit(hcr, 34), s.bit(hcr, 27)), el2);
       const el0 = s.eqz(s.get(state.el));
       const below2 = s.ltu(s.get(state.el), s.i32(2));
-      const hyp = s.and(s.and(below2, s.bit(hcr, 28)), s.eqz(host));
+      const hyp = s.and(s.and(below2, s.bit(hcr, 28)), s.and(el2, s.eqz(host)));
       const sctlr = s.select(host, r.get('SCTLR_EL2'), r.get('SCTLR_EL1'));
       const os = s.and(el0, s.eqz(s.bit(sctlr, 14)));
       return s.or(s.i64(4), s.zext(s.shli(s.or(hyp, os), 4)));

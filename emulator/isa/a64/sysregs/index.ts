@@ -1,13 +1,20 @@
 /** All system registers, their storage in the CPU block, and how IR and TypeScript reach them by name. */
 import type { Builder } from '../../../ir/builder';
 import type { StateField, Val } from '../../../ir/nodes';
-import { bitRange, encodingKey, type Encoding, type RegisterAccess, type SysregRow } from '../../dsl/sysreg';
+import {
+  bitRange,
+  encodingKey,
+  type Encoding,
+  type RegisterAccess,
+  type SysregRow,
+  type TrapRule,
+} from '../../dsl/sysreg';
 import { layout } from '../state';
 import { armv82Registers } from './armv82';
 import { debugRegisters } from './debug';
 import { el1Registers } from './el1';
 import { el2Registers } from './el2';
-import { el3Registers } from './el3';
+import { el3Controls, el3Registers } from './el3';
 import { gicRegisters } from './gic';
 import { idRegisters } from './id';
 import { pmuRegisters } from './pmu';
@@ -41,7 +48,7 @@ function hostsName(row: SysregRow): SysregRow {
     name: `${row.name}2`,
     enc: [enc[0], 5, enc[2], enc[3], enc[4]],
     min: 2,
-    trap: [],
+    trap: (row.trap ?? []).filter((t) => t.to === 3),
     same: row.same ?? row.name,
     feature: 'VHE',
     alias: true,
@@ -50,15 +57,27 @@ function hostsName(row: SysregRow): SysregRow {
   };
 }
 
+/** The traps of a row and those that EL3 has for the same accesses; a rule without EL3's consent needs EL3 to exist. */
+function withEl3Traps(row: SysregRow): SysregRow {
+  const more = (row.trap ?? []).flatMap(({ when, dir, from = [0, 1] }): TrapRule[] => {
+    const control = typeof when === 'string' ? el3Controls[when] : undefined;
+    if (control === undefined) return [];
+    const exists = control.startsWith('!') ? ['ID_AA64PFR0_EL1.EL3', control] : [control];
+    return [{ when: exists, from: [...from, 2], to: 3, ...(dir ? { dir } : {}) }];
+  });
+  return more.length === 0 ? row : { ...row, trap: [...(row.trap ?? []), ...more] };
+}
+
 function place(): Sysreg[] {
   const rows = groups.flatMap(([group, list]) =>
-    list.flatMap((row) => [row, ...(row.e2h ? [hostsName(row)] : [])]).map((row) => ({ group, row })),
+    list
+      .map(withEl3Traps)
+      .flatMap((row) => [row, ...(row.e2h ? [hostsName(row)] : [])])
+      .map((row) => ({ group, row })),
   );
   const own = new Map<string, StateField>();
   for (const { row } of rows) {
-    // No model has EL3, so its registers need no state.
-    if (!row.view && !row.computed && !row.device && !row.same && row.min < 3)
-      own.set(row.name, layout.field(row.name, 8));
+    if (!row.view && !row.computed && !row.device && !row.same) own.set(row.name, layout.field(row.name, 8));
   }
   return rows.map(({ group, row }) => {
     const field = row.view?.field ?? own.get(row.same ?? row.name);

@@ -37,17 +37,19 @@ interface Timer {
   readonly prefix: string;
   readonly suffix: string;
   readonly op: readonly [number, number, number, number];
-  readonly min: 0 | 2;
+  readonly min: 0 | 1 | 2;
   readonly what: string;
   readonly count: (s: Builder, r: RegisterAccess) => Val;
   readonly trap: readonly TrapRule[];
   readonly feature?: string;
   /** Prefix and suffix of the timer that a host reaches by these encodings. */
   readonly host?: readonly [prefix: string, suffix: string];
+  readonly undefinedWhen?: SysregRow['undefinedWhen'];
 }
 
 /** The three registers of one timer. */
-function timer({ prefix, suffix, op, min, what, count, trap, feature, host }: Timer): SysregRow[] {
+function timer(t: Timer): SysregRow[] {
+  const { prefix, suffix, op, min, what, count, trap, feature, host, undefinedWhen } = t;
   const reg = (kind: string): string => `${prefix}_${kind}_${suffix}`;
   const enc = (op2: number): Encoding => [...op, op2];
   const shared = (kind: string) => ({
@@ -56,6 +58,7 @@ function timer({ prefix, suffix, op, min, what, count, trap, feature, host }: Ti
     irq: true,
     board: true,
     ...(feature === undefined ? {} : { feature }),
+    ...(undefinedWhen ? { undefinedWhen } : {}),
     ...(host ? { e2h: `${host[0]}_${kind}_${host[1]}`, e2hAtEl0: true } : {}),
   });
   return [
@@ -145,6 +148,19 @@ export const timerRegisters: readonly SysregRow[] = [
     count: (s) => physicalCount(s),
     trap: [],
     feature: 'VHE',
+  }),
+  ...timer({
+    prefix: 'CNTPS',
+    suffix: 'EL1',
+    op: [3, 7, 14, 2],
+    min: 1,
+    what: 'secure physical',
+    count: (s) => physicalCount(s),
+    // EL3's, and Secure EL1's where SCR_EL3.ST lets it.
+    trap: [{ when: '!SCR_EL3.ST', from: [1], to: 3 }],
+    undefinedWhen: (s) =>
+      s.or(s.eqi(s.get(state.el), 2), s.and(s.eqi(s.get(state.el), 1), s.eqz(s.get(state.el2Off)))),
+    feature: 'EL3',
   }),
   sysreg('CNTKCTL_EL1', [3, 0, 14, 1, 0], {
     min: 1,

@@ -3,7 +3,7 @@ import { evaluateRoutine, type EvalHost, type Outcome } from '../../../ir/evalua
 import type { HostCall, Routine } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { accessDesc, Acc } from '../../dsl/isa';
-import { cpuModel, resetCpu } from '../cpus';
+import { cpuModel, resetCpu, withEl3 } from '../cpus';
 import { raiseUndefined } from '../exceptions/exception';
 import { raiseAbort } from '../exceptions/abort';
 import { a64Rows } from '../rows';
@@ -31,7 +31,8 @@ export class SystemCpu extends TestCpu {
   /** Runs in a host call, such as a device that answers through the mail. */
   onHost: (name: string, args: readonly number[]) => void = () => undefined;
 
-  constructor(model = 'cortex-a57', hasEL2 = true, ramBytes = 0x10000) {
+  /** `el3`: the CPU has EL3, as firmware leaves it that has handed over to Non-secure EL2. */
+  constructor(name = 'cortex-a57', hasEL2 = true, ramBytes = 0x10000, el3 = false) {
     const late: { cpu?: SystemCpu } = {};
     super(
       {
@@ -42,14 +43,12 @@ export class SystemCpu extends TestCpu {
       RAM_HOST + ramBytes,
     );
     late.cpu = this;
-    const { features } = cpuModel(model);
+    const model = el3 ? withEl3(cpuModel(name)) : cpuModel(name);
+    const { features } = model;
     this.rows = a64Rows.filter((r) => r.feature === undefined || features.has(r.feature));
-    resetCpu(
-      { set: (_cpu, field, value, index) => this.set(field, value, index) },
-      0,
-      cpuModel(model),
-      hasEL2,
-    );
+    resetCpu({ set: (_cpu, field, value, index) => this.set(field, value, index) }, 0, model, hasEL2, el3);
+    // The firmware here is the test's own.
+    this.set(state.firmwareAtEl3, 0n);
     this.set(common.ramBase, RAM_BASE);
     this.set(common.ramSize, BigInt(ramBytes));
     this.set(common.ramHost, BigInt(RAM_HOST));

@@ -46,11 +46,13 @@ const word = {
 
 /** A CPU at `el` whose controls make exactly the conditions of a row hold, and none of the rows before it. */
 function setUp(el: number, rows: readonly Route[], index: number): SystemCpu {
-  const c = new SystemCpu().at(el);
+  const needsEl3 = el === 3 || [rows[index]?.when ?? []].flat().some((t) => t.includes('EL3'));
+  const c = new SystemCpu('cortex-a57', true, 0x10000, needsEl3).at(el);
   c.pc = PC;
   c.set(common.pc, PC);
   c.setReg('VBAR_EL1', 0x10000n);
   c.setReg('VBAR_EL2', 0x20000n);
+  c.setReg('VBAR_EL3', 0x30000n);
   const want = (text: string, holds: boolean): void => {
     const p = parseControl(text);
     const { width } = fieldRange(p.register, p.field);
@@ -125,6 +127,18 @@ const triggers: Readonly<Record<ExceptionName, Trigger | undefined>> = {
     ret: PC,
     far: VA,
   },
+  externalData: {
+    cause: (c) => c.call(raiseExternal, VA, stage1Write, 7),
+    iss: 0x50,
+    ret: PC,
+    far: VA,
+  },
+  externalInstruction: {
+    cause: (c) => c.call(raiseExternal, VA, fetchDesc, 0),
+    iss: 0x10,
+    ret: PC,
+    far: VA,
+  },
   stage2Data: {
     cause: (c) => {
       // A level 3 translation fault at stage 2, of LDRSW X7: ISV, SAS 2, SSE, SRT 7, SF.
@@ -159,6 +173,7 @@ const triggers: Readonly<Record<ExceptionName, Trigger | undefined>> = {
   },
   registerEl1: { cause: (c) => void c.call(raiseTrap, 1, 0x123456), iss: 0x123456, ret: PC },
   registerEl2: { cause: (c) => void c.call(raiseTrap, 2, 0x123456), iss: 0x123456, ret: PC },
+  registerEl3: { cause: (c) => void c.call(raiseTrap, 3, 0x123456), iss: 0x123456, ret: PC },
   irq: { cause: (c) => interruptBy(c, 1n), iss: 0, ret: PC },
   fiq: { cause: (c) => interruptBy(c, 2n), iss: 0, ret: PC },
   virq: { cause: (c) => interruptBy(c, 4n), iss: 0, ret: PC },
@@ -207,14 +222,16 @@ describe('exception routing', () => {
             assert.equal(c.el, el);
             return;
           }
-          const to =
-            r.to === 'undefined' ? (el === 2 || (el === 0 && c.reg('HCR_EL2') & (1n << 27n)) ? 2 : 1) : r.to;
+          const asUndefined = el > 1 ? el : el === 0 && c.reg('HCR_EL2') & (1n << 27n) ? 2 : 1;
+          const to = r.to === 'undefined' ? asUndefined : r.to;
           const same = to === el;
           const ec = r.to === 'undefined' ? 0 : (r.ec ?? (same ? (x.ecSame ?? x.ec) : x.ec));
           assert.equal(c.el, to, 'target level');
           const offset = (vectors[name] ?? 0n) + (same ? 0x200n : 0x400n);
-          assert.equal(c.get(common.pc), (to === 2 ? 0x20000n : 0x10000n) + offset, 'vector');
-          assert.equal(c.reg(`ELR_EL${to}`), r.to === 'undefined' ? PC : trigger.ret, 'ELR');
+          assert.equal(c.get(common.pc), BigInt(to) * 0x10000n + offset, 'vector');
+          // SMC has executed where it is taken to EL3.
+          const ret = name === 'smc' && r.to === 3 ? PC + 4n : trigger.ret;
+          assert.equal(c.reg(`ELR_EL${to}`), r.to === 'undefined' ? PC : ret, 'ELR');
           const spsr = c.reg(`SPSR_EL${to}`);
           assert.equal(spsr & 0xfn, el === 0 ? 0n : BigInt((el << 2) | 1), 'SPSR.M');
           assert.equal(spsr >> 28n, 0xan, 'SPSR.NZCV');

@@ -19,8 +19,8 @@ const msr = (name: string, rt = 0): number =>
 const sys = (op1: number, crn: number, crm: number, op2: number, rt = 0): number =>
   (0xd5000000 | (encodingKey([1, op1, crn, crm, op2]) << 5) | rt) >>> 0;
 
-function cpuAt(el: number, hasEL2 = true, model = 'cortex-a57'): SystemCpu {
-  const c = new SystemCpu(model, hasEL2).at(el);
+function cpuAt(el: number, hasEL2 = true, model = 'cortex-a57', el3 = false): SystemCpu {
+  const c = new SystemCpu(model, hasEL2, undefined, el3).at(el);
   c.pc = PC;
   return c;
 }
@@ -31,6 +31,7 @@ function outcome(c: SystemCpu, word: number): string {
   c.setReg('ESR_EL1', 0n);
   c.setReg('ESR_EL2', 0n);
   c.exec(word);
+  if (c.el === 3 && before !== 3) return `EL3 ${c.reg('ESR_EL3').toString(16)}`;
   if (c.reg('ELR_EL2') === PC && (c.el !== before || c.reg('ESR_EL2') !== 0n))
     return `EL2 ${c.reg('ESR_EL2').toString(16)}`;
   if (c.reg('ESR_EL1') !== 0n && c.reg('ELR_EL1') === PC) return `EL1 ${c.reg('ESR_EL1').toString(16)}`;
@@ -60,15 +61,16 @@ describe('system register access', () => {
   it('every register: UNDEFINED below its level, trapped by each of its rules alone', () => {
     let rules = 0;
     for (const r of sysregs) {
+      const el3 = r.feature?.includes('EL3') ?? false;
       const has = (model: string): boolean =>
-        r.feature === undefined || cpuModel(model).features.has(r.feature);
+        r.feature === undefined || el3 || cpuModel(model).features.has(r.feature);
       const model = has('cortex-a57') ? 'cortex-a57' : 'cortex-a76';
       for (const dir of directions(r)) {
         const word = dir === 'r' ? mrs(r.name, 3) : msr(r.name, 3);
         const min = dir === 'r' ? r.min : r.minWrite === 'highest' ? 2 : (r.minWrite ?? r.min);
         for (const el of [0, 1, 2]) {
           if (el >= min) continue;
-          const c = cpuAt(el, true, model);
+          const c = cpuAt(el, true, model, el3);
           assert.equal(
             outcome(c, word),
             el === 2 ? `EL2 ${undef}` : `EL1 ${undef}`,
@@ -79,7 +81,10 @@ describe('system register access', () => {
         for (const t of mine) {
           for (const el of t.from ?? [0, 1].slice(0, t.to)) {
             if (el < min) continue;
-            const c = cpuAt(el, true, model);
+            const c = cpuAt(el, true, model, el3 || t.to === 3);
+            // Only Secure EL1 has a timer of EL3's.
+            if (r.name.startsWith('CNTPS_')) c.set(state.el2Off, 1n);
+            if (r.alias) c.setField('HCR_EL2.E2H', 1n);
             // Nothing traps but this rule: walk the controls to a state in which only it holds.
             const read = (name: string): bigint => c.reg(name);
             const set = (text: string, holds: boolean): void => {

@@ -13,7 +13,7 @@ import { row } from '../row';
 import { Flag, type A64 } from '../sem';
 import { state } from '../state';
 import { isE2h, isHost } from '../mmu/regimes';
-import { controlHolds } from '../sysregs/controls';
+import { controlHolds, el2IsOff } from '../sysregs/controls';
 import { checkTraps, requireLevel } from './access';
 import { tlbiOps } from '../mmu/tlbi';
 
@@ -141,14 +141,17 @@ const cacheOps: readonly Operation[] = [
 
 // --- AT -------------------------------------------------------------------------------------------------------------
 
+/** Operations on EL2's own translations are UNDEFINED at EL3 while EL2 is not enabled. */
+const requireEl2 = (s: A64): void => s.if(el2IsOff(s), () => s.undefinedInstruction());
+
 /** AT; S1E1x and S1E0x look into EL2&0 in a host, S1E2x whenever that is the regime of EL2 (D8.11.1). */
 function at(
   name: string,
-  min: 1 | 2,
+  min: 1 | 2 | 3,
   regime: keyof typeof RegimeCode,
   user: boolean,
   write: boolean,
-  feature?: 'PAN2',
+  feature?: 'PAN2' | 'EL3',
 ): Operation {
   return {
     name: `at ${name}`,
@@ -157,9 +160,10 @@ function at(
     ...(feature ? { feature } : {}),
     doc: `Translates an address for a ${write ? 'write' : 'read'}; the result is in PAR_EL1`,
     exec: (s, rt) => {
+      if (regime === 'el2') requireEl2(s);
       s.syncPc();
       // AT changes no descriptor, and minds PSTATE.PAN only where its name says so.
-      const acc = s.i32((write ? Acc.write : 0) | Acc.peek | (feature ? 0 : AccMore.anyPan));
+      const acc = s.i32((write ? Acc.write : 0) | Acc.peek | (feature === 'PAN2' ? 0 : AccMore.anyPan));
       const hosts = regime === 'el2' ? isE2h(s) : regime === 'el10Stage1' ? isHost(s) : s.i32(0);
       const code = s.select(hosts, s.i32(RegimeCode.el20), s.i32(RegimeCode[regime]));
       const taken = s.call(addressTranslate, s.x(rt), acc, code, s.i32(user ? 1 : 0));
@@ -177,6 +181,7 @@ const atOps: readonly Operation[] = [false, true].flatMap((write) => {
     at(`s1e1${suffix}p`, 1, 'el10Stage1', false, write, 'PAN2'),
     at(`s12e1${suffix}`, 2, 'el10', false, write),
     at(`s12e0${suffix}`, 2, 'el10', true, write),
+    at(`s1e3${suffix}`, 3, 'el3', false, write, 'EL3'),
   ];
 });
 
@@ -187,7 +192,9 @@ const tlbis: readonly Operation[] = tlbiOps.map((op, number) => ({
   min: op.min,
   trap: op.min === 1 ? [hyp('TTLB')] : [],
   doc: `Invalidates TLB entries${op.byVa ? ' of an address' : ''}${op.broadcast ? ' on all CPUs' : ''}`,
+  ...(op.scope === 'el3' ? { feature: 'EL3' } : {}),
   exec: (s: A64, rt: Operand): void => {
+    if (op.scope === 'el2') requireEl2(s);
     s.set(common.mail, s.x(rt), 0);
     // HCR_EL2.FB makes operations of EL1 reach all CPUs.
     const forced: Val = s.and(s.eqi(s.get(state.el), 1), controlHolds(s, 'HCR_EL2.FB'));
@@ -256,6 +263,8 @@ export const systemOperationRows: readonly Row<A64>[] = [
   operationRow('dc', 'Data cache maintenance by address or set and way; DC ZVA zeroes memory.'),
   operationRow('ic', 'Instruction cache maintenance.'),
   operationRow('tlbi', 'Invalidates TLB entries.'),
+  operationRow('at', 'Translates an address by the rules of EL3.', 'EL3'),
+  operationRow('tlbi', 'Invalidates TLB entries of EL3.', 'EL3'),
   row('SYS (unknown)', '1101010100 0 01 op1:3 CRn:4 CRm:4 op2:3 rt:5', {
     asm: [
       'sys #<u:op1>, <c:CRn>, <c:CRm>, #<u:op2> ; rt=31',

@@ -8,6 +8,7 @@ import { hostCalls } from '../host-calls';
 import { row } from '../row';
 import type { A64 } from '../sem';
 import { state } from '../state';
+import { isHost } from '../mmu/regimes';
 import { accessOf, deviceRegisters, getReg, writeReg, sysregNamed, sysregs, type Sysreg } from '../sysregs';
 import { allHold, controlHolds } from '../sysregs/controls';
 import { checkTraps, requireLevel, trapIss } from './access';
@@ -47,14 +48,12 @@ function isRedirected(s: A64, r: Sysreg): Val {
   const hcr = getReg(s, 'HCR_EL2');
   const atEl2 = s.and(s.eqi(el, 2), s.bit(hcr, 34));
   if (!r.e2hAtEl0) return atEl2;
-  const host = s.and(s.bit(hcr, 34), s.bit(hcr, 27));
-  return s.or(atEl2, s.and(s.eqz(el), host));
+  return s.or(atEl2, s.and(s.eqz(el), isHost(s)));
 }
 
 const valueOf = (s: A64, r: Sysreg): Val => (r.read ? r.read(s, accessOf(s)) : getReg(s, r.name));
 
 function readRegister(s: A64, r: Sysreg, rt: Operand): void {
-  if (r.min === 3) return s.undefinedInstruction();
   check(s, r, true, rt);
   if (r.device) {
     s.syncPc();
@@ -79,7 +78,6 @@ function store(s: A64, r: Sysreg, v: Val): void {
 }
 
 function writeRegister(s: A64, r: Sysreg, rt: Operand): void {
-  if (r.min === 3) return s.undefinedInstruction();
   check(s, r, false, rt);
   const v = s.x(rt);
   const host = r.e2h === undefined ? undefined : sysregNamed(r.e2h);

@@ -10,6 +10,7 @@ import { eventBit } from '../events';
 import { raiseSync, raiseTrap } from '../exceptions/exception';
 import { exceptionReturn } from '../exceptions/return';
 import { hasFeature } from '../features';
+import { PHYSICAL } from '../interrupt-lines';
 import { route, RouteCode, type ExceptionName } from '../exceptions/routes';
 import { hostCalls } from '../host-calls';
 import { row } from '../row';
@@ -82,13 +83,15 @@ const exceptionRows: readonly Row<A64>[] = [
   row('SMC', '11010100 000 imm16:16 00011', {
     asm: 'smc #<x16:imm16>',
     flow: 'smc',
-    doc: 'Secure monitor call: the firmware (PSCI) answers, unless HCR_EL2.TSC takes it to EL2. UNDEFINED at EL0.',
+    doc: 'Secure monitor call: to EL3, or the firmware (PSCI) answers, unless HCR_EL2.TSC takes it to EL2. UNDEFINED at EL0.',
     exec: (s, f) => {
       const imm = s.imm(f.imm16, 'i32');
       announce(s, 'smc', 0x17, imm);
       const { to } = route(s, 'smc');
       s.if(s.eqi(to, RouteCode['2']), () => take(s, 'smc', imm, s.pc()));
-      s.if(s.eqi(to, RouteCode.firmware), () => callFirmware(s, 1));
+      const board = s.and(s.get(state.firmwareAtEl3), s.nei(s.get(state.el), 0));
+      s.if(s.or(s.eqi(to, RouteCode.firmware), board), () => callFirmware(s, 1));
+      s.if(s.eqi(to, RouteCode['3']), () => take(s, 'smc', imm, next(s)));
       s.undefinedInstruction();
     },
   }),
@@ -130,7 +133,7 @@ const exceptionRows: readonly Row<A64>[] = [
       const el = s.get(state.el);
       s.if(s.eqz(el), () => s.undefinedInstruction());
       const kinds = s.select(
-        s.eqi(el, 2),
+        s.gtu(el, s.i32(1)),
         s.i32(eventBit('eret') | eventBit('trapExit')),
         s.i32(eventBit('eret')),
       );
@@ -214,7 +217,8 @@ const hintRows: readonly Row<A64>[] = [
   ),
   hint('WFI', '011', { doc: 'Waits for an interrupt, masked or not.', flow: 'wait' }, (s) => {
     // Physical lines, and below EL2 the virtual ones.
-    const lines = s.select(s.eqi(s.get(state.el), 2), s.i32(3), s.i32(0xff));
+    const upper = s.or(s.gtu(s.get(state.el), s.i32(1)), s.get(state.el2Off));
+    const lines = s.select(upper, s.i32(PHYSICAL), s.i32(0xff));
     s.if(s.eqz(s.and(s.get(common.irqLines), lines)), () => {
       trapWait(s, 'wfi', 0);
       s.set(common.asleep, s.i32(1));
