@@ -19,6 +19,8 @@ export function mappedAt(
   if (((tcr >> 14n) & 3n) !== 0n) return undefined;
   const bits = 64 - Number(tcr & 63n);
   const open = [{ at: ttbr & TABLE, level: 4 - Math.ceil((bits - 12) / 9), va: 0n }];
+  // A table that is met again has nothing new: damaged ones may form a circle.
+  const seen = new Set<string>();
   for (let n = 0; n < Math.min(open.length, MAX_TABLES); n++) {
     const table = open[n];
     const data = table && tableAt(table.at);
@@ -31,7 +33,10 @@ export function mappedAt(
       const descriptor = view.getBigUint64(8 * i, true);
       const va = table.va | (BigInt(i) << shift);
       if (table.level < 3 && (low & 2) !== 0) {
-        open.push({ at: descriptor & TABLE, level: table.level + 1, va });
+        const next = { at: descriptor & TABLE, level: table.level + 1, va };
+        const key = `${next.at} ${next.level}`;
+        if (!seen.has(key)) open.push(next);
+        seen.add(key);
         continue;
       }
       const output = ((descriptor & TABLE) >> shift) << shift;

@@ -120,7 +120,7 @@ export class KvmHypervisor implements Hypervisor {
       return at && places.value(cpu, at, 'kvm') === kvm.address ? [at] : [];
     };
     const head = places.value(cpu, kvm, 'vcpu_array.xa_head');
-    if (head !== undefined) return this.entries(cpu, space, head, 0).flatMap(made);
+    if (head !== undefined) return this.entries(cpu, space, head).flatMap(made);
     const count = places.member(kvm.type, 'vcpus')?.type.count ?? 0;
     return Array.from({ length: Math.min(count, MAX_VCPUS) }, (_, n) =>
       places.value(cpu, kvm, `vcpus[${n}]`),
@@ -128,16 +128,22 @@ export class KvmHypervisor implements Hypervisor {
   }
 
   /** The pointers below an entry of an xarray: an entry whose lowest bits are 10 is a node of 64 entries. */
-  private entries(cpu: number, space: AddressSpace, entry: bigint, depth: number): bigint[] {
-    if (entry === 0n || depth > 8) return [];
-    if ((entry & 3n) === 0n) return [entry];
-    if ((entry & 3n) !== 2n || entry < 4096n) return [];
-    const node = this.places.struct('xa_node', space, u64(entry - 2n));
-    const count = node && this.places.member(node.type, 'slots')?.type.count;
-    if (!node || !count) return [];
-    return Array.from({ length: Math.min(count, 64) }, (_, n) =>
-      this.places.value(cpu, node, `slots[${n}]`),
-    ).flatMap((e) => (e === undefined ? [] : this.entries(cpu, space, e, depth + 1)));
+  private entries(cpu: number, space: AddressSpace, head: bigint): bigint[] {
+    const found: bigint[] = [];
+    const seen = new Set<bigint>();
+    const open = [head];
+    for (let entry = open.shift(); entry !== undefined && found.length < MAX_VCPUS; entry = open.shift()) {
+      if (entry !== 0n && (entry & 3n) === 0n) found.push(entry);
+      if ((entry & 3n) !== 2n || entry < 4096n || seen.has(entry) || seen.size >= MAX_VCPUS) continue;
+      seen.add(entry);
+      const node = this.places.struct('xa_node', space, u64(entry - 2n));
+      const count = node && this.places.member(node.type, 'slots')?.type.count;
+      for (let n = 0; node && n < Math.min(count ?? 0, 64); n++) {
+        const slot = this.places.value(cpu, node, `slots[${n}]`);
+        if (slot !== undefined) open.push(slot);
+      }
+    }
+    return found;
   }
 
   private vcpu(cpu: number, at: TypedStruct, machine: Vm, index: number | undefined): Vcpu | undefined {

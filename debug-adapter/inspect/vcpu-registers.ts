@@ -38,6 +38,12 @@ function savedPlaces(guest: Guest, cpu: number, { at }: Vcpu): [string, Register
   });
 }
 
+/** Registers that no memory holds as they are. */
+function computedPlaces(guest: Guest, vcpu: Vcpu): [string, RegisterPlace][] {
+  const values = guest.hypervisor.computedRegisters?.(vcpu) ?? new Map<string, bigint>();
+  return [...values].map(([name, value]) => [name, { read: () => value, where: 'made anew on each entry' }]);
+}
+
 /** A register that is still in a CPU. */
 function heldPlace(guest: Guest, name: string, cpu: number): [string, RegisterPlace][] {
   const register = guest.isa.find(name);
@@ -69,7 +75,11 @@ function lazyPlaces(guest: Guest, vcpu: Vcpu): [string, RegisterPlace][] {
  */
 export function vcpuRegisters(guest: Guest, cpu: number, vcpu: Vcpu): FrameRegisters | undefined {
   return guest.once(`places of vcpu ${vcpuName(vcpu)} on ${cpu}`, () => {
-    const places = new Map([...savedPlaces(guest, cpu, vcpu), ...lazyPlaces(guest, vcpu)]);
+    const places = new Map([
+      ...savedPlaces(guest, cpu, vcpu),
+      ...computedPlaces(guest, vcpu),
+      ...lazyPlaces(guest, vcpu),
+    ]);
     const saved = new FrameRegisters(guest, cpu, places, true);
     const context = guest.isa.interrupted(HYPERVISOR_LEVEL, saved.reader);
     if (!context || context.level >= HYPERVISOR_LEVEL) return undefined;
