@@ -8,6 +8,7 @@ import { Control } from './control';
 import type { EndReport, StopReport } from './control/types';
 import type { DataBreakpoint } from './breakpoints/data';
 import { UserError } from './errors';
+import { GdbServer } from './gdb/server';
 import { ConsoleLines } from './console-lines';
 import { cpuNames, parseLaunch } from './launch/config';
 import { useBuiltInterpreter } from './launch/interpreter';
@@ -36,6 +37,7 @@ FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, t
   --watch WHERE[:N][:r|w|rw]
                           print each read or write of N bytes (8): WHERE is a symbol or an address such as PA:0x40080000,
                           EL2:0x..., EL1,vmid=1:0x... or IPA(1):0x...; may be given several times
+  --gdb PORT              wait for gdb at this port (0: any) before the first instruction, and serve it
   --events on|off         print the trace lines (on); the console's text is printed always
   --help                  print this and do nothing`;
 
@@ -92,6 +94,7 @@ const flags: Readonly<Record<string, Setter>> = {
   },
   '--include-dir': (o, v) => assemblerOf(o).includeDirs.push(v),
   '--watch': (o, v) => (o.watch = [...o.watch, v]),
+  '--gdb': (o, v) => (o.launch['gdbServer'] = /^\d+$/.test(v) ? Number(v) : v),
   '--events': (o, v) => {
     if (v !== 'on' && v !== 'off') throw new UserError(`--events is on or off, not "${v}".`);
     o.events = v === 'on';
@@ -135,10 +138,14 @@ export async function run(args: readonly string[], print: (text: string) => void
   const console = new ConsoleLines((line) => print(`${line}\n`));
   const limit = options.maxInstructions;
   let watched: readonly DataBreakpoint[] = [];
-  const finish = await new Promise<Finish>((resolve) => {
+  let gdb: GdbServer | undefined;
+  const finish = await new Promise<Finish>((resolve, reject) => {
     const control: Control = new Control(target, {
       resumed: () => undefined,
-      stopped: resolve,
+      // While gdb is attached, stops are its own.
+      stopped: (report) => {
+        if (gdb?.isAttached !== true) resolve(report);
+      },
       ended: resolve,
       console: (bytes, port) => console.write(bytes, port === 'uart0' ? 'uart' : port),
       message: (text) => print(`${text}\n`),
@@ -151,8 +158,25 @@ export async function run(args: readonly string[], print: (text: string) => void
     control.data.onTraced = (line) => print(`${line}\n`);
     watched = control.data.replace(options.watch.map((w) => watchSpec(target, w)));
     control.stopWhenIdle = true;
-    control.resume();
+    if (target.config.gdbServer === undefined) control.resume();
+    else
+      GdbServer.listen(target.config.gdbServer, control, {
+        resumed: () => undefined,
+        changed: () => undefined,
+        message: (text) => process.stderr.write(`${text}\n`),
+        // Nobody else is there to let the guest run.
+        detached: () => {
+          if (!control.running && !control.ended) control.resume();
+        },
+      }).then((server) => {
+        gdb = server;
+        process.stderr.write(`Waiting for gdb: gdb-multiarch -ex "${server.command}"\n`);
+        server.open();
+      }, reject);
   });
+  // A name of its own: assigned in a callback, it would be taken for always undefined here.
+  const server = gdb as GdbServer | undefined;
+  server?.close();
   console.flush();
   target.close();
   for (const { ranges, reason } of watched) if (ranges.length === 0) print(`${reason ?? ''}\n`);
@@ -168,13 +192,18 @@ export async function run(args: readonly string[], print: (text: string) => void
 /** Output in pieces of a useful size: a write a line would cost more than running the guest. */
 class Output {
   private text = '';
+  private timer: NodeJS.Timeout | undefined;
 
   write(text: string): void {
     this.text += text;
     if (this.text.length > 1 << 14) this.flush();
+    // Whoever waits at a stop of gdb, or for a slow guest, sees what there is.
+    else this.timer ??= setTimeout(() => this.flush(), 200).unref();
   }
 
   flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
     const all = Buffer.from(this.text);
     this.text = '';
     for (let done = 0; done < all.length;) {

@@ -86,6 +86,11 @@ export class GdbServer {
     return typeof address === 'object' && address ? address.port : 0;
   }
 
+  /** A gdb is there. */
+  get isAttached(): boolean {
+    return this.client !== undefined;
+  }
+
   /** What a user types in gdb. */
   get command(): string {
     return `target remote ${HOST}:${this.port}`;
