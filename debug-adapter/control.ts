@@ -25,6 +25,7 @@ import type {
 } from './control/types';
 import { ErrorId, UserError } from './errors';
 import type { Target } from './target';
+import { ModuleWatch } from './linux/module-symbols';
 import { MarkWatch } from './trace/marks';
 import { INTERRUPT, type RawRecord } from './trace/ring';
 
@@ -71,6 +72,7 @@ export class Control {
   private runner: Runner;
   private loops = new LoopDetector();
   private marks: MarkWatch | undefined;
+  private modules: ModuleWatch | undefined;
   private readonly stepper = new Stepper(this);
   private pauseWanted: number | undefined;
   private halting = false;
@@ -119,6 +121,10 @@ export class Control {
     target.arch.trace.absent.onFound = (text, event) =>
       this.listener.message(`${text} (EL${event.from}, ${target.formatter.origin(event)}).`);
     this.marks = new MarkWatch(target);
+    this.modules = new ModuleWatch(target, (changes) => {
+      this.breakpoints.symbolsChanged();
+      this.listener.modulesChanged?.(changes);
+    });
     this.fetches.attach(target.machine);
     this.breakpoints.attach(target);
     this.data.attach(target);
@@ -265,6 +271,7 @@ export class Control {
   }
 
   private announce(report: StopReport): void {
+    this.modules?.refresh();
     for (let cpu = 0; cpu < this.target.machine.cpus; cpu++) this.breakpoints.retry(cpu);
     this.data.refresh(report.cpu);
     this.lastStop = report;
@@ -318,7 +325,7 @@ export class Control {
     const { pc, el } = arch.context(cpu);
     const count = machine.state.get(cpu, common.retired) + 1n;
     const offset = this.breakpoints.offsetAtPc(cpu);
-    this.marks?.arrived(cpu, offset);
+    this.watched(cpu);
     this.interrupted = undefined;
     this.owed = undefined;
     let stop: Stop | undefined;
@@ -332,6 +339,12 @@ export class Control {
     const came = this.interrupted as { cpu: number; pc: bigint } | undefined;
     if (came?.cpu === cpu && came.pc === pc) this.owed = { cpu, pc, el };
     return stop && this.judge(stop, { ...options, retired: { cpu, count } });
+  }
+
+  /** Tells those who watch a place of the guest's code that a CPU stands there. */
+  private watched(cpu: number): void {
+    for (const watch of [this.marks, this.modules])
+      if (watch?.isEmpty === false) watch.arrived(cpu, this.breakpoints.offsetAtPc(cpu));
   }
 
   /** Whether this stop is before an instruction that was reported already. */
@@ -368,7 +381,7 @@ export class Control {
         return reached ? { kind: 'done' } : undefined;
       }
       case 'breakpoint': {
-        if (this.marks?.isEmpty === false) this.marks.arrived(cpu, this.breakpoints.offsetAtPc(cpu));
+        this.watched(cpu);
         if (this.wasReported(cpu)) return undefined;
         const found = this.arrival(cpu);
         if (found) return found;

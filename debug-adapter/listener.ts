@@ -1,7 +1,9 @@
 /** From what run control reports to the events of the protocol. */
 import type { TraceEvent } from './arch/types';
 import type { ControlListener, EndReport, StopReport } from './control/types';
+import type { ModuleChanges } from './linux/module-symbols';
 import { announceChange } from './requests/breakpoints';
+import { describeModule } from './requests/stack';
 import { sentenceOf } from './errors';
 import { ConsoleLines } from './console-lines';
 import type { Session } from './session';
@@ -87,6 +89,18 @@ export class SessionListener implements ControlListener {
 
   breakpointChanged(id: number): void {
     announceChange(this.session, id);
+  }
+
+  modulesChanged({ added, changed, removed }: ModuleChanges): void {
+    const { target } = this.session;
+    if (!target) return;
+    for (const m of removed)
+      this.session.send('module', { reason: 'removed', module: { id: m.id, name: m.name } });
+    for (const [reason, list] of [
+      ['new', added],
+      ['changed', changed],
+    ] as const)
+      for (const m of list) this.session.send('module', { reason, module: describeModule(target, m) });
   }
 
   private schedule(): void {

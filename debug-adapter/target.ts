@@ -14,6 +14,7 @@ import { type FileDisk, openDisks } from './launch/disks';
 import { loadGuest, type Program } from './launch/program';
 import { symbolModule } from './launch/symbol-files';
 import { LinuxKernel } from './linux/kernel';
+import { ModuleSymbols } from './linux/module-symbols';
 import { SymbolIndex } from './symbols';
 import { memorySource } from './symbols/byte-source';
 import { SymbolError } from './symbols/errors';
@@ -36,6 +37,8 @@ export class Target {
   linux: LinuxKernel | undefined;
   /** The memory of a launched kernel's image. */
   private readonly kernel: { readonly from: bigint; readonly to: bigint } | undefined;
+  /** The symbols of the modules that it has loaded. */
+  modules: ModuleSymbols | undefined;
   private inspected: Guest | undefined;
   private types: Btf | null | undefined;
 
@@ -228,6 +231,7 @@ export class Target {
         ...kernel.module(),
       });
       this.linux = kernel;
+      this.modules = new ModuleSymbols(kernel, this.symbols);
     } catch (error) {
       if (!(error instanceof SymbolError)) throw error;
       this.problems.push(error.message);

@@ -19,6 +19,8 @@ export interface TestGuest {
   readonly messages: string[];
   /** Numbers of breakpoints that were verified later. */
   readonly verified: number[];
+  /** Modules of a kernel that have come (`+`), changed (`=`) and gone (`-`). */
+  readonly modules: string[];
   /** The next stop or end. */
   next(): Promise<Report>;
   /** Does something, and waits for the stop that follows. @throws Error if the guest ends instead */
@@ -53,6 +55,7 @@ export function debugged(target: Target, file: string, source: string): TestGues
   let text = '';
   const messages: string[] = [];
   const verified: number[] = [];
+  const modules: string[] = [];
   const control = new Control(target, {
     resumed: () => undefined,
     stopped: report,
@@ -62,6 +65,10 @@ export function debugged(target: Target, file: string, source: string): TestGues
     trace: () => undefined,
     followsTrace: () => false,
     breakpointChanged: (id) => verified.push(id),
+    modulesChanged: ({ added, changed, removed }) => {
+      for (const [sign, list] of Object.entries({ '-': removed, '+': added, '=': changed }))
+        modules.push(...list.map((m) => sign + m.name));
+    },
   });
   const next = (): Promise<Report> => {
     const first = reports.shift();
@@ -74,6 +81,7 @@ export function debugged(target: Target, file: string, source: string): TestGues
     console: () => text,
     messages,
     verified,
+    modules,
     next,
     stop: async (action) => {
       action();

@@ -61,7 +61,7 @@ export class BreakpointManager {
   private readonly byOffset = new Map<number, Breakpoint[]>();
   private nextId = 1;
   private target: Target | undefined;
-  /** A breakpoint has been verified since it was set. */
+  /** A breakpoint has been verified since it was set, or its code is gone. */
   onVerified: (b: Breakpoint) => void = () => undefined;
   /** Text of a log point. */
   onLog: (text: string) => void = () => undefined;
@@ -175,6 +175,18 @@ export class BreakpointManager {
       if (bound.length === 0 || verified) continue;
       b.reason = undefined;
       this.onVerified(b);
+    }
+    this.updateFetchHook();
+  }
+
+  /** Files of symbols have come or gone: functions are looked for again. */
+  symbolsChanged(): void {
+    for (const b of this.all()) {
+      if (b.spec.subject.k !== 'function') continue;
+      const was = isVerified(b);
+      this.release(b);
+      this.resolve(b);
+      if (isVerified(b) !== was) this.onVerified(b);
     }
     this.updateFetchHook();
   }
@@ -324,7 +336,9 @@ function places(target: Target, b: Breakpoint): Place[] {
         return [fromAddress(target, parseAddress(subject.name))];
       const found = symbols.locationsOfSymbol(subject.name);
       if (found.length === 0)
-        b.reason = `No code has the name "${subject.name}": name a function or a label.`;
+        b.reason = target.linux
+          ? `No code has the name "${subject.name}" now: the breakpoint is set when the kernel loads a module with it.`
+          : `No code has the name "${subject.name}": name a function or a label.`;
       return distinct(found.flatMap((l) => fromCodeAndAliases(target, l)));
     }
     case 'instruction': {

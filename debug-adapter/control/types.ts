@@ -1,4 +1,5 @@
 import type { TraceEvent } from '../arch/types';
+import type { ModuleChanges } from '../linux/module-symbols';
 
 /** A stop as the user sees it. */
 export interface StopReport {
@@ -48,6 +49,8 @@ export interface ControlListener {
   readonly followsTrace?: () => boolean;
   /** A breakpoint was verified later than it was set. */
   breakpointChanged(id: number): void;
+  /** Files of symbols have come or gone: the modules of a kernel. */
+  modulesChanged?(changes: ModuleChanges): void;
 }
 
 /** A front end beside the one that launched the guest: it hears of what happens behind the listener. */

@@ -105,7 +105,7 @@ export class StackWalker {
       const space = at.space ?? this.spaceOf(owner, level, registers);
       const pc = registers.reader('pc');
       const event: TraceEvent | undefined = at.isSaved ? undefined : this.entryOf(owner, level, registers);
-      const inVectors = event !== undefined && this.guest.isa.inVectors(level, pc, registers.reader);
+      const inVectors: boolean = event !== undefined && this.guest.isa.inVectors(level, pc, registers.reader);
       const handler = event === undefined ? 'no' : inVectors ? 'vectors' : 'yes';
       const own = this.walk({ ...owner, level, space, registers }, handler, at.isCall);
       out.push(...own);

@@ -9,6 +9,7 @@ import type { CodeRange } from '../symbols/linux/references';
 import type { ModuleSpec } from '../symbols/types';
 import { KernelEntries } from './entry';
 import { KernelMemory, type KernelHost } from './memory';
+import { Modules } from './modules';
 import { MessageBuffer } from './printk';
 import { PerCpu } from './percpu';
 import { Tasks } from './tasks';
@@ -64,6 +65,11 @@ export class LinuxKernel {
   /** What its entry code saves. */
   get entries(): KernelEntries {
     return this.view('entries', () => new KernelEntries(this));
+  }
+
+  /** The modules that it has loaded. */
+  get modules(): Modules {
+    return this.view('modules', () => new Modules(this));
   }
 
   /** Its messages. @throws SymbolError */

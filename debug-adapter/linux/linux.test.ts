@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { hex } from '../inspect/numbers';
 import { exceptionHistory } from '../inspect/history';
 import { FrameNames } from '../inspect/names';
 import { StackWalker, type Frame } from '../inspect/frames';
 import { isVerified } from '../breakpoints/manager';
 import { UserError } from '../errors';
 import { linuxCommands } from './commands';
-import { linuxGuest, type LinuxGuest } from './testing';
+import { linuxGuest, moduleFile, type LinuxGuest } from './testing';
 
 /** One boot with KASLR, and so with KPTI; what the debugger says is compared with what the kernel says. */
 describe('a Linux kernel with KASLR', function () {
@@ -94,6 +96,52 @@ describe('a Linux kernel with KASLR', function () {
     assert.match(text, /^ {4}2 {5}0 S {6}\[kthreadd\]$/m);
     assert.match(text, /^\d+ tasks, from the idle task .* found by the code of idle_cpu/m);
     assert.throws(() => linuxCommands['tasks']?.run(linux, 'x'), UserError);
+  });
+
+  it('knows the modules that it has loaded, and their symbols', () => {
+    const { linux, symbols } = guest.target;
+    assert.ok(linux);
+    const listed = guest.said('modules').map((line) => line.split(' '));
+    assert.deepEqual(
+      linux.modules.all().map((m) => [m.name, String(m.size), m.state, hex(m.base)]),
+      listed.map(([name, size, , , state = '', base]) => [name, size, state.toLowerCase(), base]),
+    );
+    assert.equal(linux.modules.how, 'by the code of find_module_all, which walks it');
+    // With what initialises them they have lost the symbols of it.
+    assert.deepEqual(guest.modules, ['+dummy.ko', '+loop.ko', '=dummy.ko']);
+    const [text = ''] = guest.said('sections');
+    const nm = spawnSync('aarch64-linux-gnu-nm', [moduleFile('dummy')], { encoding: 'utf8' }).stdout;
+    const own = [...nm.matchAll(/^([0-9a-f]{16}) t (dummy_\w+)$/gm)].filter(
+      ([, , n]) => !/_module$/.test(n ?? ''),
+    );
+    assert.ok(own.length > 5);
+    for (const [, offset = '', name = ''] of own) {
+      const va = BigInt(text) + BigInt(`0x${offset}`);
+      assert.equal(symbols.symbolByName(name)[0]?.address, va, name);
+      assert.equal(symbols.symbolAt({ va, regime: { el: 'EL1', vmid: 0 } })?.name, name);
+    }
+  });
+
+  it('stops in a module that is loaded later, and is rid of it when it is removed', async () => {
+    const { control } = guest;
+    const [b] = control.breakpoints.replace('function', '', [
+      { subject: { k: 'function', name: 'brd_init' } },
+    ]);
+    assert.ok(b && !isVerified(b));
+    assert.match(b.reason ?? '', /the breakpoint is set when the kernel loads a module with it/);
+    await guest.stop(() => control.resume());
+    assert.ok(isVerified(b));
+    assert.deepEqual(guest.verified, [b.id]);
+    const cpu = control.lastStop?.cpu ?? -1;
+    const names = walker()
+      .frames(cpu)
+      .map((f) => walker().nameOf(f));
+    assert.deepEqual(names.slice(0, 4), ['brd_init', 'do_one_initcall', 'do_init_module', 'load_module']);
+    assert.deepEqual(guest.modules.slice(3), ['+brd.ko', '=loop.ko']);
+    control.breakpoints.clear();
+    guest.until('== gone');
+    assert.equal(guest.modules.at(-1), '-brd.ko');
+    assert.deepEqual(guest.target.symbols.symbolByName('brd_probe'), []);
   });
 
   it('stops at a function and knows its address in expressions', async () => {

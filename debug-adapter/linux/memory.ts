@@ -72,15 +72,17 @@ export class KernelMemory {
 
   /** A C string; undefined where it cannot be read. */
   text(address: bigint, most = MAX_TEXT): string | undefined {
-    const bytes: number[] = [];
-    for (let at = address; bytes.length < most; at++) {
+    let text = '';
+    for (let at = address; text.length < most;) {
       const inPage = Number(at & BigInt(PAGE - 1));
-      const byte = this.page(u64(at) - BigInt(inPage))?.[inPage];
-      if (byte === undefined) return undefined;
-      if (byte === 0) break;
-      bytes.push(byte);
+      const rest = this.page(u64(at) - BigInt(inPage))?.subarray(inPage, inPage + most - text.length);
+      if (!rest) return undefined;
+      const end = rest.indexOf(0);
+      text += Buffer.from(end < 0 ? rest : rest.subarray(0, end)).toString('latin1');
+      if (end >= 0) break;
+      at += BigInt(rest.length);
     }
-    return Buffer.from(bytes).toString('latin1');
+    return text;
   }
 
   /** Follows a list of the kernel (`struct list_head`): the addresses of its nodes, without the head. */

@@ -25,6 +25,7 @@ say ps; ps -o pid,comm
 say dmesg; dmesg
 say ready; sleep 1
 insmod /brd.ko; say brd
+rmmod brd; say gone; sleep 1
 say stack; cat /proc/1/stack
 say crash; echo c > /proc/sysrq-trigger
 `;
@@ -37,6 +38,11 @@ function find(folder: string, name: string): string | undefined {
     if (below !== undefined) return below;
   }
   return undefined;
+}
+
+/** A module of the stock kernel. */
+export function moduleFile(name: string): string {
+  return find(path.join(SYSROOT, 'lib', 'modules'), `${name}.ko`) ?? `${name}.ko`;
 }
 
 export interface LinuxGuest extends TestGuest {
@@ -53,7 +59,6 @@ export function linuxGuest(launch: { append: string } & Record<string, unknown>)
   const folder = mkdtempSync(path.join(tmpdir(), 'worldswitch-linux-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const initrd = path.join(folder, 'initrd.cpio');
-  const modules = path.join(SYSROOT, 'lib', 'modules', debian.version, 'kernel');
   const file = (name: string, data: Uint8Array): { name: string; mode: number; data: Uint8Array } => ({
     name,
     mode: 0o100755,
@@ -65,13 +70,18 @@ export function linuxGuest(launch: { append: string } & Record<string, unknown>)
       ...['bin', 'dev', 'proc', 'sys'].map((name) => ({ name, mode: 0o40755 })),
       { name: 'dev/console', mode: 0o20600, device: [5, 1] },
       file('bin/busybox', readFileSync(path.join(SYSROOT, 'bin', 'busybox'))),
-      ...MODULES.map((m) => file(`${m}.ko`, readFileSync(find(modules, `${m}.ko`) ?? ''))),
+      ...MODULES.map((m) => file(`${m}.ko`, readFileSync(moduleFile(m)))),
       file('init', Buffer.from(INIT)),
     ]),
   );
   const config = parseLaunch({ kernel: debian.kernel, initrd, memory: '256M', ...launch });
   const guest = debugged(Target.launch(config), debian.kernel, '');
-  const text = (): string => guest.console().replaceAll('\r', '');
+  let seen = { raw: '', text: '' };
+  const text = (): string => {
+    const raw = guest.console();
+    if (raw.length !== seen.raw.length) seen = { raw, text: raw.replaceAll('\r', '') };
+    return seen.text;
+  };
   return {
     ...guest,
     said: (name) => {
@@ -79,8 +89,12 @@ export function linuxGuest(launch: { append: string } & Record<string, unknown>)
       return (rest.split('== ')[0] ?? '').split('\n').filter((line) => line !== '');
     },
     until: (wanted) => {
-      for (let n = 0; n < 200 && !text().includes(wanted); n++)
-        if (guest.target.machine.run({ instructions: 5_000_000 }).kind !== 'limit') break;
+      for (let n = 0; n < 2000 && !text().includes(wanted); n++) {
+        const { kind, cpu } = guest.target.machine.run({ instructions: 1_000_000 });
+        // Where modules come and go.
+        if (kind === 'breakpoint') guest.control.leave(cpu);
+        else if (kind !== 'limit') break;
+      }
       if (!text().includes(wanted)) throw new Error(`"${wanted}" has not come:\n${text().slice(-2000)}`);
     },
   };

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import path from 'node:path';
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import { UserError } from '../errors';
-import { formatAddress } from '../inspect/address-space';
+import { formatAddress, hex } from '../inspect/address-space';
 import { referenceOf } from '../inspect/containers';
 import type { Frame } from '../inspect/frames';
 import { scopesOf } from '../inspect/scopes';
@@ -11,6 +11,8 @@ import { documentsOf, viewOf, type StopView } from '../inspect/stop-view';
 import { framesOf } from '../inspect/threads';
 import type { HandlerTable } from '../protocol/table';
 import type { Session } from '../session';
+import type { SymbolModule } from '../symbols/module';
+import type { Target } from '../target';
 
 const lineShift = (ctx: Session): number => (ctx.client?.linesStartAt1 === false ? 1 : 0);
 const columnShift = (ctx: Session): number => (ctx.client?.columnsStartAt1 === false ? 1 : 0);
@@ -72,8 +74,25 @@ function describe(ctx: Session, view: StopView, frame: Frame): DP.StackFrame {
 /** The program that a frame's code belongs to. */
 function moduleOf(ctx: Session, view: StopView, frame: Frame): { moduleId?: number } {
   const file = view.walker.symbolAt(frame, frame.lookup)?.file;
-  const index = ctx.requireTarget().symbols.modules.findIndex((m) => m.name === file);
-  return index < 0 ? {} : { moduleId: index + 1 };
+  const module = ctx.requireTarget().symbols.modules.find((m) => m.name === file);
+  return module ? { moduleId: module.id } : {};
+}
+
+/** A file of symbols as clients see it: the modules of a kernel with where they are. */
+export function describeModule(target: Target, m: SymbolModule): DP.Module {
+  const loaded = target.modules?.moduleOf(m);
+  const status = m.image.lines.present ? 'Symbols and lines loaded' : 'Symbols loaded, no line information';
+  const place = loaded && {
+    addressRange: `${hex(loaded.base)}, ${loaded.size} bytes`,
+    symbolStatus: `Symbols of the kernel's list, found ${target.linux?.modules.how ?? 'in memory'}`,
+  };
+  return {
+    id: m.id,
+    name: path.basename(m.name),
+    ...(loaded ? {} : { path: m.name }),
+    symbolStatus: status,
+    ...place,
+  };
 }
 
 export const handlers: Partial<HandlerTable> = {
@@ -128,14 +147,8 @@ export const handlers: Partial<HandlerTable> = {
   },
 
   modules(ctx, args) {
-    const all = ctx.requireTarget().symbols.modules.map((m, i): DP.Module => ({
-      id: i + 1,
-      name: path.basename(m.name),
-      path: m.name,
-      symbolStatus: m.image.lines.present
-        ? 'Symbols and lines loaded'
-        : 'Symbols loaded, no line information',
-    }));
+    const target = ctx.requireTarget();
+    const all = target.symbols.modules.map((m) => describeModule(target, m));
     const start = args?.startModule ?? 0;
     const count = args?.moduleCount ? args.moduleCount : all.length;
     return { modules: all.slice(start, start + count), totalModules: all.length };

@@ -38,6 +38,7 @@ const list = (items: readonly string[]) => items.slice(0, 3).join(', ') + (items
 export class SymbolIndex {
   private readonly images = new Map<string, Image>();
   private readonly list: SymbolModule[] = [];
+  private added = 0;
   private readonly sourceMap: readonly SourceMapEntry[];
   private readonly matches = new Map<string, MatchedFile | string>();
 
@@ -45,17 +46,31 @@ export class SymbolIndex {
     this.sourceMap = options.sourceMap ?? [];
   }
 
-  /** Adds a file of symbols. Throws a SymbolError when it is not an ELF file that we can use. */
-  add(spec: ModuleSpec): SymbolModule {
+  /**
+   * Adds a file of symbols. Throws a SymbolError when it is not an ELF file that we can use.
+   * @param instead a file that it takes the place and the number of
+   */
+  add(spec: ModuleSpec, instead?: SymbolModule): SymbolModule {
+    const at = instead === undefined ? -1 : this.list.indexOf(instead);
+    if (instead !== undefined) this.remove(instead);
     let image = this.images.get(spec.name);
     if (image === undefined) {
       image = new Image(spec, this.options.inflate);
       this.images.set(spec.name, image);
     }
-    const module = new SymbolModule(image, spec, this.options.vmidOf);
-    this.list.push(module);
+    const module = new SymbolModule(image, spec, instead?.id ?? ++this.added, this.options.vmidOf);
+    this.list.splice(at < 0 ? this.list.length : at, 0, module);
     this.matches.clear();
     return module;
+  }
+
+  /** Takes a file away again, with all that was read of it. */
+  remove(module: SymbolModule): void {
+    const at = this.list.indexOf(module);
+    if (at < 0) return;
+    this.list.splice(at, 1);
+    if (this.images.get(module.name) === module.image) this.images.delete(module.name);
+    this.matches.clear();
   }
 
   get modules(): readonly SymbolModule[] {

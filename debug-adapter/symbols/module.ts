@@ -142,6 +142,8 @@ export class SymbolModule {
   constructor(
     readonly image: Image,
     spec: ModuleSpec,
+    /** Its number, which no other file gets, from 1. */
+    readonly id: number,
     private readonly vmidOf: (vm: number) => number | undefined = () => undefined,
   ) {
     this.name = spec.name;

@@ -14,6 +14,11 @@ export class TraceFormatter {
     private readonly root: string,
   ) {}
 
+  /** Forgets the names of addresses: other symbols are known now. */
+  forget(): void {
+    this.names.clear();
+  }
+
   /** One line: count, CPU, levels, what happened, where from and where to. */
   line(e: TraceEvent): string {
     const count = String(e.count).padStart(10);
