@@ -158,12 +158,20 @@ export class SymbolIndex {
 
   /** Where a breakpoint on a function or label belongs (behind a C prologue), with every place where it runs. */
   locationsOfSymbol(name: string): CodeLocation[] {
-    return this.list.flatMap((module) =>
+    const found = this.list.flatMap((module) =>
       (module.image.symbols?.named(name) ?? [])
         .filter((symbol) => symbol.code && symbol.kind !== 'absolute')
-        .flatMap((symbol) => module.runPlaces(module.image.bodyAt(symbol.address)))
-        .map((place) => ({ ...place, file: module.name })),
+        .map(({ address }) => ({ module, address, pa: module.physicalAddress(address) })),
     );
+    // Of two files that describe the same code, such as a kernel's image and its vmlinux, the one with lines knows more.
+    const knowsMore = found.filter(({ module }) => module.image.lines.present);
+    return found
+      .filter(
+        (one) => knowsMore.includes(one) || !knowsMore.some(({ pa }) => pa !== undefined && pa === one.pa),
+      )
+      .flatMap(({ module, address }) =>
+        module.runPlaces(module.image.bodyAt(address)).map((place) => ({ ...place, file: module.name })),
+      );
   }
 
   /** The function at an address by the debug information, with the inlined calls there, the innermost first. */
@@ -171,7 +179,7 @@ export class SymbolIndex {
     for (const { module, link, shift } of this.resolve(place)) {
       const { functions } = module.image;
       const inlined: InlinedCall[] = [];
-      let scope = functions.at(link);
+      let scope = functions.at(module.image.entered(link));
       for (; scope?.isInlined === true && scope.parent !== undefined; scope = scope.parent) {
         const { callFile, callLine, unit } = scope;
         const path = callFile === undefined ? undefined : module.image.lines.fileOf(unit, callFile);
@@ -184,7 +192,10 @@ export class SymbolIndex {
       const name = scope === undefined ? undefined : functions.name(scope);
       const entry = scope?.ranges[0]?.low;
       if (name === undefined || entry === undefined) continue;
-      return { name, address: BigInt.asUintN(64, entry + shift), inlined, file: module.name };
+      // NOPs at the entry belong to the function, for whoever calls it.
+      const isBefore = module.image.entered(link) !== link;
+      const begin = (isBefore ? module.image.symbols?.covering(link)?.address : undefined) ?? entry;
+      return { name, address: BigInt.asUintN(64, begin + shift), inlined, file: module.name };
     }
     return undefined;
   }
@@ -192,7 +203,7 @@ export class SymbolIndex {
   /** The caller's frame, by the call frame information at an address; undefined where there is none. */
   unwind(place: Place, frame: FrameReader): CallerFrame | undefined {
     for (const { module, link } of this.resolve(place)) {
-      const rules = module.image.frames.rulesAt(link);
+      const rules = module.image.frames.rulesAt(module.image.entered(link));
       if (rules !== undefined) return unwind(rules, frame);
     }
     return undefined;
@@ -204,8 +215,9 @@ export class SymbolIndex {
    */
   variablesAt(place: Place, frame: FrameReader, outward = 0): Variable[] {
     for (const { module, link, shift } of this.resolve(place)) {
-      if (module.image.functions.at(link) === undefined) continue;
-      return module.image.variables.at({ address: link, frame, loadOffset: shift, outward });
+      const address = module.image.entered(link);
+      if (module.image.functions.at(address) === undefined) continue;
+      return module.image.variables.at({ address, frame, loadOffset: shift, outward });
     }
     return [];
   }
@@ -243,12 +255,13 @@ export class SymbolIndex {
   /** The source line of an address. */
   lineAt(place: Place): LineAt | undefined {
     for (const { module, link, shift } of this.resolve(place)) {
-      const found = module.image.lines.lineAt(link);
+      const entered = module.image.entered(link);
+      const found = module.image.lines.lineAt(entered);
       if (found === undefined) continue;
       return {
         ...found,
         path: mapSource(found.path, this.sourceMap),
-        address: BigInt.asUintN(64, found.address + shift),
+        address: BigInt.asUintN(64, (entered === link ? found.address : link) + shift),
         endAddress: BigInt.asUintN(64, found.endAddress + shift),
         file: module.name,
       };

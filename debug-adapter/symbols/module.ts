@@ -17,6 +17,9 @@ import { regimeFit } from './regime';
 import type { ModuleSpec, Place, Regime } from './types';
 
 const MAX_PROBLEMS = 20;
+const INSTRUCTION = 4n;
+/** More NOPs than tracers of functions ask for. */
+const MAX_PADDING = 32n;
 
 /** What one ELF file says, independent of where it is loaded. Everything behind the headers is read on demand. */
 export class Image {
@@ -102,12 +105,28 @@ export class Image {
       .find((s) => !s.code && s.kind !== 'absolute' && s.binding !== 'local')?.address;
   }
 
+  /**
+   * NOPs that a compiler puts behind a function's symbol, and before what its debug information calls the first
+   * instruction (GCC 12 and -fpatchable-function-entry), stand for that instruction; any other address for itself.
+   */
+  entered(link: bigint): bigint {
+    if (!this.lines.present || this.functions.at(link) !== undefined) return link;
+    const symbol = this.symbols?.covering(link);
+    if (symbol?.kind !== 'function') return link;
+    const end = symbol.address + (symbol.size < MAX_PADDING ? symbol.size : MAX_PADDING);
+    for (let low = link + INSTRUCTION; low < end; low += INSTRUCTION) {
+      const scope = this.functions.at(low);
+      if (scope !== undefined) return scope.ranges.some((range) => range.low === low) ? low : link;
+    }
+    return link;
+  }
+
   /** For the first instruction of a function, where its body begins; any other address as it is. */
   bodyAt(address: bigint): bigint {
-    const scope = this.functions.at(address);
+    const first = this.entered(address);
+    const scope = this.functions.at(first);
     const entry = scope?.ranges[0];
-    if (scope === undefined || entry === undefined || scope.isInlined || entry.low !== address)
-      return address;
+    if (scope === undefined || entry === undefined || scope.isInlined || entry.low !== first) return address;
     return this.lines.bodyOf(scope.unit, entry.low, entry.high);
   }
 

@@ -98,9 +98,12 @@ describe('the DWARF of a stock kernel', function () {
       ),
     ];
     const spelt = places.flatMap(([, line, ...spellings]) => spellings.map((file) => `${file}:${line}`));
-    const code = [...functions, '__kvm_nvhe___guest_enter'].flatMap((name) =>
-      Array.from({ length: 60 }, (_, n) => addressOf(name) + BigInt(4 * n)),
-    );
+    // Behind the NOPs at the entry, which gdb takes for the end of the function before.
+    const code = [...functions, '__kvm_nvhe___guest_enter'].flatMap((name) => {
+      const [first] = index.locationsOfSymbol(name);
+      assert.ok(first, name);
+      return Array.from({ length: 60 }, (_, n) => first.address + BigInt(4 * n));
+    });
     const gdb = askGdb(vmlinux, functions, spelt, code);
     code.forEach((address, n) => {
       const [ours, theirs] = [index.lineAt(address), gdb.lines[n]];
