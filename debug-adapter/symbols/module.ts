@@ -110,9 +110,12 @@ export class Image {
    * instruction (GCC 12 and -fpatchable-function-entry), stand for that instruction; any other address for itself.
    */
   entered(link: bigint): bigint {
-    if (!this.lines.present || this.functions.at(link) !== undefined) return link;
+    // What costs least comes first: GCC writes its options into the producer.
+    const [unit] = this.units.containing(link);
+    if (unit?.producer.includes('-fpatchable-function-entry') !== true) return link;
     const symbol = this.symbols?.covering(link);
-    if (symbol?.kind !== 'function') return link;
+    if (symbol?.kind !== 'function' || link - symbol.address >= MAX_PADDING) return link;
+    if (this.functions.at(link) !== undefined) return link;
     const end = symbol.address + (symbol.size < MAX_PADDING ? symbol.size : MAX_PADDING);
     for (let low = link + INSTRUCTION; low < end; low += INSTRUCTION) {
       const scope = this.functions.at(low);
