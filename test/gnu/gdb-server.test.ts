@@ -283,6 +283,29 @@ describe('gdb beside a DAP client', function () {
     await client.event('terminated');
   });
 
+  it('stays with a guest that resets its machine', async () => {
+    const reset = program('reset', '_start:\tldr\tx0, =0x84000009\n\tsmc\t#0\n');
+    const gdb = await start({ program: reset });
+    await gdb.ok('break *0x40080000');
+    for (let i = 0; i < 3; i++) assert.equal((await gdb.until('continue')).pc, 0x40080000n);
+    assert.equal(await dap('pc'), 0x40080000n);
+  });
+
+  it('shares places with breakpoints of the client', async () => {
+    const gdb = await start({}, elf);
+    const { breakpoints } = await client.ok<DP.SetFunctionBreakpointsResponse['body']>(
+      'setFunctionBreakpoints',
+      {
+        breakpoints: [{ name: 'host_start_hypervisor' }],
+      },
+    );
+    await gdb.ok('break host_start_hypervisor');
+    assert.equal((await gdb.until('continue')).reason, 'breakpoint-hit');
+    const { reason, hitBreakpointIds } = await stopped();
+    assert.equal(reason, 'function breakpoint');
+    assert.deepEqual(hitBreakpointIds, [breakpoints[0]?.id]);
+  });
+
   it('serves one gdb after another, and one at a time', async () => {
     const port = await launch({ program: endless() });
     await stopped();
