@@ -84,6 +84,7 @@ describe('device tree', () => {
           if (!free.has(name)) assert.equal(value, qemu.get(node)?.get(name), `${node} ${name}`);
       for (const node of [
         '/timer',
+        '/pmu',
         '/pl011@9000000',
         '/pl031@9010000',
         '/pl061@9030000',

@@ -238,6 +238,16 @@ function timer(o: TreeOptions): DtNode {
   };
 }
 
+function pmu(o: TreeOptions): DtNode {
+  return {
+    name: 'pmu',
+    properties: {
+      compatible: 'arm,armv8-pmuv3',
+      interrupts: cell(1, irq('pmu').number, ppiFlags(o)),
+    },
+  };
+}
+
 /** How a kernel is told its command line and its RAM disk. */
 export function chosenProperties(o: Pick<TreeOptions, 'bootargs' | 'initrd'>): Record<string, Property> {
   return {
@@ -279,6 +289,7 @@ export function deviceTree(o: TreeOptions): DtNode {
       cpuNodes(o),
       psci(o.el2),
       timer(o),
+      pmu(o),
       o.gic === 2 ? gicV2(o.el2) : gicV3(o.el2),
       uart(),
       rtc(),

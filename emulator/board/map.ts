@@ -27,6 +27,7 @@ export const irqMap = [
   { name: 'gpio', kind: 'spi', number: 7 },
   // The first of 32, one for each transport.
   { name: 'virtio', kind: 'spi', number: 16 },
+  { name: 'pmu', kind: 'ppi', number: 7 },
   { name: 'vgic maintenance', kind: 'ppi', number: 9 },
   { name: 'hyp physical timer', kind: 'ppi', number: 10 },
   { name: 'virtual timer', kind: 'ppi', number: 11 },

@@ -5,6 +5,7 @@ import { Gicv3 } from '../dev/gicv3/gicv3';
 import { Pl011 } from '../dev/pl011';
 import { Pl031 } from '../dev/pl031';
 import { Pl061 } from '../dev/pl061';
+import { Pmu } from '../dev/pmu';
 import { timerRows, Timers } from '../dev/timers';
 import { boardItems, FwCfg } from '../dev/fw-cfg';
 import type { VirtioBlock } from '../dev/virtio/block';
@@ -52,6 +53,7 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): VirtBoar
   const timers = new Timers(bus, timerRows(options.el2, secure), (cpu, intid, level) =>
     gic.setPpi(cpu, intid, level),
   );
+  const pmu = new Pmu(bus, (cpu, level) => gic.setPpi(cpu, 16 + irq('pmu').number, level));
   return {
     devices: [
       ...gic.windows.map(({ region: name, device }) => ({ base: region(name).base, device })),
@@ -79,6 +81,7 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): VirtBoar
     },
     update(cpu) {
       timers.update(cpu);
+      pmu.update(cpu);
       gic.updateVirtual(cpu);
     },
     resetCpu: (cpu) => gic.resetCpu(cpu),

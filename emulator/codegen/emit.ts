@@ -205,6 +205,8 @@ export class Emitter {
       case 'call':
         return this.callStmt(s);
       case 'syncpc':
+        // What follows may look at the time.
+        this.target.enterSlow(this);
         return this.syncPc();
       case 'commit': {
         // Only the slow path hands out the scratch buffer.

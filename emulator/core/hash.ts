@@ -25,6 +25,7 @@ export const hostFields: readonly StateField[] = [
   common.slowDesc,
   common.timeEnd,
   common.retired,
+  common.retiredEnd,
   common.trPa,
   common.trSize,
   common.trAttr,

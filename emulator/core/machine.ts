@@ -183,6 +183,8 @@ export class Machine {
         if (due <= 0n) return { kind: 'limit', cpu, held: false };
         if (due < BigInt(budget)) budget = Number(due);
       }
+      const own = this.untilOwnDeadline(cpu);
+      if (own !== undefined && own < budget) budget = own;
       if (budget <= 0) return { kind: 'limit', cpu, held: false };
       const { used, reason } = this.runCpu(cpu, budget);
       left -= used;
@@ -259,6 +261,7 @@ export class Machine {
     const go = (n: number): void => {
       this.state.set(cpu, common.left, n);
       this.state.set(cpu, common.timeEnd, s.vtime + BigInt(n));
+      this.state.set(cpu, common.retiredEnd, this.state.get(cpu, common.retired) + BigInt(n));
       this.state.set(cpu, common.stopReason, StopReason.none);
       reason = this.code['run']!(this.state.block(cpu));
       const done = n - this.state.num(cpu, common.left);
@@ -283,6 +286,21 @@ export class Machine {
     }
     go(budget);
     return { used, reason };
+  }
+
+  /** Instructions until a deadline that a CPU has by its own count; one that is met is acted on. */
+  private untilOwnDeadline(cpu: number): number | undefined {
+    const f = this.config.isa.fields.get('ownDeadline');
+    if (!f) return undefined;
+    const away = (): bigint => this.state.get(cpu, f) - this.state.get(cpu, common.retired);
+    if (this.state.get(cpu, f) === 0n) return undefined;
+    if (away() <= 0n) {
+      this.code['ownDeadline']!(this.state.block(cpu));
+      this.board?.update(cpu);
+      if (this.state.get(cpu, f) === 0n) return undefined;
+    }
+    const left = away();
+    return left < BigInt(QUANTUM) ? Number(left) : QUANTUM;
   }
 
   private setHoldSkip(cpu: number, v: 0 | 1): void {

@@ -47,8 +47,11 @@ export class Oracle {
     const { vtime } = m.schedule;
     m.state.set(cpu, common.left, 0);
     m.state.set(cpu, common.timeEnd, vtime + 1n);
+    m.state.set(cpu, common.retiredEnd, m.state.get(cpu, common.retired) + 1n);
     const outcome = this.execute(cpu);
-    if (outcome !== 'hold') m.schedule.vtime = vtime + 1n;
+    if (outcome === 'hold') return outcome;
+    m.schedule.vtime = vtime + 1n;
+    m.state.set(cpu, common.retired, m.state.get(cpu, common.retired) + 1n);
     return outcome;
   }
 

@@ -67,6 +67,8 @@ export const common = {
   timeEnd: layout.field('timeEnd', 8),
   /** Instructions that this CPU has retired before this run() call. */
   retired: layout.field('retired', 8),
+  /** The same with the budget of this run() call: now = retiredEnd - left. */
+  retiredEnd: layout.field('retiredEnd', 8),
   /** Words that go between wasm and TypeScript, since no i64 crosses that border. */
   mail: layout.field('mail', 8, 8),
   /** Buffer of the memory slow path. */

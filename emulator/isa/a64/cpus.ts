@@ -1,6 +1,7 @@
 /** CPU models: identification registers and features as data, and the state at reset (Arm ARM DDI 0487 D1.9). */
 import type { StateField } from '../../ir/nodes';
 import { common } from '../../ir/state';
+import { Event } from './pmu/counters';
 import { CpuFeature, SP, state } from './state';
 import { sysregNamed, sysregs } from './sysregs';
 import { UnknownId, unknownValue } from './unknown';
@@ -16,6 +17,9 @@ export interface CpuModel {
   /** CCSIDR_EL1 of the first level data, first level instruction and second level cache. */
   readonly ccsidr: readonly [bigint, bigint, bigint];
 }
+
+/** Common events 0-31 that are counted: SW_INCR, INST_RETIRED, CPU_CYCLES, CHAIN (the real CPUs count more). */
+const EVENTS = Object.values(Event).reduce((bits, n) => bits | (1n << BigInt(n)), 0n);
 
 /** What Cortex-A53, A57 and A72 have in common: Armv8.0-A with CRC32 and the cryptographic extension. */
 const armv8: Readonly<Record<string, bigint>> = {
@@ -42,7 +46,7 @@ const armv8: Readonly<Record<string, bigint>> = {
   MVFR0_EL1: 0x10110222n,
   MVFR1_EL1: 0x12111111n,
   MVFR2_EL1: 0x00000043n,
-  PMCEID0_EL0: 0x00020001n,
+  PMCEID0_EL0: EVENTS,
   PMCR_EL0: 0x41013000n,
 };
 
@@ -84,7 +88,7 @@ const cortexA76: Readonly<Record<string, bigint>> = {
   MVFR0_EL1: 0x10110222n,
   MVFR1_EL1: 0x13211111n,
   MVFR2_EL1: 0x43n,
-  PMCEID0_EL0: 0x20001n,
+  PMCEID0_EL0: EVENTS,
   PMCEID1_EL0: 0x18n,
   PMCR_EL0: 0x410b3000n,
 };
@@ -260,6 +264,8 @@ export function resetCpu(
     [state.el2Off, hasEL3 && !firmware ? 1n : 0n],
     [state.features, BigInt(features)],
     [state.paBits, BigInt(model.paBits)],
+    [state.pmuActive, 0n],
+    [state.ownDeadline, 0n],
     [state.holdSkip, 0n],
     [state.strict, 0n],
     [state.stopEvents, 0n],

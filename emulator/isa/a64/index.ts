@@ -6,6 +6,7 @@ import { beforeInstruction } from './instruction-boundary';
 import { translateAs, translationFields } from './mmu/at';
 import { contextKey } from './mmu/context';
 import { translate } from './mmu/mmu';
+import { ownDeadline } from './pmu/counters';
 import { a64Rows } from './rows';
 import { A64 } from './sem';
 import { layout, state } from './state';
@@ -28,7 +29,7 @@ export const a64Isa: Isa<A64> = {
     raiseUndefined,
     contextKey,
   },
-  exports: [translateAs, poisonRegisters],
+  exports: [translateAs, poisonRegisters, ownDeadline],
   translation: translationFields,
   onYield: [
     { field: state.exBytes, value: 0 },

@@ -75,6 +75,14 @@ export const state = {
   /** CCSIDR_EL1 of the first level data, first level instruction and second level cache. */
   ccsidr: layout.field('ccsidr', 8, 3),
 
+  // --- counters of instructions (see pmu/counters.ts) ---
+  /** Some counter may count: a change of the exception level settles them. */
+  pmuActive: layout.field('pmuActive', 4),
+  /** The instructions that this CPU had retired when its counters held what they hold. */
+  pmuBase: layout.field('pmuBase', 8),
+  /** The routine ownDeadline is to run when this CPU has retired so many instructions; 0: never. */
+  ownDeadline: layout.field('ownDeadline', 8),
+
   // --- between the debugger and the instructions (see events.ts) ---
   /** Strict mode: what is UNKNOWN gets poison values (see unknown.ts). */
   strict: layout.field('strict', 4),

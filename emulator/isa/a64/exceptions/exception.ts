@@ -10,6 +10,7 @@ import { route, type ExceptionName } from './routes';
 import { bitsWith, hasFeature } from '../features';
 import { Line, physicalLines } from '../interrupt-lines';
 import { isHost } from '../mmu/regimes';
+import { Attempt, enterLevel, leaveLevel } from '../pmu/counters';
 import { state } from '../state';
 import { getField, getReg, setReg } from '../sysregs';
 import { makeUnknown } from '../unknown';
@@ -62,6 +63,22 @@ export function atLevel(s: Builder, target: Val, body: (el: 1 | 2 | 3) => void):
 }
 
 /**
+ * How the counters are to take an exception whose syndrome is written: an instruction to which it returns was not executed,
+ * unless it was not even begun (illegal state, debug exceptions before it) or is BRK.
+ */
+function attempt(s: Builder, target: Val, kind: Val, ret: Val): Val {
+  const esr = (n: 1 | 2 | 3): Val => getReg(s, `ESR_EL${n}`);
+  const written = s.select(s.eqi(target, 1), esr(1), s.select(s.eqi(target, 2), esr(2), esr(3)));
+  const ec = s.wrap(s.bits(written, 26, 6));
+  const among = (...list: number[]): Val => list.map((n) => s.eqi(ec, n)).reduce((a, b) => s.or(a, b));
+  const again = s.and(s.eqi(kind, Vector.sync), s.eq(ret, s.get(common.pc)));
+  const begun = s.eqz(among(0x0e, 0x30, 0x31, 0x32, 0x33, 0x3c));
+  const unfetched = among(0x20, 0x21, 0x22);
+  const how = s.select(unfetched, s.i32(Attempt.unfetched), s.i32(Attempt.undone));
+  return s.select(s.and(again, begun), how, s.i32(Attempt.done));
+}
+
+/**
  * (target EL, vector kind, event kinds, preferred return address): exception entry. ESR, FAR and HPFAR of the target
  * are already written. `kinds` are the bits of the more special events that this is.
  */
@@ -70,11 +87,13 @@ export const enterException: Routine = {
   name: 'enterException',
   params: ['i32', 'i32', 'i32', 'i64'],
   build: (s: Builder, target: Val, kind: Val, kinds: Val, ret: Val) => {
+    leaveLevel(s, () => attempt(s, target, kind, ret));
     const spsr = packPstate(s);
     const source = s.get(state.el);
     const same = s.select(s.get(state.spsel), s.i32(0x200), s.i32(0));
     const offset = s.add(kind, s.select(s.eq(source, target), same, s.i32(0x400)));
     switchLevel(s, target, s.i32(1));
+    enterLevel(s);
     s.set(state.daif, s.i32(0x3c0));
     s.set(state.il, s.i32(0));
     s.set(state.ss, s.i32(0));

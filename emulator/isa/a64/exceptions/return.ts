@@ -8,6 +8,7 @@ import { atLevel, switchLevel } from './exception';
 import { hasFeature } from '../features';
 import { Line } from '../interrupt-lines';
 import { isHost } from '../mmu/regimes';
+import { Attempt, enterLevel, leaveLevel } from '../pmu/counters';
 import { state } from '../state';
 import { getField, getReg } from '../sysregs';
 import { controlHolds } from '../sysregs/controls';
@@ -78,6 +79,7 @@ export const exceptionReturn: Routine = {
       s.set(common.mail, s.get(state.x, 0), 3);
       s.set(common.mail, s.get(state.x, 1), 4);
     });
+    leaveLevel(s, () => s.i32(Attempt.done));
     s.set(state.ss, s.i32(0));
     s.if(
       illegal,
@@ -93,6 +95,7 @@ export const exceptionReturn: Routine = {
         s.set(state.ssbs, s.and(s.bit(spsr, 12), hasFeature(s, 'SSBS')));
       },
     );
+    enterLevel(s);
     s.set(state.nzcv, s.andi(spsr, 0xf0000000n));
     s.set(state.daif, s.andi(spsr, 0x3c0));
     s.set(state.pan, s.and(s.bit(spsr, 22), hasFeature(s, 'PAN')));

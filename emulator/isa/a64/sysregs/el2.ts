@@ -1,10 +1,11 @@
 /** Registers of EL2: trap control, stage 2 translation, exceptions (Arm ARM DDI 0487 D17.2). */
 import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
-import { common } from '../../../ir/state';
+import { common, StopReason } from '../../../ir/state';
 import { sysreg, type RegisterAccess, type SysregRow } from '../../dsl/sysreg';
 import { bitsWith } from '../features';
 import { Line } from '../interrupt-lines';
+import { withCounters } from '../pmu/counters';
 import { state } from '../state';
 import { esrFields, sctlrFields, sctlrUserFields, spsrFields, tcrFields, ttbrFields } from './el1';
 
@@ -95,7 +96,16 @@ export const el2Registers: readonly SysregRow[] = [
     doc: 'Debug control of EL2: traps of debug and PMU registers',
     reset: 6n,
     fields: { HPMN: [4, 0], TPMCR: 5, TPM: 6, HPME: 7, TDE: 8, TDA: 9, TDOSA: 10, TDRA: 11, HPMD: 17 },
-    write: (s, v, r) => r.set('MDCR_EL2', s.and(v, s.ori(bitsWith(s, 'PMUv3p1', 1n << 17n), 0xfffn))),
+    context: true,
+    write: (s, v, r) => {
+      const write = (): void => r.set('MDCR_EL2', s.and(v, s.ori(bitsWith(s, 'PMUv3p1', 1n << 17n), 0xfffn)));
+      // A world switch writes it: counters that are off need no look.
+      s.if(s.eqz(r.get('PMCNTENSET_EL0')), write, () => {
+        withCounters(s, write);
+        s.set(common.boardLook, s.i32(1));
+        s.if(s.eqz(s.get(common.stopRequest)), () => s.set(common.stopRequest, s.i32(StopReason.board)));
+      });
+    },
   }),
   sysreg('CPTR_EL2', [3, 4, 1, 1, 2], {
     min: 2,

@@ -1,6 +1,7 @@
 /** Registers of EL3, on CPUs that have it (Arm ARM DDI 0487 D17.2; ICC_*_EL3: Arm IHI 0069 12.2). */
 import { sysreg, type Encoding, type SysregRow, type SysregSpec } from '../../dsl/sysreg';
 import { bitsWith } from '../features';
+import { withCounters } from '../pmu/counters';
 import { state } from '../state';
 import { esrFields, sctlrFields, spsrFields } from './el1';
 
@@ -63,7 +64,7 @@ export const el3Registers: readonly SysregRow[] = [
   }),
   el3('MDCR_EL3', [3, 6, 1, 3, 1], 'Debug control of EL3: traps of debug and PMU registers', {
     fields: { TPM: 6, TDA: 9, TDOSA: 10, SPD32: [15, 14], SDD: 16, SPME: 17, EDAD: 20, EPMAD: 21 },
-    mask: 0x33c640n,
+    write: (s, v, r) => withCounters(s, () => r.set('MDCR_EL3', s.andi(v, 0x33c640n))),
   }),
   el3('TTBR0_EL3', [3, 6, 2, 0, 0], 'Translation table of EL3', {
     fields: { BADDR: [47, 1], CnP: 0 },

@@ -1,10 +1,20 @@
 /**
- * Performance monitors (Arm ARM DDI 0487 D17.5), as stored state: the counters exist and hold what is written, but do
- * not count. Set/clear pairs share their bits.
+ * Performance monitors (Arm ARM DDI 0487 D17.5). Set/clear pairs share their bits. What the counters hold and when they count
+ * is in ../pmu/counters.ts: reads ask there, and each write that may change it goes between `settle` and `plan`.
  */
 import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
 import { bitsWith } from '../features';
+import {
+  Attempt,
+  counterNow,
+  CYCLES,
+  EVENT_COUNTERS,
+  overflowsNow,
+  settleCounters,
+  withCounters,
+} from '../pmu/counters';
+import { state } from '../state';
 import {
   sysreg,
   type RegisterAccess,
@@ -13,10 +23,26 @@ import {
   type TrapRule,
 } from '../../dsl/sysreg';
 
-/** Event counters of Cortex-A53, A57, A72 and A76. */
-export const EVENT_COUNTERS = 6;
 /** A bit a counter: events, and the cycle counter in bit 31. */
 const counters = 0x8000003fn;
+
+/** EL1 and EL0 under an EL2 reach only counters below MDCR_EL2.HPMN. */
+const isLimited = (s: Builder): Val =>
+  s.and(s.ltu(s.get(state.el), s.i32(2)), s.and(s.nei(s.get(state.hasEL2), 0), s.eqz(s.get(state.el2Off))));
+const hpmn = (s: Builder, r: RegisterAccess): Val => s.bits(r.get('MDCR_EL2'), 0, 5);
+
+/** The counters that the present exception level reaches, as bits. */
+function reachable(s: Builder, r: RegisterAccess): Val {
+  const below = s.ori(s.sub(s.shl(s.i64(1), hpmn(s, r)), s.i64(1)), 1n << BigInt(CYCLES));
+  return s.andi(s.select(isLimited(s), below, s.i64(-1n)), counters);
+}
+
+/** Is counter `n` out of reach? */
+const isBeyond = (n: number) => (s: Builder, r: RegisterAccess) =>
+  s.and(isLimited(s), s.leu(hpmn(s, r), s.i64(n)));
+
+/** The board drives the overflow interrupt. */
+const interrupts = { irq: true, board: true } as const;
 
 const tpm: TrapRule = { when: 'MDCR_EL2.TPM', to: 2 };
 const user = (...also: string[]): readonly TrapRule[] => [
@@ -29,19 +55,31 @@ const userRead = (also: string): readonly TrapRule[] => [
   tpm,
 ];
 
-/** SET and CLR registers that are two ways to one word; the word is the SET register's. */
-function pair(set: SysregRow, clr: { name: string; enc: SysregRow['enc']; doc: string }): SysregRow[] {
-  const get = (r: RegisterAccess): Val => r.get(set.name);
+/** SET and CLR registers that are two ways to one word; the word is the SET register's, as `now` gives it. */
+function pair(
+  set: SysregRow,
+  clr: { name: string; enc: SysregRow['enc']; doc: string },
+  now: (s: Builder, r: RegisterAccess) => Val = (_s, r) => r.get(set.name),
+): SysregRow[] {
+  const shared = {
+    ...set,
+    ...interrupts,
+    read: (s: Builder, r: RegisterAccess) => s.and(now(s, r), reachable(s, r)),
+  };
+  const change = (s: Builder, r: RegisterAccess, next: (old: Val) => Val): void =>
+    withCounters(s, () => r.set(set.name, next(r.get(set.name))));
   return [
     {
-      ...set,
-      write: (s: Builder, v: Val, r: RegisterAccess) => r.set(set.name, s.or(get(r), s.andi(v, counters))),
+      ...shared,
+      write: (s: Builder, v: Val, r: RegisterAccess) =>
+        change(s, r, (old) => s.or(old, s.and(v, reachable(s, r)))),
     },
     {
-      ...set,
+      ...shared,
       ...clr,
       same: set.name,
-      write: (s: Builder, v: Val, r: RegisterAccess) => r.set(set.name, s.and(get(r), s.not(v))),
+      write: (s: Builder, v: Val, r: RegisterAccess) =>
+        change(s, r, (old) => s.and(old, s.not(s.and(v, reachable(s, r))))),
     },
   ];
 }
@@ -64,22 +102,31 @@ const writableBits = (s: Builder, { mask, more }: Selectable): Val =>
 function selected(
   of: (n: number) => Selectable,
   cycle: Selectable | undefined,
+  now?: (s: Builder, n: Val) => Val,
 ): Pick<SysregSpec, 'read' | 'write'> {
   const sel = (s: Builder, r: RegisterAccess): Val => s.wrap(s.bits(r.get('PMSELR_EL0'), 0, 5));
+  /** Number 31, or that of an event counter in reach. */
+  const exists = (s: Builder, r: RegisterAccess, n: Val): Val =>
+    s.nei(s.and(s.shl(s.i64(1), s.zext(n)), reachable(s, r)), 0);
   const targets = Array.from({ length: EVENT_COUNTERS }, (_, n): [number, Selectable] => [n, of(n)]);
-  if (cycle) targets.push([31, cycle]);
+  if (cycle) targets.push([CYCLES, cycle]);
   return {
     read: (s, r) => {
       const n = sel(s, r);
-      return targets.reduce((rest, [i, { name }]) => s.select(s.eqi(n, i), r.get(name), rest), s.i64(0));
+      const stored = (): Val =>
+        targets.reduce((rest, [i, { name }]) => s.select(s.eqi(n, i), r.get(name), rest), s.i64(0));
+      const known = cycle ? exists(s, r, n) : s.and(exists(s, r, n), s.nei(n, CYCLES));
+      return s.select(known, now ? now(s, n) : stored(), s.i64(0));
     },
-    write: (s, v, r) => {
-      const n = sel(s, r);
-      for (const [i, target] of targets) {
-        const written = s.and(v, writableBits(s, target));
-        r.set(target.name, s.select(s.eqi(n, i), written, r.get(target.name)));
-      }
-    },
+    write: (s, v, r) =>
+      withCounters(s, () => {
+        const n = sel(s, r);
+        const known = exists(s, r, n);
+        for (const [i, target] of targets) {
+          const written = s.and(v, writableBits(s, target));
+          r.set(target.name, s.select(s.and(known, s.eqi(n, i)), written, r.get(target.name)));
+        }
+      }),
   };
 }
 
@@ -103,16 +150,24 @@ export const pmuRegisters: readonly SysregRow[] = [
     doc: 'Performance monitors control',
     fields: { E: 0, P: 1, C: 2, D: 3, X: 4, DP: 5, LC: 6, N: [15, 11], IDCODE: [23, 16], IMP: [31, 24] },
     trap: [...user(), { when: 'MDCR_EL2.TPMCR', to: 2 }],
-    write: (s, v, r) => {
-      // P clears the event counters and C the cycle counter; both read as zero.
-      const events = s.bit(v, 1);
-      for (let n = 0; n < EVENT_COUNTERS; n++) {
-        const name = `PMEVCNTR${n}_EL0`;
-        r.set(name, s.select(events, s.i64(0), r.get(name)));
-      }
-      r.set('PMCCNTR_EL0', s.select(s.bit(v, 2), s.i64(0), r.get('PMCCNTR_EL0')));
-      r.set('PMCR_EL0', s.or(s.andi(r.get('PMCR_EL0'), ~0x79n), s.andi(v, 0x79)));
+    ...interrupts,
+    // N is the number of counters in reach.
+    read: (s, r) => {
+      const pmcr = r.get('PMCR_EL0');
+      const limited = s.or(s.andi(pmcr, ~0xf800n), s.shli(hpmn(s, r), 11));
+      return s.select(isLimited(s), limited, pmcr);
     },
+    write: (s, v, r) =>
+      withCounters(s, () => {
+        // P clears the event counters in reach and C the cycle counter; both read as zero.
+        const reach = reachable(s, r);
+        for (let n = 0; n < EVENT_COUNTERS; n++) {
+          const name = `PMEVCNTR${n}_EL0`;
+          r.set(name, s.select(s.and(s.bit(v, 1), s.bit(reach, n)), s.i64(0), r.get(name)));
+        }
+        r.set('PMCCNTR_EL0', s.select(s.bit(v, 2), s.i64(0), r.get('PMCCNTR_EL0')));
+        r.set('PMCR_EL0', s.or(s.andi(r.get('PMCR_EL0'), ~0x79n), s.andi(v, 0x79)));
+      }),
   }),
   ...pair(
     sysreg('PMCNTENSET_EL0', [3, 3, 9, 12, 1], {
@@ -131,6 +186,7 @@ export const pmuRegisters: readonly SysregRow[] = [
       trap: user(),
     }),
     { name: 'PMOVSCLR_EL0', enc: [3, 3, 9, 12, 3], doc: 'Clears overflow flags' },
+    (s) => s.call(overflowsNow),
   ),
   ...pair(
     sysreg('PMINTENSET_EL1', [3, 0, 9, 14, 1], {
@@ -148,16 +204,9 @@ export const pmuRegisters: readonly SysregRow[] = [
     fields: { P: [30, 0] },
     trap: user('!PMUSERENR_EL0.SW'),
     computed: true,
-    write: (s, v, r) => {
-      // Only counters whose event is SW_INCR (0) and that are enabled move.
-      const enabled = s.and(v, r.get('PMCNTENSET_EL0'));
-      for (let n = 0; n < EVENT_COUNTERS; n++) {
-        const name = `PMEVCNTR${n}_EL0`;
-        const isSwIncr = s.eqz(s.bits(r.get(`PMEVTYPER${n}_EL0`), 0, 10));
-        const on = s.and(s.and(isSwIncr, s.bit(enabled, n)), s.bit(r.get('PMCR_EL0'), 0));
-        r.set(name, s.andi(s.add(r.get(name), s.zext(on)), 0xffffffffn));
-      }
-    },
+    ...interrupts,
+    // Counters whose event is SW_INCR and that count move by one.
+    write: (s, v, r) => s.call(settleCounters, s.i32(Attempt.done), s.wrap(s.and(v, reachable(s, r)))),
   }),
   sysreg('PMSELR_EL0', [3, 3, 9, 12, 5], {
     min: 0,
@@ -184,6 +233,9 @@ export const pmuRegisters: readonly SysregRow[] = [
     min: 0,
     doc: 'Cycle counter',
     trap: userRead('!PMUSERENR_EL0.CR'),
+    ...interrupts,
+    read: (s) => s.call(counterNow, s.i32(CYCLES)),
+    write: (s, v, r) => withCounters(s, () => r.set('PMCCNTR_EL0', v)),
   }),
   sysreg('PMXEVTYPER_EL0', [3, 3, 9, 13, 1], {
     min: 0,
@@ -191,6 +243,7 @@ export const pmuRegisters: readonly SysregRow[] = [
     fields: eventType,
     trap: user(),
     computed: true,
+    ...interrupts,
     ...selected(eventTypeOf, {
       name: 'PMCCFILTR_EL0',
       mask: CYCLE_FILTER,
@@ -201,7 +254,12 @@ export const pmuRegisters: readonly SysregRow[] = [
     doc: 'The selected counter',
     trap: userRead('!PMUSERENR_EL0.ER'),
     computed: true,
-    ...selected((n) => ({ name: `PMEVCNTR${n}_EL0`, mask: 0xffffffffn }), undefined),
+    ...interrupts,
+    ...selected(
+      (n) => ({ name: `PMEVCNTR${n}_EL0`, mask: 0xffffffffn }),
+      undefined,
+      (s, n) => s.call(counterNow, n),
+    ),
   }),
   sysreg('PMUSERENR_EL0', [3, 3, 9, 14, 0], {
     min: 0,
@@ -215,8 +273,11 @@ export const pmuRegisters: readonly SysregRow[] = [
     sysreg(`PMEVCNTR${n}_EL0`, [3, 3, 14, 8, n], {
       min: 0,
       doc: `Event counter ${n}`,
-      mask: 0xffffffffn,
       trap: userRead('!PMUSERENR_EL0.ER'),
+      undefinedWhen: isBeyond(n),
+      ...interrupts,
+      read: (s) => s.call(counterNow, s.i32(n)),
+      write: (s, v, r) => withCounters(s, () => r.set(`PMEVCNTR${n}_EL0`, s.andi(v, 0xffffffffn))),
     }),
   ),
   ...Array.from({ length: EVENT_COUNTERS }, (_, n) =>
@@ -224,15 +285,19 @@ export const pmuRegisters: readonly SysregRow[] = [
       min: 0,
       doc: `Event type of counter ${n}`,
       fields: eventType,
-      write: (s, v, r) => r.set(`PMEVTYPER${n}_EL0`, s.and(v, writableBits(s, eventTypeOf(n)))),
       trap: user(),
+      undefinedWhen: isBeyond(n),
+      ...interrupts,
+      write: (s, v, r) =>
+        withCounters(s, () => r.set(`PMEVTYPER${n}_EL0`, s.and(v, writableBits(s, eventTypeOf(n))))),
     }),
   ),
   sysreg('PMCCFILTR_EL0', [3, 3, 14, 15, 7], {
     min: 0,
     doc: 'Filter of the cycle counter',
     fields: { P: 31, U: 30, NSK: 29, NSU: 28, NSH: 27 },
-    mask: CYCLE_FILTER,
     trap: user(),
+    ...interrupts,
+    write: (s, v, r) => withCounters(s, () => r.set('PMCCFILTR_EL0', s.andi(v, CYCLE_FILTER))),
   }),
 ];
