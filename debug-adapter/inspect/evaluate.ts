@@ -5,6 +5,7 @@ import { UserError } from '../errors';
 import { formatAddress, parseAddress, type AddressSpace } from './address-space';
 import { change } from './containers';
 import type { Item } from './items';
+import { namePerCpu } from './linux-items';
 import { FrameNames, qualified, splitPath } from './names';
 import { bytesOf, editedText, hex } from './numbers';
 import { parseValue } from './register-items';
@@ -51,7 +52,7 @@ export class FrameEvaluator {
 
   /** The item that an expression gives. @throws UserError */
   item(text: string): Item {
-    const expression = text.trim();
+    const expression = namePerCpu(text.trim(), (cpu) => this.names.number(cpu));
     if (expression === '')
       throw new UserError(
         'There is nothing to evaluate: write an expression such as x0, HCR_EL2.VM or vcpu.ctxt.pc.',
@@ -143,7 +144,7 @@ export class FrameEvaluator {
 
   /** Changes what an expression names: `x0`, `HCR_EL2.VM`, `vcpu.ctxt.x[3]`, `*(u32*)0x40000000`. @throws UserError */
   assign(target: string, valueText: string): Item {
-    const lvalue = target.trim();
+    const lvalue = namePerCpu(target.trim(), (cpu) => this.names.number(cpu));
     const find = (): Item | undefined =>
       this.path(lvalue) ?? (lvalue.startsWith('*') ? this.prefixed(lvalue) : undefined);
     const item = find();

@@ -14,6 +14,7 @@ import { CItems } from './c-items';
 import { symbolText } from './disassembly';
 import type { Frame } from './frames';
 import { partNamed, type Item } from './items';
+import { LinuxItems, absentPerCpu, kernelOf, namePerCpu } from './linux-items';
 import { hex } from './numbers';
 import { registerItem, type ItemContext } from './register-items';
 import type { StopView } from './stop-view';
@@ -55,12 +56,13 @@ export interface CVariable {
 export type NamesView = Pick<StopView, 'version' | 'walker' | 'guest'> & {
   /** What a call will report as its syndrome, that a frame is about to make. */
   readonly heldCall?: (frame: Frame) => Readonly<Record<string, bigint>> | undefined;
-  readonly target: Pick<StopView['target'], 'symbols' | 'arch' | 'kernelTypes'>;
+  readonly target: Pick<StopView['target'], 'symbols' | 'arch' | 'kernelTypes' | 'linux'>;
 };
 
 /** Checks an expression without values. @throws ExpressionError */
 export function checkExpression(text: string): void {
-  const plain = text.replace(qualified, '0').replace(pathSyntax, (path) => {
+  const numbered = namePerCpu(text, (cpu) => (checkExpression(cpu), 0n));
+  const plain = numbered.replace(qualified, '0').replace(pathSyntax, (path) => {
     if (!/->|\[/.test(path)) return path;
     for (const part of splitPath(path)) if (part.startsWith('[')) checkExpression(part.slice(1, -1));
     return '$path';
@@ -119,7 +121,8 @@ export class FrameNames {
   // --- paths ------------------------------------------------------------------------------------------------------
 
   /** The item that a path names; undefined when its first name means nothing. @throws UserError for a wrong part */
-  path(text: string): Item | undefined {
+  path(path: string): Item | undefined {
+    const text = namePerCpu(path, (cpu) => this.number(cpu));
     const [first = '', ...rest] = splitPath(text.replace(/^\$(?=[A-Za-z])/, ''));
     let item = text.startsWith('$') ? this.register(first) : this.root(first);
     if (!item) {
@@ -154,7 +157,15 @@ export class FrameNames {
   }
 
   private root(name: string): Item | undefined {
-    return this.variable(name) ?? this.register(name) ?? this.struct(name) ?? this.global(name);
+    // With its debug information a kernel's per-CPU variable would be a global: the one that is copied to the CPUs.
+    const own = this.variable(name) ?? this.register(name) ?? this.struct(name);
+    return own ?? this.linux()?.perCpu(name) ?? this.global(name);
+  }
+
+  /** What is known of the Linux kernel that the frame belongs to. */
+  linux(): LinuxItems | undefined {
+    const kernel = kernelOf(this.view, this.frame);
+    return kernel && new LinuxItems(this.view, this.context, this.frame, kernel);
   }
 
   register(name: string): Item | undefined {
@@ -315,7 +326,8 @@ export class FrameNames {
   prepare(text: string): { readonly text: string; readonly names: Names; readonly space: AddressSpace } {
     let space: AddressSpace = this.frame.space;
     const known = new Map<string, bigint>();
-    const plain = text.replace(qualified, (reference) => {
+    const numbered = namePerCpu(text, (cpu) => this.number(cpu));
+    const plain = numbered.replace(qualified, (reference) => {
       const address = parseAddress(reference);
       if (address.space) space = address.space;
       return hex(address.value);
@@ -373,7 +385,7 @@ export class FrameNames {
     const { hypervisor, isa } = this.view.guest;
     const structs = hypervisor.name === 'none' ? [] : [...structRoots, ...hypervisor.arrays];
     const known = [...new Set([...structs, ...specialNames, ...isa.names])].filter(fits);
-    const local = this.variables().map((v) => v.item.name);
+    const local = [...this.variables().map((v) => v.item.name), ...(this.linux()?.names() ?? [])];
     return [
       ...local.filter(fits).map((label) => ({ label, kind: 'variable' as const })),
       ...known.map((label) => ({ label, kind: 'value' as const })),
@@ -400,6 +412,8 @@ export class FrameNames {
 
   /** The error for a name that means nothing, with the nearest one that does. */
   unknown(name: string): UserError {
+    const perCpu = absentPerCpu(name);
+    if (perCpu !== undefined) return new UserError(perCpu);
     if ((specialNames as readonly string[]).includes(name))
       return new UserError(
         `"${name}" has no value now: ${this.view.guest.isa.levelName(this.frame.level)} has taken no exception that says it.`,

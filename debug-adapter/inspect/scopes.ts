@@ -39,6 +39,9 @@ export function scopesOf(view: StopView, frame: Frame): ScopeItem[] {
       expensive: s.expensive,
       content: () => scopeItems(ctx, s),
     });
+  // Tasks, modules and some hundred variables: for those who open it.
+  if (names.linux())
+    scopes.push({ name: 'Linux', expensive: true, content: () => names.linux()?.items() ?? [] });
   return [...scopes, ...softwareScopes(view, frame, ctx)];
 }
 

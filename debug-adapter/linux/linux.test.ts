@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { hex } from '../inspect/numbers';
 import { exceptionHistory } from '../inspect/history';
-import { FrameNames } from '../inspect/names';
+import { partNamed, partsOf, type Item } from '../inspect/items';
+import { FrameNames, checkExpression } from '../inspect/names';
 import { StackWalker, type Frame } from '../inspect/frames';
 import { isVerified } from '../breakpoints/manager';
 import { UserError } from '../errors';
@@ -156,6 +157,50 @@ describe('a Linux kernel with KASLR', function () {
     assert.equal(names.number('panic'), frame.pc);
     assert.equal(names.number('&panic'), frame.pc);
     assert.equal(names.number('*(u32*)(panic + 4) - *(u32*)(pc + 4)'), 0n);
+  });
+
+  it('knows the per-CPU variables and the current tasks', () => {
+    const frame = walker().frames(0)[0];
+    assert.ok(frame);
+    const names = namesOf(frame);
+    assert.equal(names.number('runqueues.cpu'), 0n);
+    assert.equal(names.number('per_cpu(runqueues, 1).cpu + 5'), 6n);
+    assert.equal(names.number('per_cpu(cpu_number, cpu + 1)'), 1n);
+    assert.equal(names.path('per_cpu(runqueues, 1)')?.type, 'struct rq');
+    assert.equal(names.path('kvm_running_vcpu')?.type, 'struct kvm_vcpu *');
+    assert.equal(names.path('runqueues.curr')?.evaluateName, 'runqueues.curr');
+    assert.equal(names.path('per_cpu(runqueues, 1).curr')?.evaluateName, 'per_cpu(runqueues, 1).curr');
+    // At EL1 the kernel keeps its current task in SP_EL0.
+    assert.equal(names.number('runqueues.curr'), names.number('SP_EL0'));
+    checkExpression('per_cpu(runqueues, 1).nr_running > 0 && per_cpu(cpu_number, 0) == 0');
+    assert.throws(() => checkExpression('per_cpu(runqueues, 1 +)'));
+    for (const wrong of ['per_cpu(runqueues, 2)', 'per_cpu(nothing, 0)'])
+      assert.throws(() => names.number(wrong), /There is no per-CPU variable/);
+    const items = names.linux()?.items() ?? [];
+    const item = (name: string): Item => {
+      const found = items.find((i) => i.name === name);
+      assert.ok(found, name);
+      return found;
+    };
+    const current = item('current task of CPU 0');
+    // What the kernel is about to print of its panic: CPU: 0 PID: 1 Comm: init.
+    assert.equal(current.value, 'init (pid 1)');
+    assert.equal(partNamed(current, 'pid').value, '1');
+    assert.equal(current.address, names.number('SP_EL0'));
+    assert.match(item('current task of CPU 1').value, /\(pid \d+\)$/);
+    assert.ok(partsOf(item('per-CPU variables')).length > 250);
+    const [, init] = partsOf(item('tasks')).filter((t) => / \(pid [01]\)/.test(t.value));
+    assert.equal(partNamed(init ?? current, 'comm').value.startsWith('"'), true);
+    assert.deepEqual(
+      partsOf(item('modules')).map((m) => m.name),
+      ['loop', 'dummy'],
+    );
+    assert.match(item('found').value, /^per-CPU data by the code of idle_cpu/);
+    const user = walker()
+      .frames(0)
+      .find((f) => f.level === 0 && f.kind === 'code');
+    assert.ok(user && namesOf(user).linux(), 'a program of this kernel');
+    assert.ok(names.beginning('kvm_running').some(({ label }) => label === 'kvm_running_vcpu'));
   });
 
   it('shows the call stack that the kernel prints, down to the program and through an interrupt', () => {
