@@ -134,20 +134,29 @@ export class Units {
     return this.rest;
   }
 
-  /** The units that may describe an address, the most likely first. */
+  /**
+   * The units that may describe an address, the most likely first. What .debug_aranges gives to a unit belongs to no
+   * other: only for the rest all units are read.
+   */
   *containing(address: bigint): Generator<Unit> {
-    const seen = new Set<number>();
-    for (const index of [() => this.aranges(), () => this.others()]) {
-      for (const { value } of index().containing(address)) {
-        if (seen.has(value)) continue;
-        seen.add(value);
-        const unit = this.at(value);
-        if (unit !== undefined) yield unit;
-      }
-    }
+    if (!this.sections.elf.isCode(address)) return;
+    const listed = [...this.known(this.aranges(), address)];
+    yield* listed;
+    if (listed.length > 0) return;
+    yield* this.known(this.others(), address);
     // Units that name no range at all: their line table is the only one that knows.
     for (const offset of this.unranged) {
       const unit = this.at(offset);
+      if (unit !== undefined) yield unit;
+    }
+  }
+
+  private *known(index: IntervalIndex<number>, address: bigint): Generator<Unit> {
+    const seen = new Set<number>();
+    for (const { value } of index.containing(address)) {
+      if (seen.has(value)) continue;
+      seen.add(value);
+      const unit = this.at(value);
       if (unit !== undefined) yield unit;
     }
   }
