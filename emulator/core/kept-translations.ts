@@ -67,12 +67,16 @@ export class KeptTranslations {
   invalidate(cpu: number, what: TlbSelection): void {
     for (const [name, c] of this.contexts) {
       if (c.cpu !== cpu || !what.bank(c.key)) continue;
-      const { va } = what;
+      const { va, bytes = 1n } = what;
       if (va === undefined) this.contexts.delete(name);
       else
-        for (const [at, e] of c.entries)
+        for (const [at, e] of c.entries) {
           // Bits 63-56 may be an address tag, which TLBI ignores (Arm ARM DDI 0487 D8.13.5).
-          if (BigInt.asUintN(56, e.page ^ va) >> BigInt(e.size) === 0n) c.entries.delete(at);
+          const first = BigInt.asUintN(56, va) >> BigInt(e.size);
+          const last = (BigInt.asUintN(56, va) + bytes - 1n) >> BigInt(e.size);
+          const own = BigInt.asUintN(56, e.page) >> BigInt(e.size);
+          if (own >= first && own <= last) c.entries.delete(at);
+        }
     }
   }
 

@@ -11,6 +11,8 @@ export interface TlbSelection {
   readonly bank: (key: readonly bigint[]) => boolean;
   /** Only mappings that contain this virtual address; all when undefined. */
   readonly va?: bigint;
+  /** From `va` on so many bytes; one byte when undefined. */
+  readonly bytes?: bigint;
   /** What must be dropped, where the rest says more than that. */
   readonly exact?: TlbSelection;
 }
@@ -44,7 +46,8 @@ export class TlbMaintenance {
       );
       if (!what.bank(key)) continue;
       if (what.va === undefined) this.dropBank(block, bank);
-      else this.dropVa(block, bank, what.va);
+      else if (what.bytes === undefined) this.dropVa(block, bank, what.va);
+      else this.dropRange(block, bank, what.va, what.bytes);
     }
   }
 
@@ -60,6 +63,21 @@ export class TlbMaintenance {
 
   private bankAt(block: number, bank: number): number {
     return block + this.layout.tlb.banks + bank * BANK_BYTES;
+  }
+
+  /** Page numbers have 44 bits without the tag, so that numbers hold them. */
+  private dropRange(block: number, bank: number, va: bigint, bytes: bigint): void {
+    const first = Number((va >> 12n) & ((1n << 44n) - 1n));
+    const end = first + Number(bytes >> 12n);
+    const from = block + this.layout.tlb.banks + bank * BANK_BYTES;
+    for (let e = from; e < from + BANK_BYTES; e += ENTRY_BYTES) {
+      const tagLow = this.view.getUint32(e, true);
+      if (tagLow === 0xffffffff) continue;
+      const page = (this.view.getUint32(e + 4, true) & 0xffffff) * 2 ** 20 + (tagLow >>> 12);
+      const pages = 2 ** (Math.max(12, this.view.getUint8(e + SIZE)) - 12);
+      const start = Math.floor(page / pages) * pages;
+      if (start < end && start + pages > first) this.view.setBigUint64(e, INVALID_TAG, true);
+    }
   }
 
   /**

@@ -50,8 +50,8 @@ const armv8: Readonly<Record<string, bigint>> = {
   PMCR_EL0: 0x41013000n,
 };
 
-/** GICv3: the CPU interface as system registers. */
-const features = new Set(['CRC32', 'AES', 'PMULL', 'SHA1', 'SHA256', 'GICv3']);
+/** GICv3: the CPU interface as system registers; AArch32: at EL0. */
+const features = new Set(['CRC32', 'AES', 'PMULL', 'SHA1', 'SHA256', 'GICv3', 'AArch32']);
 
 /** Those of Armv8.0, with the IMPLEMENTATION DEFINED registers that their software knows. */
 const featuresV8 = new Set([...features, 'CortexV8']);
@@ -99,6 +99,32 @@ const featuresA76 = (
 ) // Armv8.2 and later
   .split(' ');
 
+/**
+ * What exists of Armv8.3 to Armv8.5, on top of Cortex-A76 and without AArch32 state, whose ID registers are zero. MIDR_EL1 is that
+ * of no real CPU.
+ */
+const max: Readonly<Record<string, bigint>> = {
+  MIDR_EL1: 0x000f0510n,
+  CLIDR_EL1: 0x82000023n,
+  CTR_EL0: 0x8444c004n,
+  ID_AA64PFR0_EL1: 0x1101000011110111n,
+  ID_AA64PFR1_EL1: 0x21n,
+  ID_AA64DFR0_EL1: 0x10305408n,
+  ID_AA64ISAR0_EL1: 0x221100110212120n,
+  ID_AA64ISAR1_EL1: 0x10001101211012n,
+  ID_AA64MMFR0_EL1: 0x22200101126n,
+  ID_AA64MMFR1_EL1: 0x1010212122n,
+  ID_AA64MMFR2_EL1: 0x1221011010011011n,
+  PMCEID0_EL0: EVENTS,
+  PMCEID1_EL0: 0x18n,
+  PMCR_EL0: 0x41013000n,
+};
+
+const featuresMax = (
+  'FCMA JSCVT PAuth LRCPC2 FRINTTS I8MM SHA512 SHA3 FHM FlagM FlagM2 SB SSBS2 DIT DPB2 BTI ' +
+  'TLBIOS TLBIRANGE EVT IDST LVA LPA TTST E0PD FWB'
+).split(' ');
+
 const models: readonly CpuModel[] = [
   {
     name: 'cortex-a57',
@@ -140,6 +166,13 @@ const models: readonly CpuModel[] = [
     id: cortexA76,
     ccsidr: [0x701fe01an, 0x201fe01an, 0x707fe03an],
   },
+  {
+    name: 'max',
+    features: new Set([...features, ...featuresA76, ...featuresMax].filter((f) => f !== 'AArch32')),
+    paBits: 52,
+    id: max,
+    ccsidr: [0x701fe01an, 0x201fe01an, 0x707fe03an],
+  },
 ];
 
 export const cpuModels: ReadonlyMap<string, CpuModel> = new Map(models.map((m) => [m.name, m]));
@@ -176,10 +209,12 @@ export function withoutGicRegisters(model: CpuModel): CpuModel {
 export function withEl3(model: CpuModel): CpuModel {
   const id = (name: string): bigint => model.id[name] ?? 0n;
   const pfr0 = id('ID_AA64PFR0_EL1');
+  // Features with registers and operations of EL3's own.
+  const shared = ['GICv3', 'TLBIOS', 'TLBIRANGE'].filter((f) => model.features.has(f));
   const security = ((pfr0 >> 4n) & 15n) === 2n ? 0x10n : 0n;
   return {
     ...model,
-    features: new Set([...model.features, 'EL3', ...(model.features.has('GICv3') ? ['GICv3 EL3'] : [])]),
+    features: new Set([...model.features, 'EL3', ...shared.map((f) => `${f} EL3`)]),
     id: {
       ...model.id,
       ID_AA64PFR0_EL1: pfr0 | ((pfr0 & 0xf00n) << 4n),
@@ -202,8 +237,12 @@ export function mpidr(cpuIndex: number): bigint {
   return 0x80000000n | (BigInt(cpuIndex >> 4) << 8n) | BigInt(cpuIndex & 15);
 }
 
-/** SCR_EL3 of a boot loader that hands over to Non-secure EL2 in AArch64: NS, HCE, RW, and the RES1 bits. */
+/**
+ * SCR_EL3 of a boot loader that hands over to Non-secure EL2 in AArch64: NS, HCE, RW, and the RES1 bits; APK and API permit
+ * pointer authentication.
+ */
 const HANDED_OVER = 0x531n;
+const PERMIT_PAUTH = 3n << 16n;
 
 /**
  * Puts a CPU into its state after reset, at the highest exception level that it has; the entry address is 0. `firmware`:
@@ -226,13 +265,16 @@ export function resetCpu(
     VPIDR_EL2: midr,
     VMPIDR_EL2: mpidr(cpuIndex),
   };
+  // What permits without EL2 permits where it does not exist.
+  if (!hasEL2 && model.features.has('PAuth')) own['HCR_EL2'] = 3n << 40n;
   if (!hasEL2) own['ID_AA64PFR0_EL1'] = (model.id['ID_AA64PFR0_EL1'] ?? 0n) & ~0xf00n;
   for (const r of sysregs) {
     if (!r.storage || r.view || r.same) continue;
     set(r.storage.field, own[r.name] ?? r.reset ?? 0n, r.storage.index);
   }
   const only64 = ((own['ID_AA64PFR0_EL1'] ?? 0n) >> 4n) % 16n === 1n;
-  const scr = firmware ? HANDED_OVER : only64 ? 0x430n : 0x30n;
+  const handedOver = HANDED_OVER | (model.features.has('PAuth') ? PERMIT_PAUTH : 0n);
+  const scr = firmware ? handedOver : only64 ? 0x430n : 0x30n;
   if (hasEL3) set(sysregNamed('SCR_EL3').storage!.field, scr);
   for (let n = 0; n <= SP + 2; n++) set(state.x, 0n, n);
   for (let n = 0; n < state.v.count; n++) set(state.v, 0n, n);
@@ -255,6 +297,8 @@ export function resetCpu(
     [state.pan, 0n],
     [state.uao, 0n],
     [state.ssbs, 0n],
+    [state.dit, 0n],
+    [state.btype, 0n],
     [state.exBytes, 0n],
     [state.exAddr, 0n],
     [state.eventRegister, 0n],

@@ -3,6 +3,7 @@ import type { Builder } from '../../ir/builder';
 import type { Routine } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import { Acc } from '../dsl/isa';
+import { checkTarget } from './integer/branch-target';
 import { raiseIllegalState, takeInterrupt } from './exceptions/exception';
 import { translate } from './mmu/mmu';
 import { state } from './state';
@@ -25,6 +26,7 @@ export const beforeInstruction: Routine = {
         });
       });
     });
+    s.if(s.get(state.btype), () => s.ret(s.call(checkTarget)));
     s.ret(s.i32(0));
   },
 };

@@ -21,6 +21,18 @@ export const CpuFeature = {
   LOR: 256,
   PMUv3p1: 512,
   FP16: 1024,
+  PAuth: 0x800,
+  BTI: 0x1000,
+  DIT: 0x2000,
+  /** AArch32 at EL0. */
+  AArch32: 0x4000,
+  LVA: 0x8000,
+  LPA: 0x10000,
+  TTST: 0x20000,
+  E0PD: 0x40000,
+  FWB: 0x80000,
+  EVT: 0x100000,
+  IDST: 0x200000,
 } as const;
 
 export const state = {
@@ -43,6 +55,9 @@ export const state = {
   uao: layout.field('uao', 4),
   /** PSTATE.SSBS as 0 or 1. */
   ssbs: layout.field('ssbs', 4),
+  /** PSTATE.DIT as 0 or 1; PSTATE.BTYPE (see branch-target.ts). */
+  dit: layout.field('dit', 4),
+  btype: layout.field('btype', 4),
   /** SP_EL0-SP_EL3; the one in use lives in x[31] and is written back by a change of EL or SPSel. */
   spEl: layout.field('spEl', 8, 4),
   /** Exclusive monitor: bytes marked (0: open), their physical address. */
@@ -58,6 +73,16 @@ export const state = {
   spCheck: layout.field('spCheck', 4),
   /** The current EL translates two ranges of addresses: the upper one has bits 63-55 set. */
   twoRanges: layout.field('twoRanges', 4),
+  /** Pointer authentication: bits of KeyBit that SCTLR_ELx enables; whether the instructions trap instead. */
+  pauth: layout.field('pauth', 4),
+  pauthTrap: layout.field('pauthTrap', 4),
+  /** How often all this was computed: what is known of a context's pages is known as long as this stays. */
+  contexts: layout.field('contexts', 8),
+  /** Pages that are known not to be guarded, each with `contexts` at that time. */
+  landingPage: layout.field('landingPage', 8, 16),
+  landingContext: layout.field('landingContext', 8, 16),
+  /** Authentication codes computed lately: see pauth/pointer.ts. */
+  pacMemo: layout.field('pacMemo', 8, 192),
 
   // --- configuration, set at reset ---
   /** The CPU implements EL2: HVC reaches it, and PSCI answers SMC; otherwise PSCI answers HVC. */
@@ -106,6 +131,8 @@ export const state = {
   trSh: layout.field('trSh', 4),
   /** The last stage 1 translation of a Secure state led to the Non-secure physical address space (PAR_EL1.NS). */
   trNs: layout.field('trNs', 4),
+  /** Stage 1 of the last translation led to a guarded page (GP). */
+  trGuarded: layout.field('trGuarded', 4),
   /** The last stage 2 walk: output address, log2 of the mapping's size, MemAttr of the descriptor, shareability. */
   s2Pa: layout.field('s2Pa', 8),
   s2Size: layout.field('s2Size', 4),

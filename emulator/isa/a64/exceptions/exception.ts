@@ -26,6 +26,8 @@ export function packPstate(s: Builder): Val {
   const parts = [
     s.get(state.daif),
     s.shli(s.get(state.ssbs), 12),
+    s.shli(s.get(state.btype), 10),
+    s.shli(s.get(state.dit), 24),
     s.shli(s.get(state.il), 20),
     s.shli(s.get(state.ss), 21),
     s.shli(s.get(state.pan), 22),
@@ -97,6 +99,7 @@ export const enterException: Routine = {
     s.set(state.daif, s.i32(0x3c0));
     s.set(state.il, s.i32(0));
     s.set(state.ss, s.i32(0));
+    s.set(state.btype, s.i32(0));
     s.set(state.uao, s.i32(0));
     // SPAN = 0 sets PAN on entry to EL1, and to EL2 where that is the kernel of EL0 (D1.13.3).
     const span = s.select(
@@ -246,6 +249,22 @@ export const raiseIllegalState: Routine = {
   build: (s: Builder) => raise(s, 'illegalState', s.i32(0)),
 };
 
+/** (): a pointer authentication instruction at state.pc that EL2 has not permitted. */
+export const raisePauth: Routine = {
+  k: 'routine',
+  name: 'raisePauth',
+  params: [],
+  build: (s: Builder) => raise(s, 'pauth', s.i32(0)),
+};
+
+/** (): the instruction at state.pc is no landing pad for the branch that led here. ISS: PSTATE.BTYPE (D17.2.37). */
+export const raiseBranchTarget: Routine = {
+  k: 'routine',
+  name: 'raiseBranchTarget',
+  params: [],
+  build: (s: Builder) => raise(s, 'branchTarget', s.get(state.btype)),
+};
+
 /** Takes one kind of interrupt if it is pending, routed somewhere and not masked. */
 function interrupt(
   s: Builder,
@@ -270,6 +289,13 @@ function interrupt(
   });
 }
 
+/** Lowers the internal line when nothing holds it any more: PSTATE.IL and BTYPE, virtual interrupts of HCR_EL2. */
+export function settleInternalLine(s: Builder): void {
+  const virtual = s.wrap(s.bits(getReg(s, 'HCR_EL2'), 6, 3));
+  const cause = s.or(s.or(s.get(state.il), s.get(state.btype)), virtual);
+  s.if(s.eqz(cause), () => s.set(common.irqLines, s.andi(s.get(common.irqLines), ~Line.internal)));
+}
+
 /** () -> 1 if a pending interrupt was taken at state.pc. */
 export const takeInterrupt: Routine = {
   k: 'routine',
@@ -291,8 +317,7 @@ export const takeInterrupt: Routine = {
     });
     interrupt(s, 'vfiq', s.or(s.bit(lines, 3), s.bit(hcr, 6)), 6, Vector.fiq);
     interrupt(s, 'virq', s.or(s.bit(lines, 2), s.bit(hcr, 7)), 7, Vector.irq);
-    const cause = s.or(s.get(state.il), s.wrap(s.bits(hcr, 6, 3)));
-    s.if(s.eqz(cause), () => s.set(common.irqLines, s.andi(s.get(common.irqLines), ~Line.internal)));
+    settleInternalLine(s);
     s.ret(s.i32(0));
   },
 };

@@ -48,26 +48,29 @@ function illegal32(s: Builder, el: Val, mode: Val): Val {
   return s.eqz(s.or(user, s.and(privileged, s.eqz(el1Is64))));
 }
 
-/** () -> 1 if the return goes to AArch32, which did not happen; else 0. state.pc is the ERET, then where it went. */
+/** ELR or SPSR of the current exception level. */
+function ofLevel(s: Builder, stem: 'ELR' | 'SPSR'): Val {
+  const el = s.get(state.el);
+  const low = s.select(s.eqi(el, 1), getReg(s, `${stem}_EL1`), getReg(s, `${stem}_EL3`));
+  return s.select(s.eqi(el, 2), getReg(s, `${stem}_EL2`), low);
+}
+
+export const returnAddress = (s: Builder): Val => ofLevel(s, 'ELR');
+
+/** (address) -> 1 if the return goes to AArch32, which did not happen; else 0. state.pc is the ERET, then where it went. */
 export const exceptionReturn: Routine = {
   k: 'routine',
   name: 'exceptionReturn',
-  params: [],
+  params: ['i64'],
   result: 'i32',
-  build: (s: Builder) => {
+  build: (s: Builder, elr: Val) => {
     const el = s.get(state.el);
     const hyp = s.eqi(el, 2);
-    const ofLevel = (stem: string): Val =>
-      s.select(
-        hyp,
-        getReg(s, `${stem}_EL2`),
-        s.select(s.eqi(el, 1), getReg(s, `${stem}_EL1`), getReg(s, `${stem}_EL3`)),
-      );
-    const spsr = s.wrap(ofLevel('SPSR'));
-    const elr = ofLevel('ELR');
+    const spsr = s.wrap(ofLevel(s, 'SPSR'));
     const mode = s.andi(spsr, 15);
     const to32 = s.bit(spsr, 4);
-    const illegal = s.select(to32, illegal32(s, el, mode), illegalTarget(s, el, mode));
+    const bad32 = s.or(illegal32(s, el, mode), s.eqz(hasFeature(s, 'AArch32')));
+    const illegal = s.select(to32, bad32, illegalTarget(s, el, mode));
     s.if(s.and(to32, s.eqz(illegal)), () => s.ret(s.i32(1)));
 
     const target = s.select(illegal, el, s.shri(mode, 2));
@@ -93,6 +96,10 @@ export const exceptionReturn: Routine = {
         s.set(common.irqLines, s.or(s.get(common.irqLines), s.shli(s.bit(spsr, 20), 7)));
         s.set(state.uao, s.and(s.bit(spsr, 23), hasFeature(s, 'UAO')));
         s.set(state.ssbs, s.and(s.bit(spsr, 12), hasFeature(s, 'SSBS')));
+        s.set(state.dit, s.and(s.bit(spsr, 24), hasFeature(s, 'DIT')));
+        const btype = s.select(hasFeature(s, 'BTI'), s.bits(spsr, 10, 2), s.i32(0));
+        s.set(state.btype, btype);
+        s.if(btype, () => s.set(common.irqLines, s.ori(s.get(common.irqLines), Line.internal)));
       },
     );
     enterLevel(s);

@@ -104,6 +104,22 @@ export const exceptions = {
       { from: [3], to: 3 },
     ],
   },
+  /** An instruction that authenticates pointers, while EL2 has not permitted it. */
+  pauth: {
+    what: 'a pointer authentication instruction',
+    ec: 0x09,
+    routes: [
+      { from: [0], when: ['HCR_EL2.E2H', 'HCR_EL2.TGE', EL3, '!SCR_EL3.API'], to: 3 },
+      { from: [0], when: ['HCR_EL2.E2H', 'HCR_EL2.TGE'], to: 'none' },
+      // In Secure state there is no EL2 that could permit it.
+      { from: [0, 1], when: [EL3, '!SCR_EL3.NS', '!SCR_EL3.API'], to: 3 },
+      { from: [0, 1], when: [EL3, '!SCR_EL3.NS'], to: 'none' },
+      { from: [0, 1], when: '!HCR_EL2.API', to: 2 },
+      { from: below3, when: [EL3, '!SCR_EL3.API'], to: 3 },
+      { from: any, to: 'none' },
+    ],
+  },
+  branchTarget: { what: 'a branch to no landing pad', ec: 0x0d, routes: ordinary },
   undefined: { what: 'an undefined instruction', ec: 0x00, routes: ordinary },
   illegalState: { what: 'an illegal execution state', ec: 0x0e, routes: ordinary },
   pcAlignment: { what: 'a misaligned PC', ec: 0x22, routes: ordinary },

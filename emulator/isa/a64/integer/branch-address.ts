@@ -2,7 +2,7 @@
 import type { Builder } from '../../../ir/builder';
 import type { Routine, Val } from '../../../ir/nodes';
 import { state } from '../state';
-import { inRegime, tcr } from '../mmu/regimes';
+import { inAnyRegime, isTagged } from '../mmu/regimes';
 
 /** Bits of an address below the tag, and the tag. */
 const ADDRESS = (1n << 56n) - 1n;
@@ -17,8 +17,10 @@ export const branchAddress: Routine = {
   build: (s: Builder, target: Val, level: Val) => {
     const upper = s.bit(target, 55);
     const low = s.andi(target, ADDRESS);
-    inRegime(s, level, (r) => {
-      const tbi = r.twoRanges ? s.select(upper, tcr(s, r, 'TBI1'), tcr(s, r, 'TBI0')) : tcr(s, r, 'TBI');
+    inAnyRegime(s, level, (r) => {
+      const fetch = s.i32(1);
+      const low0 = isTagged(s, r, '0', fetch);
+      const tbi = r.twoRanges ? s.select(upper, isTagged(s, r, '1', fetch), low0) : low0;
       // Two ranges extend bit 55, one range zero.
       const plain = r.twoRanges ? s.select(upper, s.ori(low, TAG), low) : low;
       s.ret(s.select(tbi, plain, target));

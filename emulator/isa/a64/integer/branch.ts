@@ -3,6 +3,7 @@ import type { Operand, Val } from '../../../ir/nodes';
 import type { Row } from '../../dsl/row';
 import { reg } from './arithmetic';
 import { withoutTag } from './branch-address';
+import { branchType, indirect, jumpType } from './branch-target';
 import { row } from '../row';
 import type { A64 } from '../sem';
 
@@ -115,7 +116,8 @@ const register: readonly Row<A64>[] = [
     asm: 'br <x:rn>',
     hot: true,
     doc: 'Branches to the address in a register.',
-    exec: (s, f) => s.branch(withoutTag(s, s.x(f.rn))),
+    derive: jumpType,
+    exec: (s, f) => indirect(s, withoutTag(s, s.x(f.rn)), s.imm(f.type, 'i32')),
   }),
   row('BLR', '1101011 0001 11111 000000 rn:5 00000', {
     asm: 'blr <x:rn>',
@@ -125,7 +127,7 @@ const register: readonly Row<A64>[] = [
     exec: (s, f) => {
       const target = withoutTag(s, s.x(f.rn));
       s.setXn(30, s.addi(s.pc(), 4));
-      s.branch(target);
+      indirect(s, target, s.i32(branchType.call));
     },
   }),
   row('RET', '1101011 0010 11111 000000 rn:5 00000', {

@@ -50,7 +50,7 @@ export const addressTranslate: Routine = {
         const secure = s.or(isEl3, s.and(el10, s.get(state.el2Off)));
         const ns = s.or(s.eqz(secure), s.get(state.trNs));
         const low = s.ori(s.or(s.shli(sh, 7), s.shli(ns, 9)), 1 << 11);
-        const pa = s.andi(s.get(common.trPa), 0xfffffffff000n);
+        const pa = s.andi(s.get(common.trPa), 0xffffffffff000n);
         setReg(s, 'PAR_EL1', s.or(s.or(s.shli(s.zext(mem), 56), pa), s.zext(low)));
       },
     );
@@ -69,6 +69,7 @@ export const translationFields: readonly StateField[] = [
   state.trMem,
   state.trSh,
   state.trNs,
+  state.trGuarded,
   state.s2Pa,
   state.s2Size,
   state.s2Mem,

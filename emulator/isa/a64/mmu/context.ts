@@ -6,8 +6,19 @@ import type { Builder } from '../../../ir/builder';
 import type { Routine, Val } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { route } from '../exceptions/routes';
-import { state } from '../state';
-import { asidOf, inRegime, isE2h, regimeRegister, regimes, sctlr, withoutE2h, type Regime } from './regimes';
+import { hasFeature } from '../features';
+import { CpuFeature, state } from '../state';
+import {
+  asidOf,
+  inAnyRegime,
+  inRegime,
+  isE2h,
+  regimeRegister,
+  regimes,
+  sctlr,
+  withoutE2h,
+  type Regime,
+} from './regimes';
 import { getField, getReg } from '../sysregs';
 import { controlHolds, type Known } from '../sysregs/controls';
 
@@ -34,6 +45,8 @@ export const ContextKey = {
   bigEndianData: [12, 1],
   /** Secure EL1&0; EL3 is a regime of its own. */
   secure: [13, 1],
+  /** HCR_EL2.FWB. */
+  fwb: [14, 1],
   vmid: [32, 16],
   asid: [48, 16],
 } as const;
@@ -60,7 +73,7 @@ export function currentVmid(s: Builder): Val {
 function inContext(s: Builder, r: Regime, user: Val, known: Known, secure = false): void {
   const hcr = (field: string): Val => controlHolds(s, `HCR_EL2.${field}`, known);
   const stage2 = r.stage2
-    ? { vm: hcr('VM'), dc: hcr('DC'), ptw: hcr('PTW'), vmid: currentVmid(s) }
+    ? { vm: hcr('VM'), dc: hcr('DC'), ptw: hcr('PTW'), fwb: hcr('FWB'), vmid: currentVmid(s) }
     : undefined;
   const byLevel = (el0: string, other: string): Val =>
     r.twoRanges ? s.select(user, sctlr(s, r, el0), sctlr(s, r, other)) : sctlr(s, r, other);
@@ -86,6 +99,22 @@ function inContext(s: Builder, r: Regime, user: Val, known: Known, secure = fals
   s.set(common.bigEndian, bigEndian);
   s.set(state.spCheck, byLevel('SA0', 'SA'));
   s.set(state.twoRanges, s.i32(r.twoRanges ? 1 : 0));
+}
+
+/** Bits of state.pauth: the instruction keys A and B, the data keys. */
+export const KeyBit = { IA: 1, IB: 2, DA: 4, DB: 8 } as const;
+
+/** What pointer authentication and branch target identification need to know. */
+function branches(s: Builder): void {
+  inAnyRegime(s, s.get(state.el), (r) => {
+    const enabled = Object.entries(KeyBit).map(([key, bit]) =>
+      s.shli(sctlr(s, r, `En${key}`), Math.log2(bit)),
+    );
+    const any = enabled.reduce((a, b) => s.or(a, b));
+    s.set(state.pauth, s.select(hasFeature(s, 'PAuth'), any, s.i32(0)));
+  });
+  s.set(state.pauthTrap, route(s, 'pauth').to);
+  s.set(state.contexts, s.addi(s.get(state.contexts), 1));
 }
 
 /** (): see IsaRoutines.contextKey. */
@@ -118,5 +147,6 @@ export const contextKey: Routine = {
           () => build({ el2: true, noE2h: true }),
         ),
     );
+    s.if(s.andi(s.get(state.features), CpuFeature.PAuth | CpuFeature.BTI), () => branches(s));
   },
 };

@@ -34,3 +34,26 @@ export function combineMemory(s: Builder, one: Val, two: Val): Val {
   );
   return s.select(s.or(oneDevice, twoDevice), device, normal);
 }
+
+/** Is a stage 2 MemAttr field a Device type? `fwb`: HCR_EL2.FWB, which gives the field another meaning. */
+export const isStage2Device = (s: Builder, memAttr: Val, fwb: Val): Val =>
+  s.eqz(s.and(memAttr, s.select(fwb, s.i32(4), s.i32(0xc))));
+
+/** A cacheability nibble made write-back, with its allocation hints where it has any. */
+const writeBack = (s: Builder, nibble: Val): Val => s.select(s.eqi(nibble, 4), s.i32(0xf), s.ori(nibble, 4));
+
+/**
+ * Both stages with HCR_EL2.FWB (FEAT_S2FWB, J1.1.5 "S2ApplyFWBMemAttrs"): MemAttr[2:0] is a Device type, or Normal memory:
+ * non-cacheable unless stage 1 is Device (5), write-back whatever stage 1 says (6), or what stage 1 says (7).
+ */
+export function forcedMemory(s: Builder, one: Val, memAttr: Val): Val {
+  const type = s.andi(memAttr, 3);
+  const oneDevice = s.eqz(s.andi(one, 0xf0));
+  const back = s.or(s.shli(writeBack(s, s.shri(one, 4)), 4), writeBack(s, s.andi(one, 15)));
+  const forced = s.select(oneDevice, s.i32(0xff), back);
+  const uncached = s.select(oneDevice, one, s.i32(0x44));
+  const normal = s.select(s.eqi(type, 3), one, s.select(s.eqi(type, 2), forced, uncached));
+  const two = s.shli(type, 2);
+  const stricter = s.select(s.and(oneDevice, s.ltu(one, two)), one, two);
+  return s.select(isStage2Device(s, memAttr, s.i32(1)), stricter, normal);
+}

@@ -8,12 +8,22 @@ import { common, MemAttr } from '../../../ir/state';
 import { Acc } from '../../dsl/isa';
 import { Fault, Fsc } from '../exceptions/abort';
 import { hasFeature } from '../features';
-import { emitWalk, granuleTg0, granuleTg1, lowMask, outputBits, tooLarge } from './walk';
-import { combineMemory, stage2Memory } from './memory';
+import {
+  emitWalk,
+  granuleTg0,
+  granuleTg1,
+  isLarge,
+  lowMask,
+  outputBits,
+  sizeLimits,
+  tableBase,
+  tooLarge,
+} from './walk';
+import { combineMemory, forcedMemory, isStage2Device, stage2Memory } from './memory';
 import { keepState } from './update';
 import { hostCalls } from '../host-calls';
 import { state } from '../state';
-import { isHost, regimeRegister, regimes, sctlr, tcr, usesEl20, type Regime } from './regimes';
+import { isHost, isTagged, regimeRegister, regimes, sctlr, tcr, usesEl20, type Regime } from './regimes';
 import { getField, getReg } from '../sysregs';
 import { controlHolds, el2IsOff } from '../sysregs/controls';
 
@@ -26,6 +36,9 @@ export const AccMore = {
   /** Stage 2 of an access of EL0. */
   user: 0x400,
 } as const;
+
+/** Guarded page, in stage 1 descriptors (FEAT_BTI). */
+const GP = 50;
 
 const has = (s: Builder, acc: Val, bit: number): Val => s.nei(s.andi(acc, bit), 0);
 
@@ -58,17 +71,21 @@ export const stage2Walk: Routine = {
     const stride = s.addi(granule, -3);
     const is4k = s.eqi(granule, 12);
     const inputBits = s.sub(s.i32(64), vtcr('T0SZ'));
-    const outBits = outputBits(s, vtcr('PS'), s.get(state.paBits));
+    const large = isLarge(s, granule);
+    const outBits = outputBits(s, vtcr('PS'), s.get(state.paBits), large);
     const sl0 = vtcr('SL0');
-    const start = s.sub(s.select(is4k, s.i32(2), s.i32(3)), sl0);
+    // SL0 = 3 is level 3 of 4 KiB pages with FEAT_TTST.
+    const small = s.and(s.and(is4k, s.eqi(sl0, 3)), hasFeature(s, 'TTST'));
+    const start = s.select(small, s.i32(3), s.sub(s.select(is4k, s.i32(2), s.i32(3)), sl0));
     // Index bits of the first level: more than a table's 9 (11, 13) means concatenated tables, up to 16 (D8.2.7).
     const firstBits = s.sub(inputBits, s.add(granule, s.mul(s.sub(s.i32(3), start), stride)));
     const smallPa = s.leu(outBits, s.select(s.eqi(granule, 14), s.i32(40), s.i32(42)));
     const level0 = s.eqz(start);
+    const sizes = sizeLimits(s, granule);
     const invalid = [
-      s.eqi(sl0, 3),
-      s.gtu(inputBits, s.i32(48)),
-      s.ltu(inputBits, s.i32(25)),
+      s.and(s.eqi(sl0, 3), s.eqz(small)),
+      s.gtu(inputBits, sizes.most),
+      s.ltu(inputBits, sizes.least),
       s.gtu(inputBits, outBits),
       s.select(is4k, s.and(level0, smallPa), s.or(level0, s.and(s.eqi(start, 1), smallPa))),
       s.lts(firstBits, s.i32(1)),
@@ -76,15 +93,16 @@ export const stage2Walk: Routine = {
       tooLarge(s, ipa, inputBits),
     ].reduce((a, b) => s.or(a, b));
     s.if(invalid, () => refuse(Fsc.translation, s.i32(0)));
-    const vttbr = s.andi(getReg(s, 'VTTBR_EL2'), 0xfffffffffffen);
-    s.if(tooLarge(s, vttbr, outBits), () => refuse(Fsc.addressSize, s.i32(0)));
+    const base = tableBase(s, getReg(s, 'VTTBR_EL2'), s.addi(firstBits, 3), outBits);
+    s.if(tooLarge(s, base, outBits), () => refuse(Fsc.addressSize, s.i32(0)));
     const leaf = emitWalk(s, {
       input: ipa,
       inputBits,
       granule,
       start,
-      base: s.and(vttbr, s.not(lowMask(s, s.addi(firstBits, 3)))),
+      base,
       outBits,
+      large,
       big,
       physical: (address) => address,
       fail: refuse,
@@ -189,12 +207,11 @@ function stage1(r: Regime): Routine {
       const upper = r.twoRanges ? s.bit(va, 55) : s.i32(0);
       const either = (one: () => Val, zero: () => Val): Val =>
         r.twoRanges ? s.select(upper, one(), zero()) : zero();
-      const tbi = r.twoRanges
-        ? either(
-            () => tcr(s, r, 'TBI1'),
-            () => tcr(s, r, 'TBI0'),
-          )
-        : tcr(s, r, 'TBI');
+      const fetch = has(s, acc, Acc.exec);
+      const tbi = either(
+        () => isTagged(s, r, '1', fetch),
+        () => isTagged(s, r, '0', fetch),
+      );
       // The bits that count: without the tag.
       const address = s.select(tbi, s.andi(va, (1n << 56n) - 1n), va);
       s.if(s.eqz(stage1On(s, r)), () => flat(s, r, address, acc));
@@ -218,8 +235,19 @@ function stage1(r: Regime): Routine {
       // All bits above the input are equal: zero for TTBR0, one for TTBR1.
       const significant = s.select(tbi, s.i64((1n << 56n) - 1n), s.i64(-1n));
       const expected = s.select(upper, significant, s.i64(0));
-      const badSize = s.or(s.gtu(tsz, s.i32(39)), s.ltu(tsz, s.i32(16)));
-      s.if(s.or(badSize, epd), () => refuse(Fsc.translation, s.i32(0)));
+      const sizes = sizeLimits(s, granule);
+      const badSize = s.or(s.gtu(inputBits, sizes.most), s.ltu(inputBits, sizes.least));
+      // E0PD keeps EL0 out of a half, without a walk.
+      const e0pd = r.twoRanges
+        ? s.and(
+            s.and(hasFeature(s, 'E0PD'), user),
+            either(
+              () => tcr(s, r, 'E0PD1'),
+              () => tcr(s, r, 'E0PD0'),
+            ),
+          )
+        : s.i32(0);
+      s.if(s.or(badSize, s.or(epd, e0pd)), () => refuse(Fsc.translation, s.i32(0)));
       const outside = s.nei(s.shru(s.xor(address, expected), s.zext(inputBits)), 0);
       s.if(outside, () => refuse(Fsc.translation, s.i32(0)));
 
@@ -229,13 +257,14 @@ function stage1(r: Regime): Routine {
         (rest, n) => s.select(s.leu(inputBits, reach(n)), s.i32(4 - n), rest),
         s.i32(0),
       );
-      const outBits = outputBits(s, tcr(s, r, 'IPS'), s.get(state.paBits));
+      const large = isLarge(s, granule);
+      const outBits = outputBits(s, tcr(s, r, 'IPS'), s.get(state.paBits), large);
       const firstBits = s.sub(inputBits, s.add(granule, s.mul(s.sub(s.i32(3), start), stride)));
       const ttbr = either(
         () => regimeRegister(s, r, 'TTBR1'),
         () => regimeRegister(s, r, 'TTBR0'),
       );
-      const base = s.andi(ttbr, 0xfffffffffffen);
+      const base = tableBase(s, ttbr, s.addi(firstBits, 3), outBits);
       s.if(tooLarge(s, base, outBits), () => refuse(Fsc.addressSize, s.i32(0)));
 
       // HPD: what tables say of permissions is ignored (FEAT_HPDS).
@@ -251,8 +280,9 @@ function stage1(r: Regime): Routine {
         inputBits,
         granule,
         start,
-        base: s.and(base, s.not(lowMask(s, s.addi(firstBits, 3)))),
+        base,
         outBits,
+        large,
         big,
         physical: (ipa) => (r.stage2 ? throughStage2(s, ipa, nested, s.andi(acc, Acc.peek)) : ipa),
         fail: refuse,
@@ -273,6 +303,7 @@ function stage1(r: Regime): Routine {
       s.set(common.trSize, leaf.size);
       s.set(state.trMem, s.wrap(s.andi(attr, 0xff)));
       s.set(state.trSh, s.wrap(s.bits(d, 8, 2)));
+      s.set(state.trGuarded, s.and(s.bit(d, GP), hasFeature(s, 'BTI')));
       s.ret(s.i32(0));
     },
   };
@@ -288,7 +319,7 @@ function throughStage2(s: Builder, ipa: Val, nested: Val, acc: Val): Val {
     const fault = s.call(stage2Walk, ipa, s.ori(acc, AccMore.walk));
     s.if(fault, () => s.ret(fault));
     // HCR_EL2.PTW: a walk that lands in Device memory is a permission fault (D8.2.11).
-    const device = s.eqz(s.andi(s.get(state.s2Mem), 0xc));
+    const device = isStage2Device(s, s.get(state.s2Mem), controlHolds(s, 'HCR_EL2.FWB'));
     s.if(s.and(controlHolds(s, 'HCR_EL2.PTW'), device), () => {
       s.set(state.faultIpa, ipa);
       fail(s, Fsc.permission, s.get(state.s2Level), s.i32(Fault.stage2 | Fault.s1ptw));
@@ -327,6 +358,7 @@ export const translateIn: Routine = {
   result: 'i32',
   build: (s: Builder, va: Val, acc: Val, regime: Val, user: Val) => {
     s.set(state.fault, s.i32(0));
+    s.set(state.trGuarded, s.i32(0));
     const nested = s.or(controlHolds(s, 'HCR_EL2.VM'), controlHolds(s, 'HCR_EL2.DC'));
     const stage2 = s.local('stage2', nested);
     const fault = s.local('fault', s.i32(0));
@@ -370,8 +402,9 @@ export const translateIn: Routine = {
       s.set(common.trPa, s.get(state.s2Pa));
       const [a, b] = [s.get(common.trSize), s.get(state.s2Size)];
       s.set(common.trSize, s.select(s.ltu(a, b), a, b));
-      const mem = combineMemory(s, s.get(state.trMem), stage2Memory(s, s.get(state.s2Mem)));
-      s.set(state.trMem, mem);
+      const [one, two] = [s.get(state.trMem), s.get(state.s2Mem)];
+      const mem = combineMemory(s, one, stage2Memory(s, two));
+      s.set(state.trMem, s.select(controlHolds(s, 'HCR_EL2.FWB'), forcedMemory(s, one, two), mem));
       const [x, y] = [s.get(state.trSh), s.get(state.s2Sh)];
       // The stronger of both: outer (2), inner (3), none (0).
       const outer = s.or(s.eqi(x, 2), s.eqi(y, 2));

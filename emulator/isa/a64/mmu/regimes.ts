@@ -5,6 +5,7 @@
  */
 import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
+import { hasFeature } from '../features';
 import { state } from '../state';
 import { fieldRange, getField, getReg, sysregNamed } from '../sysregs';
 
@@ -57,12 +58,27 @@ export function inRegime(s: Builder, el: Val, body: (r: Regime) => void): void {
   );
 }
 
+/** The same where it may be EL3. */
+export const inAnyRegime = (s: Builder, el: Val, body: (r: Regime) => void): void =>
+  s.if(
+    s.eqi(el, 3),
+    () => body(regimes.el3),
+    () => inRegime(s, el, body),
+  );
+
 /** A field of the regime's TCR, as an i32. IPS and PS are one field. */
 export function tcr(s: Builder, r: Regime, field: string): Val {
   const register = `TCR_EL${r.el}`;
   const name = field === 'IPS' && !r.twoRanges ? 'PS' : field;
   const { lsb, width } = fieldRange(register, name, r.e2h);
   return s.to('i32', s.bits(getReg(s, register), lsb, width));
+}
+
+/** Do addresses of this half carry a tag in bits 63-56? TCR_ELx.TBI, but not for fetches with TBID (FEAT_PAuth). */
+export function isTagged(s: Builder, r: Regime, half: '0' | '1', isFetch: Val): Val {
+  const suffix = r.twoRanges ? half : '';
+  const dataOnly = s.and(isFetch, s.and(tcr(s, r, `TBID${suffix}`), hasFeature(s, 'PAuth')));
+  return s.and(tcr(s, r, `TBI${suffix}`), s.eqz(dataOnly));
 }
 
 /** A field of the regime's SCTLR, as an i32. */

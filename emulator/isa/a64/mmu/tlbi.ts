@@ -18,13 +18,18 @@ type Scope =
   | 'el2'
   | 'el3';
 
-interface TlbiOp {
+export interface TlbiOp {
   readonly name: string;
   readonly scope: Scope;
   /** Only the page of the address in the operand. */
   readonly byVa: boolean;
-  /** Reaches the inner shareable domain: all CPUs. */
+  /** The operand gives a range of addresses (FEAT_TLBIRANGE). */
+  readonly range: boolean;
+  /** Reaches the inner or outer shareable domain: all CPUs. */
   readonly broadcast: boolean;
+  /** The control of HCR_EL2 that traps what EL1 does to that domain (FEAT_EVT). */
+  readonly domain?: 'TTLBIS' | 'TTLBOS';
+  readonly feature?: 'TLBIRANGE' | 'TLBIOS';
   readonly min: 1 | 2 | 3;
 }
 
@@ -52,17 +57,49 @@ const base: readonly (readonly [name: string, scope: Scope, byVa: boolean, min: 
 ];
 
 /** The operations by their number in host calls. */
-export const tlbiOps: readonly TlbiOp[] = base.flatMap(([name, scope, byVa, min]) => [
-  { name, scope, byVa, min, broadcast: false },
-  { name: `${name}is`, scope, byVa, min, broadcast: true },
-]);
+export const tlbiOps: readonly TlbiOp[] = base.flatMap(([name, scope, byVa, min]) => {
+  const domains = (prefix: string): TlbiOp[] => {
+    const range = prefix === 'r';
+    const same = { scope, byVa, min, range };
+    const ranged = range ? ({ feature: 'TLBIRANGE' } as const) : {};
+    return [
+      { ...same, ...ranged, name: `${prefix}${name}`, broadcast: false },
+      { ...same, ...ranged, name: `${prefix}${name}is`, broadcast: true, domain: 'TTLBIS' },
+      {
+        ...same,
+        feature: 'TLBIOS',
+        ...ranged,
+        name: `${prefix}${name}os`,
+        broadcast: true,
+        domain: 'TTLBOS',
+      },
+    ];
+  };
+  return [...domains(''), ...(byVa || name.startsWith('ipas2') ? domains('r') : [])];
+});
 
 /** What to drop: see TlbSelection of core/tlb-maintenance. */
 export interface TlbiSelection {
   readonly bank: (key: readonly bigint[]) => boolean;
   readonly va?: bigint;
+  /** From `va` on so many bytes; one byte when undefined. */
+  readonly bytes?: bigint;
   /** What the operation must drop, where the rest says more. */
   readonly exact?: TlbiSelection;
+}
+
+/** VA[55:12] as the address that a TLB knows: bit 55 says which half of the address space. */
+const canonical = (address: bigint): bigint => BigInt.asUintN(64, BigInt.asIntN(56, address));
+
+/** The range in an operand: BaseADDR, NUM, SCALE and the granule TG (D8.13.5); TTL is a hint. */
+function rangeOf(operand: bigint): Pick<TlbiSelection, 'va' | 'bytes'> {
+  const field = (lsb: bigint, width: bigint): bigint => (operand >> lsb) & ((1n << width) - 1n);
+  const shift = [undefined, 12n, 14n, 16n][Number(field(46n, 2n))];
+  // A reserved granule: everything may go.
+  if (shift === undefined) return {};
+  const pages = (field(39n, 5n) + 1n) << (5n * field(44n, 2n) + 1n);
+  const base = BigInt.asIntN(37, field(0n, 37n)) << shift;
+  return { va: BigInt.asUintN(64, base), bytes: pages << shift };
 }
 
 /** Resolves an operation. `operand` is the register of the instruction; `get` reads the CPU's state. */
@@ -98,15 +135,14 @@ export function tlbiSelection(
     el3: (k) => contextPart(k, 'regime') === regimes.el3.key,
   };
   const bank = (key: readonly bigint[]): boolean => matches[o.scope](key[0] ?? 0n);
-  if (o.name.startsWith('ipas2')) {
+  if (/^r?ipas2/.test(o.name)) {
     // Entries that combine both stages stay (D8.13.5): those with stage 1 off have the IPA for their address.
-    const ipa = (operand & ((1n << 36n) - 1n)) << 12n;
-    return {
-      bank,
-      exact: { bank: (k) => inVmid(k[0] ?? 0n) && contextPart(k[0] ?? 0n, 'mmu') === 0, va: ipa },
-    };
+    const ipa = { va: (operand & ((1n << 40n) - 1n)) << 12n };
+    const unmapped = (k: readonly bigint[]): boolean =>
+      inVmid(k[0] ?? 0n) && contextPart(k[0] ?? 0n, 'mmu') === 0;
+    return { bank, exact: { bank: unmapped, ...(o.range ? rangeOf(operand) : ipa) } };
   }
   if (!o.byVa) return { bank };
-  // VA[55:12] in bits 43-0; bit 55 says which half of the address space.
-  return { bank, va: BigInt.asUintN(64, BigInt.asIntN(56, (operand & ((1n << 44n) - 1n)) << 12n)) };
+  if (o.range) return { bank, ...rangeOf(operand) };
+  return { bank, va: canonical((operand & ((1n << 44n) - 1n)) << 12n) };
 }

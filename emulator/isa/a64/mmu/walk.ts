@@ -6,10 +6,10 @@ import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { Fsc } from '../exceptions/abort';
+import { hasFeature } from '../features';
 
-/** Bits of an output address. */
-export const OA_BITS = 48;
-const oaMask = (1n << BigInt(OA_BITS)) - 1n;
+/** Bits of an output address; with FEAT_LPA and 64 KiB pages there are four more. */
+const oaMask = (1n << 48n) - 1n;
 
 /** log2 of the granule from TG0 or VTCR_EL2.TG0: 4, 64, 16 KiB. */
 export function granuleTg0(s: Builder, tg: Val): Val {
@@ -21,13 +21,34 @@ export function granuleTg1(s: Builder, tg: Val): Val {
   return s.select(s.eqi(tg, 3), s.i32(16), s.select(s.eqi(tg, 1), s.i32(14), s.i32(12)));
 }
 
-/** Output address bits from IPS or PS, no more than the CPU has. */
-export function outputBits(s: Builder, code: Val, most: Val): Val {
-  const bits = [32, 36, 40, 42, 44].reduceRight(
+/** Do descriptors have output address bits 51-48 in bits 15-12 (FEAT_LPA, D8.3.1)? */
+export const isLarge = (s: Builder, granule: Val): Val => s.and(hasFeature(s, 'LPA'), s.eqi(granule, 16));
+
+/** Output address bits from IPS or PS, no more than the CPU has; `large`: see isLarge. */
+export function outputBits(s: Builder, code: Val, most: Val, large: Val): Val {
+  const bits = [32, 36, 40, 42, 44, 48].reduceRight(
     (rest, n, i) => s.select(s.eqi(code, i), s.i32(n), rest),
-    s.i32(48),
+    s.select(large, s.i32(52), s.i32(48)),
   );
   return s.select(s.ltu(bits, most), bits, most);
+}
+
+/** The address of the first table from a TTBR; a table of 2^`bits` bytes is aligned to its size (J1.1.5, "TTBaseAddress"). */
+export function tableBase(s: Builder, ttbr: Val, bits: Val, outBits: Val): Val {
+  const large = s.eqi(outBits, 52);
+  const low = s.andi(ttbr, oaMask & ~1n);
+  const high = s.shli(s.bits(ttbr, 2, 4), 48);
+  const least = s.select(s.ltu(bits, s.i32(6)), s.i32(6), bits);
+  const base = s.and(low, s.not(lowMask(s, s.select(large, least, bits))));
+  return s.or(base, s.select(large, high, s.i64(0)));
+}
+
+/** Bits of input addresses that TxSZ may ask for (D8.2.2): more with FEAT_LVA and 64 KiB pages, fewer with FEAT_TTST. */
+export function sizeLimits(s: Builder, granule: Val): { most: Val; least: Val } {
+  const is64k = s.eqi(granule, 16);
+  const most = s.select(s.and(is64k, hasFeature(s, 'LVA')), s.i32(52), s.i32(48));
+  const least = s.select(hasFeature(s, 'TTST'), s.add(s.i32(16), is64k), s.i32(25));
+  return { most, least };
 }
 
 /** 2^n - 1 as i64, for a run-time n below 64. */
@@ -52,6 +73,8 @@ export interface Walk {
   /** Address of the first table. */
   readonly base: Val;
   readonly outBits: Val;
+  /** See isLarge. */
+  readonly large: Val;
   /** Are the tables big-endian? */
   readonly big: Val;
   /** Makes a descriptor's address physical (stage 1 under stage 2); it may leave the routine with a fault. */
@@ -79,6 +102,8 @@ export function emitWalk(s: Builder, w: Walk): Leaf {
   const table = s.local('table', w.base);
   const leaf = s.local('leaf', s.i64(0));
   const at = s.local('at', s.i64(0));
+  const addressIn = (d: Val): Val =>
+    s.or(s.andi(d, oaMask), s.select(w.large, s.shli(s.bits(d, 12, 4), 48), s.i64(0)));
   const shiftAt = (l: Val): Val => s.add(w.granule, s.mul(s.sub(s.i32(3), l), stride));
   s.loop((loop) => {
     const l = s.read(level);
@@ -102,7 +127,7 @@ export function emitWalk(s: Builder, w: Walk): Leaf {
       s.break(loop);
     });
     s.if(last, () => s.break(loop));
-    const next = s.and(s.andi(d, oaMask), s.not(lowMask(s, w.granule)));
+    const next = s.and(addressIn(d), s.not(lowMask(s, w.granule)));
     s.if(tooLarge(s, next, w.outBits), () => w.fail(Fsc.addressSize, l));
     w.onTable?.(d);
     s.assign(table, next);
@@ -113,7 +138,7 @@ export function emitWalk(s: Builder, w: Walk): Leaf {
   const d = s.read(leaf);
   const size = shiftAt(l);
   const within = lowMask(s, size);
-  const page = s.and(s.andi(d, oaMask), s.not(within));
+  const page = s.and(addressIn(d), s.not(within));
   s.if(tooLarge(s, page, w.outBits), () => w.fail(Fsc.addressSize, l));
   return { descriptor: d, level: l, size, output: s.or(page, s.and(w.input, within)), address: s.read(at) };
 }

@@ -7,12 +7,6 @@ const words = (text: string): ReadonlySet<string> => new Set(text.split(' '));
 
 /** Whole mnemonics. */
 export const absent: Readonly<Record<string, ReadonlySet<string>>> = {
-  'Armv8.3 pointer authentication': words(
-    'autda autdb autdza autdzb autia autib autiza autizb pacda pacdb pacdza pacdzb pacga pacia pacib paciza pacizb xpacd xpaci ' +
-      'blraa blraaz blrab blrabz braa braaz brab brabz eretaa eretab retaa retab ldraa ldrab',
-  ),
-  'Armv8.4 LDAPR with offset': words('ldapur ldapurb ldapurh ldapursb ldapursh ldapursw stlur stlurb stlurh'),
-  'Armv8.4 flags': words('rmif setf8 setf16'),
   BFloat16: words('bfcvt bfcvtn bfcvtn2 bfdot bfmlalb bfmlalt bfmmla'),
   'SM3, SM4': words('sm3partw1 sm3partw2 sm3ss1 sm3tt1a sm3tt1b sm3tt2a sm3tt2b sm4e sm4ekey'),
   'memory tagging': words('addg subg gmi irg subp subps cmpp ldg ldgm stg stgm stgp stzg stzgm st2g stz2g'),

@@ -11,9 +11,13 @@ import { state } from '../state';
 import { fieldRange, getField, getReg, sysregNamed } from '.';
 
 /** Fields of HCR_EL2 that behave as 0 while TGE is set. */
-const zeroWithTge = new Set('SWIO PTW VF VI VSE FB TID1 TID3 TSC TACR TSW TTLB TVM TRVM TLOR'.split(' '));
+const zeroWithTge = new Set(
+  'SWIO PTW VF VI VSE FB TID1 TID3 TSC TACR TSW TTLB TTLBIS TTLBOS TVM TRVM TLOR'.split(' '),
+);
 /** The same, if E2H is set too. */
-const zeroInHost = new Set('VM FMO IMO AMO BSU DC TWI TWE TID0 TID2 TPCP TPU TDZ CD ID'.split(' '));
+const zeroInHost = new Set(
+  'VM FMO IMO AMO BSU DC TWI TWE TID0 TID2 TID4 TICAB TOCU TPCP TPU TDZ CD ID'.split(' '),
+);
 
 type When = 'always' | 'TGE' | 'host';
 

@@ -17,8 +17,12 @@ export const sctlrFields: Readonly<Record<string, Bits>> = {
   C: 2,
   SA: 3,
   I: 12,
+  EnDB: 13,
   WXN: 19,
   EE: 25,
+  EnDA: 27,
+  EnIB: 30,
+  EnIA: 31,
 };
 
 /** SCTLR of a regime that has EL0: EL1&0, EL2&0. */
@@ -36,6 +40,8 @@ export const sctlrUserFields: Readonly<Record<string, Bits>> = {
   SPAN: 23,
   E0E: 24,
   UCI: 26,
+  BT0: 35,
+  BT: 36,
   DSSBS: 44,
 };
 
@@ -62,6 +68,10 @@ export const tcrFields: Readonly<Record<string, Bits>> = {
   HD: 40,
   HPD0: 41,
   HPD1: 42,
+  TBID0: 51,
+  TBID1: 52,
+  E0PD0: 55,
+  E0PD1: 56,
 };
 
 export const ttbrFields: Readonly<Record<string, Bits>> = { ASID: [63, 48], BADDR: [47, 1], CnP: 0 };
@@ -72,11 +82,13 @@ export const spsrFields: Readonly<Record<string, Bits>> = {
   Z: 30,
   C: 29,
   V: 28,
+  DIT: 24,
   UAO: 23,
   PAN: 22,
   SS: 21,
   IL: 20,
   SSBS: 12,
+  BTYPE: [11, 10],
   D: 9,
   A: 8,
   I: 7,
@@ -220,6 +232,24 @@ export const el1Registers: readonly SysregRow[] = [
     feature: 'UAO',
     read: (s) => s.zext(s.shli(s.get(state.uao), 23)),
     write: (s, v) => s.set(state.uao, s.bit(v, 23)),
+  }),
+  sysreg('DIT', [3, 3, 4, 2, 5], {
+    min: 0,
+    doc: 'Data-independent timing',
+    fields: { DIT: 24 },
+    view: { field: state.dit },
+    feature: 'DIT',
+    read: (s) => s.zext(s.shli(s.get(state.dit), 24)),
+    write: (s, v) => s.set(state.dit, s.bit(v, 24)),
+  }),
+  sysreg('SSBS', [3, 3, 4, 2, 6], {
+    min: 0,
+    doc: 'Speculative store bypassing is safe',
+    fields: { SSBS: 12 },
+    view: { field: state.ssbs },
+    feature: 'SSBS2',
+    read: (s) => s.zext(s.shli(s.get(state.ssbs), 12)),
+    write: (s, v) => s.set(state.ssbs, s.bit(v, 12)),
   }),
   sysreg('NZCV', [3, 3, 4, 2, 0], {
     min: 0,

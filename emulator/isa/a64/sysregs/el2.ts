@@ -19,12 +19,16 @@ export const byLayout =
     return s.select(s.bit(r.get('HCR_EL2'), E2H), s.andi(v, e2h), s.ori(s.andi(v, plain), ones));
   };
 
-/** Writable bits of HCR_EL2: those of Armv8.0 but HCD where EL3 has HCE, and E2H, TLOR, TERR and TEA with their features. */
+/** Writable bits of HCR_EL2: those of Armv8.0 but HCD where EL3 has HCE, and the others with their features. */
 const hcrMask = (s: Builder): Val =>
-  [bitsWith(s, 'VHE', 1n << 34n), bitsWith(s, 'LOR', 1n << 35n), bitsWith(s, 'RAS', 3n << 36n)].reduce(
-    (a, b) => s.or(a, b),
-    s.select(s.get(state.hasEL3), s.i64(0x3dfffffffn), s.i64(0x3ffffffffn)),
-  );
+  [
+    bitsWith(s, 'VHE', 1n << 34n),
+    bitsWith(s, 'LOR', 1n << 35n),
+    bitsWith(s, 'RAS', 3n << 36n),
+    bitsWith(s, 'PAuth', 3n << 40n),
+    bitsWith(s, 'FWB', 1n << 46n),
+    bitsWith(s, 'EVT', (3n << 49n) | (1n << 52n) | (3n << 54n)),
+  ].reduce((a, b) => s.or(a, b), s.select(s.get(state.hasEL3), s.i64(0x3dfffffffn), s.i64(0x3ffffffffn)));
 
 export const el2Registers: readonly SysregRow[] = [
   sysreg('VPIDR_EL2', [3, 4, 0, 0, 0], { min: 2, doc: 'MIDR_EL1 as EL1 reads it', mask: 0xffffffffn }),
@@ -33,7 +37,7 @@ export const el2Registers: readonly SysregRow[] = [
     min: 2,
     doc: 'System control of EL2: MMU, caches, alignment',
     reset: 0x30c50830n,
-    fields: sctlrFields,
+    fields: { ...sctlrFields, BT: 36 },
     e2hFields: sctlrUserFields,
     context: true,
   }),
@@ -80,6 +84,14 @@ export const el2Registers: readonly SysregRow[] = [
       TLOR: 35,
       TERR: 36,
       TEA: 37,
+      APK: 40,
+      API: 41,
+      FWB: 46,
+      TID4: 49,
+      TICAB: 50,
+      TOCU: 52,
+      TTLBIS: 54,
+      TTLBOS: 55,
     },
     context: true,
     irq: true,
@@ -152,6 +164,7 @@ export const el2Registers: readonly SysregRow[] = [
       HA: 21,
       HD: 22,
       HPD: 24,
+      TBID: 29,
     },
     e2hFields: tcrFields,
     context: true,

@@ -13,7 +13,7 @@ export const NS = 1n;
 
 export const el3Registers: readonly SysregRow[] = [
   el3('SCTLR_EL3', [3, 6, 1, 0, 0], 'System control of EL3: MMU, caches, alignment', {
-    fields: { ...sctlrFields, DSSBS: 44 },
+    fields: { ...sctlrFields, BT: 36, DSSBS: 44 },
     reset: 0x30c50830n,
     context: true,
   }),
@@ -41,10 +41,11 @@ export const el3Registers: readonly SysregRow[] = [
     context: true,
     irq: true,
     write: (s, v, r) => {
-      const more = [bitsWith(s, 'LOR', 1n << 14n), bitsWith(s, 'RAS', 1n << 15n)].reduce(
-        (a, b) => s.or(a, b),
-        s.i64(0x3f8fn),
-      );
+      const more = [
+        bitsWith(s, 'LOR', 1n << 14n),
+        bitsWith(s, 'RAS', 1n << 15n),
+        bitsWith(s, 'PAuth', 3n << 16n),
+      ].reduce((a, b) => s.or(a, b), s.i64(0x3f8fn));
       // RW reads as one where nothing below EL3 can be AArch32.
       const only64 = s.eqi(s.wrap(s.bits(r.get('ID_AA64PFR0_EL1'), 4, 4)), 1);
       const ones = s.select(only64, s.i64(0x430), s.i64(0x30));
@@ -82,6 +83,7 @@ export const el3Registers: readonly SysregRow[] = [
       HA: 21,
       HD: 22,
       HPD: 24,
+      TBID: 29,
     },
     context: true,
   }),

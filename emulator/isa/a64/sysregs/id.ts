@@ -13,7 +13,11 @@ import {
 import { state } from '../state';
 
 const tid1: readonly TrapRule[] = [{ when: 'HCR_EL2.TID1', dir: 'r', from: [1], to: 2 }];
-const tid2: readonly TrapRule[] = [{ when: 'HCR_EL2.TID2', from: [1], to: 2 }];
+/** TID4 is that part of TID2 which is not CTR_EL0 (FEAT_EVT). */
+const tid2: readonly TrapRule[] = [
+  { when: 'HCR_EL2.TID2', from: [1], to: 2 },
+  { when: 'HCR_EL2.TID4', from: [1], to: 2 },
+];
 const tid3: readonly TrapRule[] = [{ when: 'HCR_EL2.TID3', dir: 'r', from: [1], to: 2 }];
 
 /** Four-bit fields from bit 0 up. A blank name is reserved. */

@@ -17,6 +17,7 @@ import { el2Registers } from './el2';
 import { el3Controls, el3Registers } from './el3';
 import { gicRegisters } from './gic';
 import { idRegisters } from './id';
+import { pauthRegisters } from './pauth';
 import { pmuRegisters } from './pmu';
 import { timerRegisters } from './timer';
 
@@ -31,7 +32,7 @@ export interface Sysreg extends SysregRow {
 
 const groups: readonly (readonly [SysregGroup, readonly SysregRow[]])[] = [
   ['id', idRegisters],
-  ['el1', [...el1Registers, ...armv82Registers]],
+  ['el1', [...el1Registers, ...armv82Registers, ...pauthRegisters]],
   ['el2', el2Registers],
   ['el3', el3Registers],
   ['timer', timerRegisters],

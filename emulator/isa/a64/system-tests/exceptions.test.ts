@@ -16,7 +16,9 @@ import {
   type Route,
 } from '../exceptions/routes';
 import {
+  raiseBranchTarget,
   raiseFp,
+  raisePauth,
   raisePcAlignment,
   raiseSpAlignment,
   raiseTrap,
@@ -26,7 +28,7 @@ import {
 import { beforeInstruction } from '../instruction-boundary';
 import { contextKey } from '../mmu/context';
 import { Flag } from '../sem';
-import { state } from '../state';
+import { CpuFeature, state } from '../state';
 import { fieldRange } from '../sysregs';
 import { SystemCpu } from './cpu';
 
@@ -96,6 +98,23 @@ const triggers: Readonly<Record<ExceptionName, Trigger | undefined>> = {
   hvc: { cause: (c) => void c.exec(word.hvc(0xffff)), iss: 0xffff, ret: PC + 4n },
   smc: { cause: (c) => void c.exec(word.smc(1)), iss: 1, ret: PC },
   brk: { cause: (c) => void c.exec(word.brk(0xf000)), iss: 0xf000, ret: PC },
+  pauth: {
+    cause: (c) => {
+      c.set(state.features, c.get(state.features) | BigInt(CpuFeature.PAuth));
+      c.call(contextKey);
+      if (c.get(state.pauthTrap) !== 0n) c.call(raisePauth);
+    },
+    iss: 0,
+    ret: PC,
+  },
+  branchTarget: {
+    cause: (c) => {
+      c.set(state.btype, 2n);
+      c.call(raiseBranchTarget);
+    },
+    iss: 2,
+    ret: PC,
+  },
   undefined: { cause: (c) => void c.call(raiseUndefined), iss: 0, ret: PC },
   illegalState: {
     cause: (c) => {

@@ -16,7 +16,13 @@ export interface MmuRegisters {
   readonly pan: boolean;
   readonly paBits: number;
   /** Features of Armv8.1 and later; none unless given. */
-  readonly has?: { readonly hpds?: boolean; readonly xnx?: boolean; readonly hafdbs?: boolean };
+  readonly has?: {
+    readonly hpds?: boolean;
+    readonly xnx?: boolean;
+    readonly hafdbs?: boolean;
+    /** TTST, LVA, LPA, E0PD, S2FWB. */
+    readonly max?: boolean;
+  };
   /** Called when hardware writes a descriptor, in the table's byte order. Reads see it if the caller makes them. */
   readonly onUpdate?: (pa: bigint, descriptor: bigint) => void;
   /** Called for a block descriptor at a level that has none, which is a translation fault. */
@@ -58,12 +64,24 @@ const field = (v: bigint, msb: number, lsb: number): number =>
 const flag = (v: bigint, bit: number): boolean => ((v >> BigInt(bit)) & 1n) === 1n;
 const sizes = [32, 36, 40, 42, 44, 48, 48, 48];
 
+/** Output address bits by IPS or PS; `wide`: 64 KiB pages with LPA. */
+const outputOf = (code: number, paBits: number, wide: boolean): number =>
+  Math.min(wide && code >= 6 ? 52 : sizes[code]!, paBits);
+
+/** The table's address in a TTBR, unaligned. */
+const tableOf = (ttbr: bigint, outputBits: number): bigint =>
+  outputBits === 52
+    ? (BigInt.asUintN(48, ttbr) & ~0x3fn) | (((ttbr >> 2n) & 15n) << 48n)
+    : BigInt.asUintN(48, ttbr) & ~1n;
+
 interface Table {
   readonly stage: 1 | 2;
   readonly granuleBits: number;
   readonly inputBits: number;
   readonly outputBits: number;
   readonly startLevel: number;
+  /** Bits 15-12 of descriptors are bits 51-48 of the address. */
+  readonly wide: boolean;
   readonly base: bigint;
   readonly bigEndian: boolean;
   readonly read: (address: bigint, level: number) => bigint;
@@ -95,6 +113,7 @@ const swap = (v: bigint): bigint => {
 
 function walk(t: Table, input: bigint): Found {
   const perLevel = t.granuleBits - 3;
+  const addressOf = (d: bigint): bigint => BigInt.asUintN(48, d) | (t.wide ? ((d >> 12n) & 15n) << 48n : 0n);
   if (t.base >> BigInt(t.outputBits)) t.raise('addressSize', 0);
   const step = (level: number, table: bigint, path: readonly bigint[]): Found => {
     const size = t.granuleBits + (3 - level) * perLevel;
@@ -106,7 +125,7 @@ function walk(t: Table, input: bigint): Found {
     if (kind === 0 || kind === 2) t.raise('translation', level);
     const isTable = kind === 3 && level < 3;
     if (isTable) {
-      const next = (BigInt.asUintN(48, d) >> BigInt(t.granuleBits)) << BigInt(t.granuleBits);
+      const next = (addressOf(d) >> BigInt(t.granuleBits)) << BigInt(t.granuleBits);
       if (next >> BigInt(t.outputBits)) t.raise('addressSize', level);
       return step(level + 1, next, [...path, d]);
     }
@@ -115,7 +134,7 @@ function walk(t: Table, input: bigint): Found {
       if (level < 3) t.onReservedBlock?.();
       t.raise('translation', level);
     }
-    const page = (BigInt.asUintN(48, d) >> BigInt(size)) << BigInt(size);
+    const page = (addressOf(d) >> BigInt(size)) << BigInt(size);
     if (page >> BigInt(t.outputBits)) t.raise('addressSize', level);
     if (!flag(d, 10) && !t.ha) t.raise('accessFlag', level);
     // DBM gives the permission to write; stage 1 has a bit that forbids it, stage 2 one that allows it.
@@ -127,9 +146,9 @@ function walk(t: Table, input: bigint): Found {
     };
     return { descriptor, level, size, output: page | BigInt.asUintN(size, input), path, update };
   };
-  // Tables are aligned to their size, also concatenated and short ones.
+  // Tables are aligned to their size, also concatenated and short ones; to 64 bytes where addresses have 52 bits.
   const firstSize = t.granuleBits + (3 - t.startLevel) * perLevel;
-  const align = BigInt(t.inputBits - firstSize + 3);
+  const align = BigInt(Math.max(t.inputBits - firstSize + 3, t.outputBits === 52 ? 6 : 0));
   return step(t.startLevel, (t.base >> align) << align, []);
 }
 
@@ -146,14 +165,19 @@ function stage2(
   const granuleBits = [12, 16, 14, 12][field(r.vtcr, 15, 14)]!;
   const perLevel = granuleBits - 3;
   const inputBits = 64 - field(r.vtcr, 5, 0);
-  const outputBits = Math.min(sizes[field(r.vtcr, 18, 16)]!, r.paBits);
+  const max = r.has?.max ?? false;
+  const wide = max && granuleBits === 16;
+  const outputBits = outputOf(field(r.vtcr, 18, 16), r.paBits, wide);
   const sl0 = field(r.vtcr, 7, 6);
-  const startLevel = (granuleBits === 12 ? 2 : 3) - sl0;
+  const lastLevel = max && granuleBits === 12 && sl0 === 3;
+  const startLevel = lastLevel ? 3 : (granuleBits === 12 ? 2 : 3) - sl0;
   const resolved = inputBits - (granuleBits + (3 - startLevel) * perLevel);
   const limit = granuleBits === 14 ? 40 : 42;
   const lowest = granuleBits === 12 ? 0 : 1;
-  const badStart = sl0 === 3 || startLevel < lowest || (startLevel === lowest && outputBits <= limit);
-  if (inputBits > 48 || inputBits < 25 || inputBits > outputBits || badStart) raise('translation', 0);
+  const badStart =
+    (sl0 === 3 && !lastLevel) || startLevel < lowest || (startLevel === lowest && outputBits <= limit);
+  const [least, most] = [max ? (wide ? 17 : 16) : 25, wide ? 52 : 48];
+  if (inputBits > most || inputBits < least || inputBits > outputBits || badStart) raise('translation', 0);
   if (resolved < 1 || resolved > perLevel + 4) raise('translation', 0);
   if (ipa >> BigInt(inputBits)) raise('translation', 0);
   const found = walk(
@@ -163,7 +187,8 @@ function stage2(
       inputBits,
       outputBits,
       startLevel,
-      base: BigInt.asUintN(48, r.vttbr) & ~1n,
+      wide,
+      base: tableOf(r.vttbr, outputBits),
       bigEndian: flag(r.sctlrEl2, 25),
       read: (pa, level) => read(pa) ?? raise('external', level),
       raise,
@@ -180,6 +205,7 @@ function stage2(
   const ok = access.exec ? !never : access.write ? flag(d, 7) : flag(d, 6);
   if (!ok) raise('permission', found.level);
   found.update(access.write);
+  if (max && flag(r.hcr, 46)) return { found, memory: field(d, 4, 2) };
   const [outer, inner] = [field(d, 5, 4), field(d, 3, 2)];
   const cacheability = [0, 0x4, 0xb, 0xf];
   const memory = outer === 0 ? inner << 2 : (cacheability[outer]! << 4) | (cacheability[inner] || 0xf);
@@ -204,12 +230,23 @@ function combine(one: number, two: number): number {
   return (nibble(one >> 4, two >> 4) << 4) | nibble(one & 15, two & 15);
 }
 
+/** With HCR_EL2.FWB: `choice` is MemAttr[2:0] of stage 2. */
+function forced(one: number, choice: number): number {
+  if (choice < 4) return isDevice(one) ? Math.min(one, choice << 2) : choice << 2;
+  if (choice === 7) return one;
+  if (choice === 6 && isDevice(one)) return 0xff;
+  if (choice < 6) return isDevice(one) ? one : 0x44;
+  const back = (nibble: number): number => (nibble === 4 ? 0xf : nibble | 4);
+  return (back(one >> 4) << 4) | back(one & 15);
+}
+
 function stage1(r: MmuRegisters, read: ReadWord, va: bigint, access: MmuAccess, nested: boolean): MmuResult {
   const raise = (fault: MmuFault['fault'], level: number): never => {
     throw new Faulted({ fault, level, stage: 1, s1ptw: false });
   };
   const upper = flag(va, 55);
-  const tagged = flag(r.tcr, upper ? 38 : 37);
+  const dataOnly = (r.has?.max ?? false) && access.exec && flag(r.tcr, upper ? 52 : 51);
+  const tagged = flag(r.tcr, upper ? 38 : 37) && !dataOnly;
   const address = tagged ? BigInt.asUintN(56, va) : va;
   const dc = flag(r.hcr, 12);
   const on = flag(r.sctlr, 0) && !dc && !flag(r.hcr, 27);
@@ -221,7 +258,11 @@ function stage1(r: MmuRegisters, read: ReadWord, va: bigint, access: MmuAccess, 
   const granuleBits = upper
     ? [12, 14, 12, 16][field(r.tcr, 31, 30)]!
     : [12, 16, 14, 12][field(r.tcr, 15, 14)]!;
-  if (tsz < 16 || tsz > 39 || flag(r.tcr, upper ? 23 : 7)) raise('translation', 0);
+  const max = r.has?.max ?? false;
+  const wide = max && granuleBits === 16;
+  const [least, most] = [wide ? 12 : 16, max ? (wide ? 47 : 48) : 39];
+  if (tsz < least || tsz > most || flag(r.tcr, upper ? 23 : 7)) raise('translation', 0);
+  if (max && access.user && flag(r.tcr, upper ? 56 : 55)) raise('translation', 0);
   const inputBits = 64 - tsz;
   const width = tagged ? 56 : 64;
   const above = BigInt.asUintN(width, va) >> BigInt(inputBits);
@@ -229,19 +270,22 @@ function stage1(r: MmuRegisters, read: ReadWord, va: bigint, access: MmuAccess, 
   if (above !== expected) raise('translation', 0);
   const perLevel = granuleBits - 3;
   const levels = Math.ceil((inputBits - granuleBits) / perLevel);
+  const outputBits = outputOf(field(r.tcr, 34, 32), r.paBits, wide);
   const found = walk(
     {
       stage: 1,
       granuleBits,
       inputBits,
-      outputBits: Math.min(sizes[field(r.tcr, 34, 32)]!, r.paBits),
+      outputBits,
       startLevel: 4 - levels,
-      base: BigInt.asUintN(48, upper ? r.ttbr1 : r.ttbr0) & ~1n,
+      wide,
+      base: tableOf(upper ? r.ttbr1 : r.ttbr0, outputBits),
       bigEndian: flag(r.sctlr, 25),
       read: (ipa, level) => {
         if (!nested) return read(ipa) ?? raise('external', level);
         const s2 = stage2(r, read, ipa, WALK, true);
-        if (flag(r.hcr, 2) && isDevice(s2.memory))
+        const device = max && flag(r.hcr, 46) ? s2.memory < 4 : isDevice(s2.memory);
+        if (flag(r.hcr, 2) && device)
           throw new Faulted({ fault: 'permission', level: s2.found.level, stage: 2, s1ptw: true, ipa });
         return read(s2.found.output) ?? raise('external', level);
       },
@@ -287,7 +331,8 @@ export function modelTranslate(
     return {
       pa: two.found.output,
       size: Math.min(one.size, two.found.size),
-      memory: combine(one.memory, two.memory),
+      memory:
+        r.has?.max && flag(r.hcr, 46) ? forced(one.memory, two.memory) : combine(one.memory, two.memory),
     };
   } catch (e) {
     if (e instanceof Faulted) return e.info;

@@ -15,7 +15,7 @@ import { state } from '../state';
 import { isE2h, isHost } from '../mmu/regimes';
 import { controlHolds, el2IsOff } from '../sysregs/controls';
 import { checkTraps, requireLevel } from './access';
-import { tlbiOps } from '../mmu/tlbi';
+import { tlbiOps, type TlbiOp } from '../mmu/tlbi';
 
 interface Operation {
   readonly name: string;
@@ -103,7 +103,7 @@ const cacheOps: readonly Operation[] = [
   {
     name: 'dc cvau',
     min: 0,
-    trap: [uci, hyp('TPU')],
+    trap: [uci, hyp('TPU'), hyp('TOCU')],
     doc: 'Cleans a data cache line to the point of unification',
     exec: (s, rt) => maintain(s, rt, false),
   },
@@ -116,6 +116,14 @@ const cacheOps: readonly Operation[] = [
     exec: (s, rt) => maintain(s, rt, false),
   },
   {
+    name: 'dc cvadp',
+    min: 0,
+    trap: [uci, hyp('TPCP')],
+    doc: 'Cleans a data cache line to the point of deep persistence',
+    feature: 'DPB2',
+    exec: (s, rt) => maintain(s, rt, false),
+  },
+  {
     name: 'dc civac',
     min: 0,
     trap: [uci, hyp('TPCP')],
@@ -125,15 +133,21 @@ const cacheOps: readonly Operation[] = [
   {
     name: 'ic ialluis',
     min: 1,
-    trap: [hyp('TPU')],
+    trap: [hyp('TPU'), hyp('TICAB')],
     doc: 'Invalidates the instruction caches of all CPUs',
     exec: nothing,
   },
-  { name: 'ic iallu', min: 1, trap: [hyp('TPU')], doc: 'Invalidates the instruction cache', exec: nothing },
+  {
+    name: 'ic iallu',
+    min: 1,
+    trap: [hyp('TPU'), hyp('TOCU')],
+    doc: 'Invalidates the instruction cache',
+    exec: nothing,
+  },
   {
     name: 'ic ivau',
     min: 0,
-    trap: [uci, hyp('TPU')],
+    trap: [uci, hyp('TPU'), hyp('TOCU')],
     doc: 'Invalidates an instruction cache line',
     exec: (s, rt) => maintain(s, rt, false),
   },
@@ -187,12 +201,18 @@ const atOps: readonly Operation[] = [false, true].flatMap((write) => {
 
 // --- TLBI -----------------------------------------------------------------------------------------------------------
 
+/** Those of EL3 need that, too. */
+function featureOf({ feature, scope }: TlbiOp): { readonly feature?: string } {
+  const all = [...(feature ? [feature] : []), ...(scope === 'el3' ? ['EL3'] : [])];
+  return all.length ? { feature: all.join(' ') } : {};
+}
+
 const tlbis: readonly Operation[] = tlbiOps.map((op, number) => ({
   name: `tlbi ${op.name}`,
   min: op.min,
-  trap: op.min === 1 ? [hyp('TTLB')] : [],
+  trap: op.min === 1 ? [hyp('TTLB'), ...(op.domain ? [hyp(op.domain)] : [])] : [],
   doc: `Invalidates TLB entries${op.byVa ? ' of an address' : ''}${op.broadcast ? ' on all CPUs' : ''}`,
-  ...(op.scope === 'el3' ? { feature: 'EL3' } : {}),
+  ...featureOf(op),
   exec: (s: A64, rt: Operand): void => {
     if (op.scope === 'el2') requireEl2(s);
     s.set(common.mail, s.x(rt), 0);
@@ -237,7 +257,7 @@ function operationRow(instruction: 'at' | 'dc' | 'ic' | 'tlbi', doc: string, fea
     '1101010100 0 01 op1:3 CRn:4 CRm:4 op2:3 rt:5',
     {
       asm: [
-        `${instruction} <sysopx:op1,CRn,CRm,op2> ; rt=31`,
+        ...(mine.every((p) => p.takesRegister) ? [] : [`${instruction} <sysopx:op1,CRn,CRm,op2> ; rt=31`]),
         `${instruction} <sysop:op1,CRn,CRm,op2>, <x:rt>`,
         'sys #<u:op1>, <c:CRn>, <c:CRm>, #<u:op2>, <x:rt>',
       ],
@@ -261,10 +281,15 @@ export const systemOperationRows: readonly Row<A64>[] = [
   operationRow('at', 'Translates an address as a privileged access that minds PSTATE.PAN.', 'PAN2'),
   operationRow('dc', 'Data cache maintenance by address to the point of persistence.', 'DPB'),
   operationRow('dc', 'Data cache maintenance by address or set and way; DC ZVA zeroes memory.'),
+  operationRow('dc', 'Data cache maintenance by address to the point of deep persistence.', 'DPB2'),
   operationRow('ic', 'Instruction cache maintenance.'),
   operationRow('tlbi', 'Invalidates TLB entries.'),
   operationRow('at', 'Translates an address by the rules of EL3.', 'EL3'),
   operationRow('tlbi', 'Invalidates TLB entries of EL3.', 'EL3'),
+  operationRow('tlbi', 'Invalidates TLB entries in the outer shareable domain: on all CPUs.', 'TLBIOS'),
+  operationRow('tlbi', 'Invalidates TLB entries of a range of addresses.', 'TLBIRANGE'),
+  operationRow('tlbi', 'Invalidates TLB entries of EL3 on all CPUs.', 'TLBIOS EL3'),
+  operationRow('tlbi', 'Invalidates TLB entries of EL3 for a range of addresses.', 'TLBIRANGE EL3'),
   row('SYS (unknown)', '1101010100 0 01 op1:3 CRn:4 CRm:4 op2:3 rt:5', {
     asm: [
       'sys #<u:op1>, <c:CRn>, <c:CRm>, #<u:op2> ; rt=31',

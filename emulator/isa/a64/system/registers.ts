@@ -4,6 +4,7 @@ import { common, StopReason } from '../../../ir/state';
 import type { RawFields, Row } from '../../dsl/row';
 import { encodingKey, type Encoding } from '../../dsl/sysreg';
 import { raiseTrap } from '../exceptions/exception';
+import { hasFeature } from '../features';
 import { hostCalls } from '../host-calls';
 import { row } from '../row';
 import type { A64 } from '../sem';
@@ -33,9 +34,19 @@ function deviceNumber(s: A64, r: Sysreg): Val {
   return s.select(s.and(el1, redirected), number(r.virtual.name), number(r.name));
 }
 
+/** FEAT_IDST: EL0 reading an identification register is a trap, not an UNDEFINED instruction (D17.2.37, EC 0x18). */
+function trapIdAtEl0(s: A64, iss: () => Val): void {
+  const trapped = s.and(s.eqz(s.get(state.el)), hasFeature(s, 'IDST'));
+  s.if(trapped, () => s.raise(raiseTrap, s.i32(1), iss()));
+}
+
+const inIdSpace = ([op0, op1, crn, crm]: Encoding): boolean => op0 === 3 && op1 <= 3 && crn === 0 && crm <= 7;
+
 /** What comes before the access, whatever its direction. */
 function check(s: A64, r: Sysreg, isRead: boolean, rt: Operand): void {
   const min = isRead ? r.min : (r.minWrite ?? r.min);
+  if (isRead && min === 1 && inIdSpace(r.enc))
+    trapIdAtEl0(s, () => s.ori(s.shli(s.num(rt), 5), trapIss(r.enc, true)));
   requireLevel(s, min);
   if (r.undefinedWhen) s.if(r.undefinedWhen(s, accessOf(s)), () => s.undefinedInstruction());
   checkTraps(s, r.trap ?? [], r.enc, isRead, rt, min === 'highest' ? 1 : min);
@@ -139,11 +150,10 @@ const isReservedId = (f: RawFields<Shape>): boolean =>
   f.CRm <= 7 &&
   !readable.has(encodingKey(encodingOf(f)));
 
-/** HCR_EL2.TID3 on a reserved encoding: CRm and op2 are operands here. */
-function trapReserved(s: A64, crm: Operand, op2: Operand, rt: Operand): void {
+/** The syndrome of a reserved encoding: CRm and op2 are operands here. */
+function reservedIss(s: A64, crm: Operand, op2: Operand, rt: Operand): Val {
   const parts = [s.shli(s.num(op2), 17), s.shli(s.num(rt), 5), s.shli(s.num(crm), 1)];
-  const iss = parts.reduce((a, b) => s.or(a, b), s.i32(trapIss([3, 0, 0, 0, 0], true)));
-  s.raise(raiseTrap, s.i32(2), iss);
+  return parts.reduce((a, b) => s.or(a, b), s.i32(trapIss([3, 0, 0, 0, 0], true)));
 }
 
 const unknown = (s: A64): void => s.undefinedInstruction();
@@ -154,9 +164,11 @@ const unknownRows: readonly Row<A64>[] = [
     when: isReservedId,
     doc: 'Reads a reserved identification register: zero.',
     exec: (s, f) => {
+      const iss = (): Val => reservedIss(s, f.CRm, f.op2, f.rt);
+      trapIdAtEl0(s, iss);
       requireLevel(s, 1);
       const el1 = s.eqi(s.get(state.el), 1);
-      s.if(s.and(el1, allHold(s, 'HCR_EL2.TID3')), () => trapReserved(s, f.CRm, f.op2, f.rt));
+      s.if(s.and(el1, allHold(s, 'HCR_EL2.TID3')), () => s.raise(raiseTrap, s.i32(2), iss()));
       s.setX(f.rt, s.i64(0));
     },
   }),

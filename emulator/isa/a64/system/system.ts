@@ -8,7 +8,6 @@ import { common, StopReason } from '../../../ir/state';
 import type { Flow, Row } from '../../dsl/row';
 import { eventBit } from '../events';
 import { raiseSync, raiseTrap } from '../exceptions/exception';
-import { exceptionReturn } from '../exceptions/return';
 import { hasFeature } from '../features';
 import { PHYSICAL } from '../interrupt-lines';
 import { route, RouteCode, type ExceptionName } from '../exceptions/routes';
@@ -18,6 +17,7 @@ import type { A64 } from '../sem';
 import { CpuFeature, state } from '../state';
 import { getReg, setReg, sysregNamed } from '../sysregs';
 import { allHold, controlHolds } from '../sysregs/controls';
+import { executeReturn } from './eret';
 import { systemOperationRows } from './operations';
 import { systemRegisterRows } from './registers';
 
@@ -129,24 +129,7 @@ const exceptionRows: readonly Row<A64>[] = [
     asm: 'eret',
     flow: 'eret',
     doc: 'Returns from an exception: PSTATE from SPSR_ELx, PC from ELR_ELx.',
-    exec: (s) => {
-      const el = s.get(state.el);
-      s.if(s.eqz(el), () => s.undefinedInstruction());
-      const kinds = s.select(
-        s.gtu(el, s.i32(1)),
-        s.i32(eventBit('eret') | eventBit('trapExit')),
-        s.i32(eventBit('eret')),
-      );
-      s.stopBefore(kinds);
-      s.syncPc();
-      const unsupported = s.call(exceptionReturn);
-      s.if(unsupported, () => {
-        s.call(hostCalls.unsupported, s.cpu(), s.i32(0));
-        s.set(common.stopReason, s.i32(StopReason.unsupported));
-        s.exit('hold');
-      });
-      s.exit('recheck');
-    },
+    exec: (s) => executeReturn(s),
   }),
 ];
 
@@ -179,14 +162,14 @@ function deferVirtualError(s: A64): void {
   });
 }
 
+/** XPACLRI, PACIA1716 ... AUTIB1716, PACIAZ ... AUTIBSP: see pauth/rows.ts. */
+const isPauthHint = (n: number): boolean => n === 7 || [8, 10, 12, 14].includes(n) || (n >= 24 && n < 32);
+
 /** Names of hints that this machine has no use for; they are NOPs on CPUs without the feature, too. */
-const hintNames = (
-  'dgh=6 xpaclri=7 pacia1716=8 pacib1716=10 autia1716=12 autib1716=14 psb\u00a0csync=17 tsb\u00a0csync=18 ' +
-  'csdb=20 paciaz=24 paciasp=25 pacibz=26 pacibsp=27 autiaz=28 autiasp=29 autibz=30 autibsp=31 bti=32 ' +
-  'bti\u00a0c=34 bti\u00a0j=36 bti\u00a0jc=38'
-)
-  .split(' ')
-  .map((t) => t.replace('\u00a0', ' ').split('=') as [string, string]);
+const hintNames =
+  'dgh=6 psb\u00a0csync=17 tsb\u00a0csync=18 csdb=20 bti=32 bti\u00a0c=34 bti\u00a0j=36 bti\u00a0jc=38'
+    .split(' ')
+    .map((t) => t.replace('\u00a0', ' ').split('=') as [string, string]);
 
 interface HintSpec {
   readonly doc: string;
@@ -238,8 +221,8 @@ const hintRows: readonly Row<A64>[] = [
   }),
   row('HINT', '11010101000000110010 imm7:7 11111', {
     asm: [...hintNames.map(([name, n]) => `${name} ; imm7=${n}`), 'hint #<hex:imm7>'],
-    when: (f) => f.imm7 > 5 && f.imm7 !== 16,
-    doc: 'A hint of a feature that the CPU does not have: does nothing.',
+    when: (f) => f.imm7 > 5 && f.imm7 !== 16 && !isPauthHint(f.imm7),
+    doc: 'A landing pad, or a hint of a feature that the CPU does not have: does nothing.',
     exec: () => undefined,
   }),
 ];
@@ -261,6 +244,12 @@ const barrierRows: readonly Row<A64>[] = [
   row('DMB', '11010101000000110011 CRm:4 101 11111', {
     asm: 'dmb <barrier:CRm>',
     doc: 'Data memory barrier: accesses before it are seen before those after it.',
+    exec: () => undefined,
+  }),
+  row('SB', '11010101000000110011 0000 111 11111', {
+    asm: 'sb',
+    feature: 'SB',
+    doc: 'Speculation barrier: nothing after it is executed speculatively, which nothing is here.',
     exec: () => undefined,
   }),
   row('ISB', '11010101000000110011 CRm:4 110 11111', {
@@ -325,6 +314,18 @@ const pstateRows: readonly Row<A64>[] = [
       s.set(state.pan, s.andi(s.imm(f.CRm, 'i32'), 1));
       s.nextWithRecheck();
     },
+  }),
+  row('MSR DIT', '1101010100000 011 0100 CRm:4 010 11111', {
+    asm: 'msr dit, #<hex:CRm>',
+    feature: 'DIT',
+    doc: 'Sets or clears PSTATE.DIT: data-independent timing, which all instructions have here.',
+    exec: (s, f) => s.set(state.dit, s.andi(s.imm(f.CRm, 'i32'), 1)),
+  }),
+  row('MSR SSBS', '1101010100000 011 0100 CRm:4 001 11111', {
+    asm: 'msr ssbs, #<hex:CRm>',
+    feature: 'SSBS2',
+    doc: 'Sets or clears PSTATE.SSBS: stores may be bypassed speculatively, which nothing does here.',
+    exec: (s, f) => s.set(state.ssbs, s.andi(s.imm(f.CRm, 'i32'), 1)),
   }),
   row('MSR UAO', '1101010100000 000 0100 CRm:4 011 11111', {
     asm: 'msr uao, #<hex:CRm>',
