@@ -19,6 +19,7 @@ const ORACLES = [
   },
   { command: 'gdb-multiarch', debian: 'gdb-multiarch', use: 'reading our ELF files with gdb' },
   { command: 'dtc', debian: 'device-tree-compiler', use: 'reading our device tree' },
+  { command: 'mkfs.ext4', debian: 'e2fsprogs', use: 'a disk with a file system for a stock kernel' },
   { command: 'pahole', debian: 'pahole', use: 'types in the form of a Linux kernel (BTF)' },
   { command: 'bpftool', debian: 'bpftool', use: 'comparison with another reader of BTF' },
   { command: 'chromium', debian: 'chromium', use: 'tests in the workbench' },

@@ -4,6 +4,7 @@
  * npm run test:matrix -- a76      only the rows whose name contains this
  * npm run test:matrix -- --alone  without QEMU
  * npm run test:matrix -- dwarf    only the specs that need the kernel's -dbg package, which is fetched for them
+ * npm run test:matrix -- devices  only the boots with disks and other virtio devices
  *
  * Each row is booted twice: both runs must take the same number of instructions and end in the same state.
  */
@@ -11,6 +12,7 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { installDebian, installVmlinux } from '../../scripts/debian.mjs';
 import { hasTool } from '../support/oracles';
+import { deviceProblems, type DeviceRow } from './devices-matrix';
 import { bootHere, bootOnQemu, complaints, onlyIn, type BootOptions } from './boot';
 
 interface Row extends BootOptions {
@@ -45,6 +47,11 @@ const rows: readonly Row[] = [
 ];
 
 const DWARF = 'dwarf';
+/** Boots with virtio devices. */
+const devices: readonly DeviceRow[] = [
+  { name: 'devices a57', cpu: 'cortex-a57', smp: 1 },
+  { name: 'devices a76 smp 4', cpu: 'cortex-a76', smp: 4 },
+];
 
 /** The specs that are skipped elsewhere without the package of debug symbols. @returns whether all passed */
 function specsOfDwarf(): boolean {
@@ -66,9 +73,14 @@ async function main(): Promise<void> {
   const alone = args.includes('--alone') || !hasTool('qemu-system-aarch64');
   const words = args.filter((a) => !a.startsWith('--'));
   const chosen = rows.filter(({ name }) => words.length === 0 || words.some((w) => name.includes(w)));
+  const chosenDevices = devices.filter(
+    ({ name }) => words.length === 0 || words.some((w) => name.includes(w)),
+  );
   const withDwarf = words.length === 0 || words.includes(DWARF);
-  if (chosen.length === 0 && !withDwarf)
-    throw new Error(`No row has this name: ${[...rows.map((r) => r.name), DWARF].join(', ')}.`);
+  if (chosen.length + chosenDevices.length === 0 && !withDwarf)
+    throw new Error(
+      `No row has this name: ${[...[...rows, ...devices].map((r) => r.name), DWARF].join(', ')}.`,
+    );
   const guest = installDebian();
   console.log(`Kernel ${guest.version}${alone ? ', not compared with QEMU' : ''}`);
   let failed = 0;
@@ -94,7 +106,13 @@ async function main(): Promise<void> {
     for (const p of problems) console.log(`       ${p}`);
     if (problems.length) failed++;
   }
-  let passed = chosen.length - failed;
+  for (const r of chosenDevices) {
+    const problems = await deviceProblems(guest, r, alone);
+    console.log(`${problems.length ? 'FAIL' : 'ok  '} ${r.name}`);
+    for (const p of problems) console.log(`       ${p}`);
+    if (problems.length) failed++;
+  }
+  let passed = chosen.length + chosenDevices.length - failed;
   if (withDwarf) {
     const good = specsOfDwarf();
     console.log(`${good ? 'ok  ' : 'FAIL'} ${DWARF}`);

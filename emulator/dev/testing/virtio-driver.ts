@@ -97,6 +97,12 @@ export class VirtioDriver {
     this.register(0x70, 0xf);
   }
 
+  /** Goes on where another driver is: its part of a snapshot. */
+  takeOver(other: VirtioDriver): void {
+    for (const [queue, n] of other.available) this.available.set(queue, n);
+    this.nextDescriptor = other.nextDescriptor;
+  }
+
   driverArea(queue: number, offset: number): bigint {
     return this.rings + BigInt(queue * QUEUE_BYTES + DRIVER_AREA + offset);
   }

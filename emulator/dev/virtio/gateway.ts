@@ -96,7 +96,7 @@ function ipv4(packet: Uint8Array): Uint8Array | undefined {
 
 /** An IPv4 packet of the gateway. */
 function packet(protocol: number, to: Bytes, data: Uint8Array): Uint8Array {
-  const TTL = 64;
+  const TTL = 255;
   const head = join(
     [0x45, 0, ...halfOf(IP_HEADER + data.length), 0, 0, 0x40, 0, TTL, protocol, 0, 0],
     GATEWAY_IP,
