@@ -7,7 +7,7 @@ import type { TypedStruct } from '../hypervisors/types';
 import { formatAddress, formatSpace, type AddressSpace } from './address-space';
 import { symbolText } from './disassembly';
 import type { Frame } from './frames';
-import { PAGED, type Effect, type Item } from './items';
+import { ANONYMOUS, PAGED, type Effect, type Item } from './items';
 import { bytesOf, editedText, hex, plainNumber, requireFits } from './numbers';
 import { fieldItems, parseValue, summaryText, type ItemContext } from './register-items';
 
@@ -145,7 +145,7 @@ export class CItems {
 
   private member(p: Place, m: Member): Item {
     return this.item({
-      name: m.name === '' ? '(anonymous)' : m.name,
+      name: m.name === '' ? ANONYMOUS : m.name,
       type: m.type,
       location: this.within(p, m.offset, m.type.size),
       bits: m.bits,

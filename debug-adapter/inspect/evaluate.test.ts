@@ -24,7 +24,7 @@ const values: readonly (readonly [string, RegExp])[] = [
   ['d31', /^0x/],
   ['hyp_guest_vectors', /^0x7[0-9a-f]+ <hyp_guest_vectors>$/],
   ['&guest_exit', /^0x7[0-9a-f]+ <guest_exit>$/],
-  ['vcpus', /^1 vcpu$/],
+  ['vcpus', /^1 vcpu: vcpu 1\.0 runs on CPU 0$/],
   ['vcpu', /^struct vcpu at EL2:0x7/],
   ['vcpu->vm->vmid', /^0x1$/],
   ['vcpu.vm.vttbr_el2', /^0x1[0-9a-f]{12} VMID=1/],

@@ -216,10 +216,12 @@ export class Guest {
   }
 
   private hostRegisters(n: number): ReadonlyMap<string, bigint> {
-    const saved = this.hypervisor.hostContext(n);
-    const off = this.isa.withoutVirtualMachine(this.reader(n));
-    const tables = this.hypervisor.kernelTables?.(n, 'EL1') ?? [];
-    return new Map([...(saved ? this.valuesIn(n, saved) : []), ...off, ...tables]);
+    return this.once(`registers of the host ${n}`, () => {
+      const saved = this.hypervisor.hostContext(n);
+      const off = this.isa.withoutVirtualMachine(this.reader(n));
+      const tables = this.hypervisor.kernelTables?.(n, 'EL1') ?? [];
+      return new Map([...(saved ? this.valuesIn(n, saved) : []), ...off, ...tables]);
+    });
   }
 
   private guestRegisters(n: number, vmid: number): ReadonlyMap<string, bigint> | undefined {

@@ -74,6 +74,21 @@ export function partsOf(
   return Array.from({ length: count }, (_, i) => elements.at(start + i));
 }
 
+/** What a member without a name is called. */
+export const ANONYMOUS = '(anonymous)';
+const MAX_ANONYMOUS = 8;
+
+/** A part of members without a name, whose members C lets be named as if they were its own (C11 6.7.2.1). */
+function withoutName(parts: readonly Item[], name: string, depth: number): Item | undefined {
+  if (depth > MAX_ANONYMOUS) return undefined;
+  for (const part of parts) {
+    const own = part.name === ANONYMOUS ? (part.parts?.() ?? []) : [];
+    const found = own.find((p) => p.name === name) ?? withoutName(own, name, depth + 1);
+    if (found) return found;
+  }
+  return undefined;
+}
+
 /** The part of that name. @throws UserError that says what there is. */
 export function partNamed(item: Item, name: string): Item {
   const index = /^\[(\d+)\]$/.exec(name)?.[1];
@@ -84,7 +99,8 @@ export function partNamed(item: Item, name: string): Item {
   const found =
     numbered ??
     parts.find((p) => p.name === name) ??
-    parts.find((p) => p.name.toLowerCase() === name.toLowerCase());
+    parts.find((p) => p.name.toLowerCase() === name.toLowerCase()) ??
+    withoutName(parts, name, 0);
   if (found) return found;
   if (elements)
     throw new UserError(`${item.name} has no element ${name}: it has ${elements.count}, from [0] on.`);

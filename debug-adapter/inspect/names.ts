@@ -19,6 +19,7 @@ import { hex } from './numbers';
 import { registerItem, type ItemContext } from './register-items';
 import type { StopView } from './stop-view';
 import { StructItems } from './struct-items';
+import { vmSummary } from './vms';
 
 const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
 
@@ -33,7 +34,7 @@ const prefixedPath =
   /(?<![\w)\]$&]\s*)([*&])(?!&)\s*([A-Za-z_][\w$]*(?:\s*(?:\.|->)\s*[A-Za-z_$][\w$]*|\[[^[\]]+\])*)(?!\s*[.[(\w]|\s*->)/g;
 /** Addresses that name their space. */
 export const qualified =
-  /\b(?:EL[012](?:\s*,\s*(?:(?:vmid|asid)\s*=\s*\d+|vcpu\s*=\s*\d+\.\d+))*|IPA(?:\(\s*\d+\s*\))?|PA):\s*(?:0[xX][0-9a-fA-F_]+|\d+)/gi;
+  /\b(?:EL[0123](?:\s*,\s*(?:(?:vmid|asid)\s*=\s*\d+|vcpu\s*=\s*\d+\.\d+))*|IPA(?:\(\s*\d+\s*\))?|PA):\s*(?:0[xX][0-9a-fA-F_]+|\d+)/gi;
 
 /** Whether addresses that are valid in a regime mean something in an address space. */
 const isRegimeOf = (regime: Regime, space: AddressSpace): boolean =>
@@ -189,9 +190,11 @@ export class FrameNames {
     const elements = this.arrayElements(name);
     if (elements.length === 0) return undefined;
     const what = elements[0]?.at.struct.name ?? 'element';
+    const summary = name === 'vms' || name === 'vcpus' ? vmSummary(hypervisor) : undefined;
+    const count = `${elements.length} ${what}${elements.length === 1 ? '' : 's'}`;
     return {
       name,
-      value: `${elements.length} ${what}${elements.length === 1 ? '' : 's'}`,
+      value: summary === undefined ? count : `${count}: ${summary}`,
       evaluateName: name,
       parts: () => elements.map(({ at, n }) => items.item(`[${n}]`, at, `${name}[${n}]`)),
     };

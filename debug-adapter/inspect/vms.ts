@@ -1,6 +1,6 @@
 /** All virtual machines and their vcpus as a table, with how often each vcpu has left its guest. */
 import { UserError } from '../errors';
-import { vcpuName, type ExitCount, type Vcpu } from '../hypervisors/types';
+import { vcpuName, type ExitCount, type Hypervisor, type Vcpu } from '../hypervisors/types';
 import { symbolText } from './disassembly';
 import type { Frame } from './frames';
 import { hex } from './numbers';
@@ -44,6 +44,15 @@ function row(view: StopView, vcpu: Vcpu): string[] {
     all === undefined ? '-' : String(all),
     reasons(counts),
   ];
+}
+
+/** All of it in a line, for what `vms` and `vcpus` are as expressions. */
+export function vmSummary(hypervisor: Hypervisor): string | undefined {
+  const all = hypervisor.vcpus().map((v) => {
+    const exits = hypervisor.exitCounts?.(v).find(({ name }) => name === 'exits');
+    return `vcpu ${vcpuName(v)} ${whereIs(v)}${exits === undefined ? '' : `, ${exits.count} exits`}`;
+  });
+  return all.length === 0 ? undefined : all.join('; ');
 }
 
 /** The table as lines. @throws UserError where there is nothing to list */

@@ -9,20 +9,20 @@ const row = (
   name: string,
   cpu: string,
   append: string,
-  smp = 1,
+  more: Partial<SessionOptions> = {},
 ): SessionOptions & { readonly name: string } => ({
-  ...{ name, cpu, append, smp },
-  entries: 100,
-  toTheEnd: true,
+  ...{ name, cpu, append, entries: 100, toTheEnd: true },
+  ...more,
 });
 
 const rows = [
   row('nvhe', 'cortex-a57', 'nokaslr'),
+  row('nvhe, GICv2', 'cortex-a57', 'nokaslr', { gic: 2 }),
   row('nvhe kaslr', 'cortex-a57', ''),
-  row('nvhe on a76, smp 2', 'cortex-a76', 'nokaslr kvm-arm.mode=nvhe', 2),
+  row('nvhe on a76, smp 2', 'cortex-a76', 'nokaslr kvm-arm.mode=nvhe', { smp: 2 }),
   row('vhe', 'cortex-a76', 'nokaslr'),
   row('vhe kaslr', 'cortex-a76', ''),
-  row('vhe smp 2', 'cortex-a76', 'nokaslr', 2),
+  row('vhe smp 2', 'cortex-a76', 'nokaslr', { smp: 2 }),
   row('protected', 'cortex-a57', 'nokaslr kvm-arm.mode=protected'),
   row('protected on a76, kaslr', 'cortex-a76', 'kvm-arm.mode=protected'),
 ];

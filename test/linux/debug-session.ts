@@ -13,6 +13,7 @@ export interface SessionOptions {
   /** Added to the kernel's command line. */
   readonly append: string;
   readonly smp?: number;
+  readonly gic?: 2 | 3;
   /** Guest entries at which all registers are compared. */
   readonly entries: number;
   /** Runs to the end of the guest and compares the counts of exits. */
@@ -225,6 +226,28 @@ async function stage2(s: Session): Promise<void> {
   assert.match(description, /stage 2 fault: data abort write, translation fault level \d at IPA 0x401/);
 }
 
+/** The guest is entered with its timer's interrupt in a list register, as KVM's own lists say. */
+async function interrupts(s: Session, gic: 2 | 3): Promise<void> {
+  const own = `vcpu.arch.vgic_cpu.vgic_v${gic}`;
+  await s.filter('guest-entry', `${own}.used_lrs != 0`);
+  const { threadId } = await s.go('trap');
+  const shown = await s.scope(await s.top(threadId), 'Current vcpu');
+  const fact = shown.get('virtual GIC');
+  assert.match(
+    fact?.value ?? '',
+    /^1 list register used, ap_list: PPI 27: .*linked to the host's interrupt 27/,
+  );
+  const held = (await s.children(fact?.variablesReference ?? 0)).get('list register 0');
+  assert.equal(numberOf(held?.value ?? ''), await s.value(`${own}.vgic_lr[0]`));
+  assert.equal(numberOf(held?.value ?? ''), await s.value(gic === 3 ? 'ICH_LR0_EL2' : 'GICH_LR0'));
+  assert.match(held?.value ?? '', / PPI 27: pending, group [01], .*linked to interrupt 27$/);
+  const compare = await s.value('CNTV_CVAL_EL0');
+  assert.match(
+    shown.get('virtual timer')?.value ?? '',
+    new RegExp(`^enabled, .*fires at 0x${compare.toString(16)}, .*in the timer of CPU \\d$`),
+  );
+}
+
 /** The counts that the monitor prints when its guest has powered off, and the ones in the kernel's memory then. */
 async function counts(s: Session): Promise<void> {
   await s.filter();
@@ -268,7 +291,7 @@ export async function debugKvm({ kernel, initrd }: DebianGuest, o: SessionOption
   try {
     const append = `${base} ${o.append}`;
     const smp = o.smp ?? 1;
-    await s.client.start({ kernel, initrd, append, cpu: o.cpu, smp, memory: '256M' });
+    await s.client.start({ kernel, initrd, append, cpu: o.cpu, smp, gic: o.gic ?? 3, memory: '256M' });
     assert.match(
       await s.client.refused('evaluate', { expression: 'vcpu.arch' }),
       /There is no vcpu on CPU 0 yet/,
@@ -279,6 +302,7 @@ export async function debugKvm({ kernel, initrd }: DebianGuest, o: SessionOption
     await whileTheHostRuns(s);
     await stage2(s);
     if (o.toTheEnd) {
+      await interrupts(s, o.gic ?? 3);
       await counts(s);
       await twoVcpus(s);
     }
