@@ -333,4 +333,47 @@ describe('a stock kernel beside its vmlinux', function () {
     assert.deepEqual([again?.name, again?.line], ['_start', line]);
     assert.match(again?.instructionPointerReference ?? '', /^EL1,vmid=2:0x4000/);
   });
+
+  it('finds its lines and variables where KASLR has put the kernel, at EL2 with VHE', async () => {
+    const append = String(launch['append']).replace('nokaslr ', '');
+    await client.start({
+      ...launch,
+      append,
+      cpu: 'cortex-a76',
+      symbols: (launch['symbols'] as object[]).slice(0, 1),
+    });
+    const name = 'kvm_arch_vcpu_ioctl_run';
+    const { breakpoints } = await client.ok<DP.SetBreakpointsResponse['body']>('setFunctionBreakpoints', {
+      breakpoints: [{ name, condition: 'vcpu->vcpu_id == 0 && vcpu->kvm->created_vcpus == 2' }],
+    });
+    // At once, by its physical address: the kernel moves itself later.
+    assert.deepEqual(
+      breakpoints.map((b) => b.verified),
+      [true],
+    );
+    const linked = BigInt(breakpoints[0]?.instructionReference ?? 0);
+    assert.deepEqual((await run()).hitBreakpointIds, [breakpoints[0]?.id]);
+    const stack = await frames();
+    assert.deepEqual(
+      stack.slice(0, 2).map((f) => f.name),
+      [name, 'kvm_vcpu_ioctl'],
+    );
+    const reference = stack[0]?.instructionPointerReference ?? '';
+    assert.match(reference, /^EL2:0xffff/);
+    const slide = BigInt(reference.slice(4)) - linked;
+    assert.ok(slide !== 0n && slide % 0x1_0000n === 0n, slide.toString(16));
+    const [vcpu] = await argumentsOf(stack[0]?.id ?? 0);
+    assert.deepEqual([vcpu?.name, vcpu?.type], ['vcpu', 'struct kvm_vcpu *']);
+    assert.equal(await number('vcpu'), await number('x0'));
+    // The second run of kvmtest is the first with two vcpus.
+    assert.equal(await number('vcpu->kvm->created_vcpus'), 2n);
+    // The line is that of the file in the tree that the path means, and back again.
+    await client.ok('setFunctionBreakpoints', { breakpoints: [] });
+    const made = await setLine(path.join(tree, ENTRY), 24);
+    assert.deepEqual((await run()).hitBreakpointIds, [made.id]);
+    assert.deepEqual(
+      (await frames()).slice(0, 3).map((f) => f.name),
+      ['__guest_enter', '__kvm_vcpu_run_vhe', '__kvm_vcpu_run'],
+    );
+  });
 });
