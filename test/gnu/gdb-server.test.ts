@@ -44,10 +44,15 @@ describe('gdb beside a DAP client', function () {
   async function launch(config: Record<string, unknown>): Promise<number> {
     client = new DapClient();
     await client.launch({ gdbServer: 0, ...config });
+    const port = portTold();
+    await client.ok('configurationDone');
+    return port;
+  }
+
+  function portTold(): number {
     const told = client.events('output').map((b) => String(b['output']));
     const port = Number(/target remote 127\.0\.0\.1:(\d+)"/.exec(told.join(''))?.[1]);
     assert.ok(port > 0, told.join(''));
-    await client.ok('configurationDone');
     return port;
   }
 
@@ -407,7 +412,18 @@ describe('gdb beside a DAP client', function () {
       await client.refused('launch', { ...launchArgs, gdbServer: '1234' }),
       /"gdbServer" in launch.json must be/,
     );
-    // The session is as good as new.
+    // The session is as good as new; a gdb that comes early waits for the client.
     await client.ok('launch', { ...launchArgs, gdbServer: 0 });
+    const early = net.connect(portTold(), '127.0.0.1');
+    await once(early, 'connect');
+    early.write(packet('?'));
+    let isAnswered = false;
+    const answered = once(early, 'data').then(() => (isAnswered = true));
+    await client.event('initialized');
+    await client.ok('threads');
+    assert.ok(!isAnswered);
+    await client.ok('configurationDone');
+    await answered;
+    early.destroy();
   });
 });
