@@ -210,7 +210,10 @@ describe('several virtual machines', () => {
       assert.equal(await b.evaluate('vcpus[2].vm.vmid'), '0x6');
       assert.equal(await b.evaluate('vms[0].vmid'), '0x5');
       assert.equal(await b.evaluate('percpus[0].state.fp_owner'), '1 (A_GUEST)');
-      assert.equal(await b.evaluate('vcpus'), '3 virtual_cpus: vcpu 1.0 not running; vcpu 1.1 not running; vcpu 2.0 not running');
+      assert.equal(
+        await b.evaluate('vcpus'),
+        '3 virtual_cpus: vcpu 1.0 not running; vcpu 1.1 not running; vcpu 2.0 not running',
+      );
       await assert.rejects(b.evaluate('vcpus[3].vcpu_id'), /has no part "\[3\]"/);
     });
 
