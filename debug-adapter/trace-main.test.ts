@@ -15,6 +15,13 @@ describe('command line of the headless trace', () => {
     assert.equal(assembler(), undefined);
   });
 
+  it('takes several files of symbols', () => {
+    assert.deepEqual(parseArguments(['a.S', '--symbols', 'b', '--symbols=c']).launch['symbols'], [
+      { file: 'b' },
+      { file: 'c' },
+    ]);
+  });
+
   it('refuses an option without its value', () => {
     assert.throws(() => parseArguments(['a.S', '-D']), /--define needs a value/);
     assert.throws(() => parseArguments(['a.S', '--include-dir']), /--include-dir needs a value/);

@@ -26,6 +26,7 @@ FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, t
   --virtio NAME           a device: console, net or rng; may be given several times
   --seed N                what the numbers of rng follow from (0)
   --dtb FILE              a device tree instead of the board's
+  --symbols FILE          more symbols: the vmlinux of the kernel, say; may be given several times
   --cpu NAME              CPU model: ${cpuNames.join(', ')} (cortex-a57)
   --smp N                 number of CPUs (1)
   --gic 2|3               version of the interrupt controller (3)
@@ -79,6 +80,10 @@ const flags: Readonly<Record<string, Setter>> = {
   '--virtio': (o, v) => add(o, 'virtio', v),
   '--seed': (o, v) => (o.launch['seed'] = /^\d+$/.test(v) ? Number(v) : v),
   '--dtb': (o, v) => (o.launch['dtb'] = v),
+  '--symbols': (o, v) => {
+    const known = (o.launch['symbols'] ??= []) as object[];
+    known.push({ file: v });
+  },
   '--cpu': (o, v) => (o.launch['cpu'] = v),
   '--smp': (o, v) => (o.launch['smp'] = /^\d+$/.test(v) ? Number(v) : v),
   '--gic': (o, v) => (o.launch['gic'] = /^\d+$/.test(v) ? Number(v) : v),
