@@ -1,6 +1,6 @@
 /** A whole computer: the `virt` board with A64 CPUs, a program in its memory, ready to run. */
 import type { MachineEvent } from '../core/device';
-import { Machine } from '../core/machine';
+import { Machine, type MachineConfig } from '../core/machine';
 import type { LogEntry } from '../core/replay';
 import { common, StopReason } from '../ir/state';
 import {
@@ -45,6 +45,8 @@ export interface ComputerConfig extends VirtioOptions {
   readonly secure?: boolean;
   /** What the architecture leaves UNKNOWN gets poison values, so that software which relies on it fails. */
   readonly strict?: boolean;
+  /** How hot code is translated; `false`: everything is interpreted. Either way the run is the same. */
+  readonly translate?: MachineConfig['translate'];
   /** A flattened device tree instead of the board's. */
   readonly dtb?: Uint8Array;
   /** A recorded input log to replay. */
@@ -101,6 +103,7 @@ export class Computer {
       features: new Set([...this.model.features, ...(config.strict ? [STRICT] : [])]),
       host: this.hostFunctions(),
       ...(config.log ? { log: config.log } : {}),
+      ...(config.translate === undefined ? {} : { translate: config.translate }),
     });
     const bus = new Bus(
       () => this.machine,

@@ -4,6 +4,7 @@
  */
 import {
   Val,
+  type Access,
   type ExitKind,
   type HostCall,
   type Local,
@@ -58,6 +59,16 @@ export class LocalPool {
   reset(): void {
     this.used = { i32: 0, i64: 0 };
   }
+
+  /** How many are taken, for `restore`. */
+  mark(): Readonly<Record<Ty, number>> {
+    return { ...this.used };
+  }
+
+  /** Frees what was taken since the mark. */
+  restore(mark: Readonly<Record<Ty, number>>): void {
+    this.used = { ...mark };
+  }
 }
 
 export class Emitter {
@@ -69,7 +80,7 @@ export class Emitter {
   constructor(
     readonly code: Bytes,
     private readonly pool: LocalPool,
-    private readonly target: Target,
+    protected readonly target: Target,
   ) {}
 
   // --- small helpers for hand-written parts ---------------------------------------------------------------------
@@ -157,7 +168,7 @@ export class Emitter {
     for (const s of stmts) this.stmt(s);
   }
 
-  private stmt(s: Stmt): void {
+  protected stmt(s: Stmt): void {
     switch (s.k) {
       case 'let':
         return this.let(s.v);
@@ -239,13 +250,13 @@ export class Emitter {
     else this.op(W.drop);
   }
 
-  private syncPc(): void {
+  protected syncPc(): void {
     this.get(this.target.cpu);
     this.target.pc(this);
     this.store(8, common.pc.offset, 'i64');
   }
 
-  private localOf(key: Val | Local, ty: Ty): number {
+  protected localOf(key: Val | Local, ty: Ty): number {
     let n = this.locals.get(key);
     if (n === undefined) {
       n = this.pool.take(ty);
@@ -254,7 +265,7 @@ export class Emitter {
     return n;
   }
 
-  private let(v: Val): void {
+  protected let(v: Val): void {
     const k = v.op.k;
     if (k === 'const' || k === 'cpu' || k === 'param') return;
     if (k === 'probe') return this.probe(v);
@@ -265,14 +276,14 @@ export class Emitter {
   }
 
   /** Pushes a value. */
-  private val(v: Val): this {
+  protected val(v: Val): this {
     const n = this.locals.get(v);
     if (n !== undefined) return this.get(n);
     this.compute(v);
     return this;
   }
 
-  private compute(v: Val): void {
+  protected compute(v: Val): void {
     const o = v.op;
     switch (o.k) {
       case 'const':
@@ -327,7 +338,7 @@ export class Emitter {
    * TLB lookup in line, one shared slow path out of line. The tag is compared with the page of the access's last byte,
    * so that a page crossing misses; the entry's mask makes a misaligned access miss where alignment matters.
    */
-  private probe(v: Val): void {
+  protected probe(v: Val): void {
     if (v.op.k !== 'probe') return;
     const { access } = v.op;
     const [vaVal, info] = v.args as [Val, Val];
@@ -340,24 +351,9 @@ export class Emitter {
     // Unprivileged accesses belong to another context: they are looked up by the slow path.
     const fast = (access.flags & 1) === 0;
     if (fast) {
-      this.get(cpu).load(4, table.offset, 'i32');
-      this.get(va)
-        .i64(12n)
-        .op(W.i64ShrU, W.i32WrapI64)
-        .i32(Tlb.entries - 1)
-        .op(W.i32And);
-      this.i32(Tlb.entryShift).op(W.i32Shl, W.i32Add).tee(entry).load(8, Tlb.tag, 'i64');
-      this.get(va);
-      if (access.bytes > 1) this.i64(BigInt(access.bytes - 1)).op(W.i64Add);
-      this.i64(-4096n).op(W.i64And, W.i64Eq);
-      const mask = access.flags & 2 ? access.bytes - 1 : access.elem - 1;
-      if (mask) {
-        this.get(va).op(W.i32WrapI64).i32(mask).op(W.i32And);
-        if (!(access.flags & 2)) this.get(entry).load(4, Tlb.alignMask, 'i32').op(W.i32And);
-        this.op(W.i32Eqz, W.i32And);
-      }
+      this.hit(access, () => void this.get(cpu).load(4, table.offset, 'i32'), va, entry);
       this.open(W.if, 'i32');
-      this.get(entry).load(4, Tlb.addend, 'i32').get(va).op(W.i32WrapI64, W.i32Add);
+      this.hostAddress(va, entry);
       this.else();
     }
     this.syncPc();
@@ -367,5 +363,29 @@ export class Emitter {
     this.tee(host).op(W.i32Eqz).open(W.if);
     this.target.exit(this, 'recheck');
     this.end();
+  }
+
+  /** Pushes whether the TLB entry for an access at `va` serves it, and leaves the entry's address in `entry`. */
+  protected hit(access: Access, table: () => void, va: number, entry: number): void {
+    table();
+    this.get(va)
+      .i64(12n)
+      .op(W.i64ShrU, W.i32WrapI64)
+      .i32(Tlb.entries - 1)
+      .op(W.i32And);
+    this.i32(Tlb.entryShift).op(W.i32Shl, W.i32Add).tee(entry).load(8, Tlb.tag, 'i64');
+    this.get(va);
+    if (access.bytes > 1) this.i64(BigInt(access.bytes - 1)).op(W.i64Add);
+    this.i64(-4096n).op(W.i64And, W.i64Eq);
+    const mask = access.flags & 2 ? access.bytes - 1 : access.elem - 1;
+    if (!mask) return;
+    this.get(va).op(W.i32WrapI64).i32(mask).op(W.i32And);
+    if (!(access.flags & 2)) this.get(entry).load(4, Tlb.alignMask, 'i32').op(W.i32And);
+    this.op(W.i32Eqz, W.i32And);
+  }
+
+  /** Pushes the address in linear memory of `va`, whose TLB entry is at `entry`. */
+  protected hostAddress(va: number, entry: number): void {
+    this.get(entry).load(4, Tlb.addend, 'i32').get(va).op(W.i32WrapI64, W.i32Add);
   }
 }

@@ -10,6 +10,12 @@ import type { RawFields, Row } from '../isa/dsl/row';
 /** Bytes of a record; record n of a page belongs to the instruction at offset 4n. Behind the last comes `pageEnd`. */
 export const Rec = { bytes: 32, shift: 5, perPage: 1024, pageBytes: 1024 * 32 + 32 } as const;
 
+/**
+ * A record's u16 at `heat` counts how often control came to it by a branch, up to `Heat.hot`, when the translator hears
+ * of it. A larger one is Heat.hot + 1 + the number of the region that starts there.
+ */
+export const Heat = { offset: 2, hot: 8000, regions: 8192 } as const;
+
 /** Handler numbers that are not instructions. */
 export const Special = { decode: 0, pageEnd: 1, breakpoint: 2, undefined: 3 } as const;
 export const firstHandler = 4;
@@ -49,10 +55,10 @@ function operandUses(body: readonly Stmt[]): OperandUse[] {
   return [...seen.values()];
 }
 
-/** Places operands in a record: wide ones first, aligned, after the u16 handler number. */
+/** Places operands in a record: wide ones first, aligned, after the handler number and the heat. */
 function placeSlots(uses: readonly OperandUse[], what: string): Slot[] {
   const taken = new Array<boolean>(Rec.bytes).fill(false);
-  taken[0] = taken[1] = true;
+  taken.fill(true, 0, Heat.offset + 2);
   return [...uses]
     .sort((a, b) => b.bytes - a.bytes)
     .map((use) => {

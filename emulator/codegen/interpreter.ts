@@ -11,7 +11,7 @@ import type { Ty } from '../ir/ops';
 import type { Isa } from '../isa/dsl/isa';
 import { routineBody } from '../ir/evaluate';
 import { Emitter, LocalPool, type Target } from './emit';
-import { firstHandler, Rec, slotKey, Special, type Handler } from './handlers';
+import { firstHandler, Heat, Rec, slotKey, Special, type Handler } from './handlers';
 import { hostCalls, memoryRoutines, type MemoryRoutines } from './memory';
 import { Tlb, type TlbLayout } from './tlb';
 import { W, WasmModule, type Func, type FuncType } from './wasm';
@@ -59,11 +59,16 @@ class Generator {
     const hot = this.handlers.filter((h) => h.hot);
     const cold = this.handlers.filter((h) => !h.hot);
     const coldFuncs = cold.map((h) => this.handlerFunc(h));
-    this.module.table(coldFuncs.map((f) => f.index));
-    this.runFunc(run, hot, firstHandler + hot.length);
+    this.module.table(
+      coldFuncs.map((f) => f.index),
+      Heat.regions,
+    );
+    this.runFunc(run, hot, firstHandler + hot.length, cold.length);
     for (const r of [...Object.values(this.memory), ...Object.values(this.isa.routines), ...this.isa.exports])
-      this.module.exportFunc(r.name, this.routineIndex(r));
+      this.routineIndex(r);
     for (let p = this.pending.pop(); p; p = this.pending.pop()) this.emitRoutine(p.routine, p.func);
+    // All of them: TypeScript calls some, regions others.
+    for (const { routine, func } of this.routines.values()) this.module.exportFunc(routine.name, func.index);
     return {
       bytes: this.module.encode(),
       handlers: this.handlers,
@@ -144,7 +149,7 @@ class Generator {
     return func;
   }
 
-  private runFunc(func: Func, hot: readonly Handler[], firstCold: number): void {
+  private runFunc(func: Func, hot: readonly Handler[], firstCold: number, coldCount: number): void {
     const pool = new LocalPool(func);
     const rec = func.newLocal('i32');
     const left = func.newLocal('i32');
@@ -153,6 +158,9 @@ class Generator {
     const pc = func.newLocal('i64');
     const index = func.newLocal('i32');
     const entry = func.newLocal('i32');
+    const heat = func.newLocal('i32');
+    /** The next instruction is the interpreter's, whether or not a region starts there. */
+    const interpret = func.newLocal('i32');
     const cpu = 0;
     const labels = { top: 0, refetch: 0, next: 0 };
 
@@ -258,6 +266,27 @@ class Generator {
       .get(pageRec)
       .op(W.i32Add)
       .setLocal(rec);
+
+    e.get(interpret).op(W.i32Eqz).open(W.if);
+    e.get(rec).load(2, Heat.offset, 'i32').tee(heat).i32(Heat.hot).op(W.i32GtU).open(W.if);
+    saveLeft(e);
+    e.get(cpu)
+      .get(rec)
+      .get(heat)
+      .i32(coldCount - Heat.hot - 1)
+      .op(W.i32Add);
+    e.op(W.callIndirect)
+      .code.u32(this.module.typeIndex({ params: ['i32', 'i32'], results: ['i32'] }))
+      .byte(0);
+    e.setLocal(interpret);
+    e.get(cpu).load(4, common.left.offset, 'i32').setLocal(left).br(labels.refetch);
+    e.end();
+    e.get(heat).i32(Heat.hot).op(W.i32LtU).open(W.if);
+    e.get(rec).get(heat).i32(1).op(W.i32Add).tee(heat).store(2, Heat.offset, 'i32');
+    e.get(heat).i32(Heat.hot).op(W.i32Eq).open(W.if);
+    e.get(cpu).get(rec).call(this.hostIndex(hostCalls.hot));
+    e.end().end().end();
+    e.i32(0).setLocal(interpret);
 
     labels.next = e.open(W.loop);
     // Blocks from the outside in: default, last hot handler, ..., handler 0.

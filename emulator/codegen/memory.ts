@@ -15,6 +15,10 @@ export const hostCalls = {
   decode: { k: 'host', name: 'decode', params: 2, result: false },
   /** (cpu, page): makes the predecoded page of a RAM page; its address. */
   codePage: { k: 'host', name: 'codePage', params: 2, result: true },
+  /** (cpu, rec): control has come to a record by a branch often enough to translate what starts there. */
+  hot: { k: 'host', name: 'hot', params: 2, result: false },
+  /** (cpu, offset, bytes): RAM of a page with regions is about to be written. */
+  regionsWritten: { k: 'host', name: 'regionsWritten', params: 3, result: false },
   /** (cpu): a fetch TLB entry was filled for state.pc. */
   fetched: { k: 'host', name: 'fetched', params: 1, result: false },
   /** (cpu, page): the page is about to be written for the first time since the last snapshot. */
@@ -178,6 +182,9 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
         b.st(2, b.add(recs, b.shli(b.read(at), Rec.shift - 2)), b.i32(0));
         b.assign(at, b.addi(b.read(at), 4));
       });
+    });
+    b.if(b.andi(flags, PageFlag.regions), () => {
+      b.call(hostCalls.regionsWritten, b.cpu(), offset, bytes);
     });
   };
 

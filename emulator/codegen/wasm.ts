@@ -24,6 +24,8 @@ export const W = {
   i64Const: 0x42,
   i32Eqz: 0x45,
   i32Eq: 0x46,
+  i32LtU: 0x49,
+  i32GtU: 0x4b,
   i64Eq: 0x51,
   i32Add: 0x6a,
   i32Sub: 0x6b,
@@ -150,6 +152,7 @@ export class WasmModule {
   private readonly funcs: Func[] = [];
   private readonly exports: { name: string; index: number }[] = [];
   private tableEntries: readonly number[] = [];
+  private tableSpare = 0;
 
   /** Index of a function type. */
   typeIndex(t: FuncType): number {
@@ -175,9 +178,10 @@ export class WasmModule {
     this.exports.push({ name, index });
   }
 
-  /** The functions of the module's own table, from element 0. */
-  table(entries: readonly number[]): void {
+  /** The functions of the module's own table, from element 0, and how many empty elements follow. Exported as `table`. */
+  table(entries: readonly number[], spare: number): void {
     this.tableEntries = entries;
+    this.tableSpare = spare;
   }
 
   /** The binary; the module imports its memory as `env.memory`. */
@@ -208,9 +212,11 @@ export class WasmModule {
       b.u32(this.funcs.length);
       for (const f of this.funcs) b.u32(this.typeIndex(f.type));
     });
-    section(4, (b) => b.u32(1).byte(0x70).byte(0).u32(Math.max(1, this.tableEntries.length)));
+    const elements = this.tableEntries.length + this.tableSpare;
+    if (elements > 0) section(4, (b) => b.u32(1).byte(0x70).byte(0).u32(elements));
     section(7, (b) => {
-      b.u32(this.exports.length);
+      b.u32(this.exports.length + (elements > 0 ? 1 : 0));
+      if (elements > 0) b.name('table').byte(1).u32(0);
       for (const e of this.exports) b.name(e.name).byte(0).u32(e.index);
     });
     section(9, (b) => {

@@ -2,6 +2,7 @@
  * The machine: linear memory, generated code, devices, schedule. It runs until something happens that its owner must
  * know of, and stops only between instructions.
  */
+import { Heat } from '../codegen/handlers';
 import { HELD } from '../codegen/interpreter';
 import type { Isa } from '../isa/dsl/isa';
 import type { StateField } from '../ir/nodes';
@@ -18,6 +19,7 @@ import { InputLog, type Input, type LogEntry } from './replay';
 import { initialSchedule, nextReady, QUANTUM, type ScheduleState } from './scheduler';
 import { SnapshotStore, type SnapshotParts } from './snapshot';
 import { TlbMaintenance } from './tlb-maintenance';
+import { translationOptions, Translator, type TranslatorOptions } from './translator';
 import { WatchService } from './watch';
 
 export interface MachineConfig {
@@ -32,6 +34,8 @@ export interface MachineConfig {
   readonly host: Readonly<Record<string, (...args: number[]) => number | void>>;
   /** A recorded log to replay. */
   readonly log?: readonly LogEntry[];
+  /** How hot code is translated; `false` leaves everything to the interpreter. */
+  readonly translate?: Partial<TranslatorOptions> | false;
 }
 
 /** Why `run` came back. */
@@ -77,6 +81,8 @@ export class Machine {
   readonly schedule: ScheduleState;
   readonly log: InputLog;
   readonly cpus: number;
+  /** Undefined where everything is left to the interpreter. */
+  readonly translator: Translator | undefined;
   /** Exported routines of the generated module, by name. */
   readonly code: RunExports;
   /** Who hears of UART output, power-off, messages. */
@@ -126,7 +132,20 @@ export class Machine {
     this.host = this.hostFunctions();
     const instance = new WebAssembly.Instance(module, { env: { memory: this.memory }, host: this.host });
     this.code = instance.exports as unknown as RunExports;
+    this.translator = this.makeTranslator(instance.exports);
     for (let cpu = 0; cpu < cpus; cpu++) this.initBlock(cpu);
+  }
+
+  private makeTranslator(exports: WebAssembly.Exports): Translator | undefined {
+    const options = translationOptions(this.config.translate);
+    if (options === false) return undefined;
+    const { view, layout, memory, predecode } = this;
+    const { isa } = this.config;
+    const translator = new Translator({ isa, view, layout, memory, predecode, exports }, options);
+    predecode.startHeat = Heat.hot - options.heat;
+    predecode.onInvalid = (offset, bytes) => translator.written(offset, bytes);
+    predecode.onFlush = () => translator.clear();
+    return translator;
   }
 
   /** Connects the board; before the first run. */
@@ -269,6 +288,7 @@ export class Machine {
       s.vtime += BigInt(done);
       s.quantumLeft -= done;
       this.state.set(cpu, common.retired, this.state.get(cpu, common.retired) + BigInt(done));
+      this.translator?.tick(s.vtime);
       if (this.state.num(cpu, common.boardLook) !== 0) {
         this.state.set(cpu, common.boardLook, 0);
         this.board?.update(cpu);
@@ -473,6 +493,8 @@ export class Machine {
     return {
       ...this.config.host,
       decode: (_block, rec) => this.predecode.decode(rec!),
+      hot: (_block, rec) => this.translator?.hot(rec!, this.schedule.vtime),
+      regionsWritten: (_block, offset, bytes) => this.translator?.written(offset!, bytes!),
       keptTranslation: (block, acc) => this.kept.find(cpuOf(block!), acc!),
       keepTranslation: (block, acc) => this.kept.keep(cpuOf(block!), acc!),
       codePage: (_block, page) => this.predecode.codePage(page!),

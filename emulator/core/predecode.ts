@@ -3,7 +3,7 @@
  * Breakpoints live here too, by physical address: a record at one decodes to the breakpoint handler.
  */
 import { Decoder, HandlerIndex, writeRecord, type Decoded } from '../codegen/decoder';
-import { Rec, Special, type Handler } from '../codegen/handlers';
+import { Heat, Rec, Special, type Handler } from '../codegen/handlers';
 import { Tlb, TagFlag, INVALID_TAG } from '../codegen/tlb';
 import { common, PageFlag } from '../ir/state';
 import type { Row } from '../isa/dsl/row';
@@ -18,6 +18,11 @@ export class Predecode {
   private readonly breakpoints = new Map<number, number>();
   /** A RAM offset whose breakpoint is passed over once. */
   private passing: number | undefined;
+  /** Heat of a record that control has not come to. */
+  startHeat = 0;
+  /** Hears of code that is no longer what it was, and of all pages going. */
+  onInvalid: (offset: number, bytes: number) => void = () => undefined;
+  onFlush: () => void = () => undefined;
 
   constructor(
     private readonly view: DataView,
@@ -38,9 +43,7 @@ export class Predecode {
 
   /** Host call: fills the record at address `rec`. */
   decode(rec: number): void {
-    const slot = Math.floor((rec - this.layout.pool) / Rec.pageBytes);
-    const n = (rec - this.layout.pool - slot * Rec.pageBytes) / Rec.bytes;
-    const offset = this.slots[slot]! * PAGE + 4 * n;
+    const offset = this.placeOf(rec)!;
     if (this.breakpoints.has(offset) && this.passing !== offset) {
       this.view.setUint16(rec, Special.breakpoint, true);
       return;
@@ -49,6 +52,19 @@ export class Predecode {
     const handler = decoded && this.index.find(decoded);
     if (!handler) this.view.setUint16(rec, Special.undefined, true);
     else writeRecord(this.view, rec, handler, decoded);
+  }
+
+  /** RAM offset of the instruction of a record; undefined for one of a page that is gone. */
+  placeOf(rec: number): number | undefined {
+    const slot = Math.floor((rec - this.layout.pool) / Rec.pageBytes);
+    const page = this.slots[slot];
+    const inPage = rec - this.layout.pool - slot * Rec.pageBytes;
+    return page === undefined ? undefined : page * PAGE + 4 * (inPage / Rec.bytes);
+  }
+
+  /** Does run() stop at this RAM offset? */
+  hasBreakpoint(offset: number): boolean {
+    return this.breakpoints.has(offset);
   }
 
   /** RAM offset of the instruction at `pageOffset` of the predecoded page at `rec`; undefined for a page that is gone. */
@@ -63,6 +79,9 @@ export class Predecode {
     const rec = this.layout.pool + this.slots.length * Rec.pageBytes;
     this.slots.push(page);
     new Uint8Array(this.view.buffer, rec, Rec.pageBytes).fill(0);
+    if (this.startHeat > 0)
+      for (let n = 0; n < Rec.perPage; n++)
+        this.view.setUint16(rec + n * Rec.bytes + Heat.offset, this.startHeat, true);
     this.view.setUint16(rec + Rec.perPage * Rec.bytes, Special.pageEnd, true);
     this.view.setUint32(this.layout.pageRecs + 4 * page, rec, true);
     this.setPageFlag(page, PageFlag.code, TagFlag.code);
@@ -71,6 +90,7 @@ export class Predecode {
 
   /** Drops all predecoded pages: they come back as they are needed. */
   flush(): void {
+    this.onFlush();
     for (const page of this.slots) {
       this.view.setUint32(this.layout.pageRecs + 4 * page, 0, true);
       const at = this.layout.pageFlags + page;
@@ -85,6 +105,11 @@ export class Predecode {
 
   /** Makes the records of `bytes` bytes at a RAM offset decode again. */
   invalidate(offset: number, bytes: number): void {
+    this.onInvalid(offset, bytes);
+    this.decodeAgain(offset, bytes);
+  }
+
+  private decodeAgain(offset: number, bytes: number): void {
     for (let at = offset & ~3; at < offset + bytes; at += 4) {
       const recs = this.view.getUint32(this.layout.pageRecs + 4 * Math.floor(at / PAGE), true);
       if (recs) this.view.setUint16(recs + (at % PAGE) * (Rec.bytes / 4), Special.decode, true);
@@ -106,13 +131,14 @@ export class Predecode {
   /** Runs `f` with the breakpoint at a RAM offset out of the way. */
   passBreakpoint(offset: number, f: () => void): void {
     if (!this.breakpoints.has(offset)) return f();
+    // Regions hold no instruction with a breakpoint: they stay.
     this.passing = offset;
-    this.invalidate(offset, 4);
+    this.decodeAgain(offset, 4);
     try {
       f();
     } finally {
       this.passing = undefined;
-      this.invalidate(offset, 4);
+      this.decodeAgain(offset, 4);
     }
   }
 

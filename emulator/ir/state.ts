@@ -111,6 +111,8 @@ export const PageFlag = {
   clean: 2,
   /** Watched by the debugger: reads take the slow path too. */
   watch: 4,
+  /** Has translated regions, and so `code` too. */
+  regions: 8,
 } as const;
 
 /** Bits of state.trAttr. */

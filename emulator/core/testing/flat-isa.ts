@@ -69,6 +69,8 @@ export function flatIsa(rows: readonly Row<A64>[]): Isa<A64> {
     fields: layout.fields,
     stateEnd: layout.end,
     onYield: [{ field: state.exBytes, value: 0 }],
+    registers: [state.x],
+    flags: state.nzcv,
     exports: [],
     routines: {
       translate,

@@ -29,6 +29,8 @@ export const a64Isa: Isa<A64> = {
     raiseUndefined,
     contextKey,
   },
+  registers: [state.x],
+  flags: state.nzcv,
   exports: [translateAs, poisonRegisters, ownDeadline],
   translation: translationFields,
   onYield: [

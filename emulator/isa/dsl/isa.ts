@@ -48,6 +48,10 @@ export interface Isa<B extends Builder = Builder> {
   readonly fields: ReadonlyMap<string, StateField>;
   readonly stateEnd: number;
   readonly routines: IsaRoutines;
+  /** Registers that the translator keeps in locals: fields of 8 bytes. */
+  readonly registers: readonly StateField[];
+  /** The condition flags: a word whose bits 28 to 31 are the only ones that are ever set. */
+  readonly flags: StateField;
   /** All fields that a translation leaves, where strict mode keeps translations. */
   readonly translation?: readonly StateField[];
   /** What happens to a CPU that loses its turn (exclusive monitor, event register): field and value. */

@@ -1,0 +1,250 @@
+/**
+ * Emits the instructions of a region: guest registers are wasm locals, NZCV is four of them, addresses are known but for
+ * the page they are in, and a TLB miss leaves.
+ */
+import { Val, type Stmt } from '../../ir/nodes';
+import { ops } from '../../ir/ops';
+import { common } from '../../ir/state';
+import type { Isa } from '../../isa/dsl/isa';
+import type { LocalPool } from '../emit';
+import { Emitter, type Target } from '../emit';
+import { W, type Func } from '../wasm';
+import { distance, type Placed } from './instruction';
+
+/** Bits of the flags word, from its lowest to its highest flag. */
+export const FLAG_BITS = [28, 29, 30, 31] as const;
+
+/** The locals of a region's function. Parameters: 0 the CPU block, 1 the record of the entry. */
+export class RegionLocals {
+  /** Virtual address of the page. */
+  readonly base: number;
+  readonly left: number;
+  readonly pc: number;
+  readonly tlbRead: number;
+  readonly tlbWrite: number;
+  /** Bits 28 to 31 of the flags word, each 0 or 1. */
+  readonly flags: readonly number[];
+  /** Registers by byte offset in the CPU block. */
+  readonly registers = new Map<number, number>();
+  readonly written = new Set<number>();
+  private readonly fields: readonly { from: number; to: number }[];
+
+  constructor(
+    private readonly func: Func,
+    isa: Isa,
+  ) {
+    this.base = func.newLocal('i64');
+    this.pc = func.newLocal('i64');
+    this.left = func.newLocal('i32');
+    this.tlbRead = func.newLocal('i32');
+    this.tlbWrite = func.newLocal('i32');
+    this.flags = FLAG_BITS.map(() => func.newLocal('i32'));
+    this.fields = isa.registers.map((f) => ({ from: f.offset, to: f.offset + f.stride * f.count }));
+  }
+
+  /** The local of the register at a byte offset, if it has one. */
+  register(offset: number): number | undefined {
+    if (!this.fields.some(({ from, to }) => offset >= from && offset < to)) return undefined;
+    let local = this.registers.get(offset);
+    if (local === undefined) this.registers.set(offset, (local = this.func.newLocal('i64')));
+    return local;
+  }
+}
+
+/** What an instruction tells the region around it. */
+export interface Exits {
+  /** Goes to the instruction at an offset from the page's start, which may be outside of the page. */
+  branch(e: Emitter, offset: number): void;
+  /** Goes to the address in the local `pc`. */
+  jump(e: Emitter): void;
+  /** Leaves before the instruction. */
+  leaveBefore(e: Emitter): void;
+}
+
+export class RegionEmitter extends Emitter {
+  /** Where the next exit goes: an offset in the page, or undefined for the local `pc`. */
+  private branchTo: number | undefined;
+  /** The flags as a value of the flags word found them. */
+  private readonly flagsRead = new Map<Val, readonly number[]>();
+
+  constructor(
+    func: Func,
+    pool: LocalPool,
+    target: Target,
+    private readonly isa: Isa,
+    private readonly region: RegionLocals,
+    private readonly instruction: Placed,
+    private readonly exits: Exits,
+  ) {
+    super(func.code, pool, target);
+  }
+
+  protected override stmt(s: Stmt): void {
+    switch (s.k) {
+      case 'syncpc':
+      case 'commit':
+        // Nothing looks at state.pc before the region has left, and a hit is never the scratch buffer.
+        return;
+      case 'exit':
+        if (this.branchTo === undefined) this.exits.jump(this);
+        else this.exits.branch(this, this.branchTo);
+        return;
+      case 'set':
+        return this.set(s);
+      case 'if':
+        return this.branch(s);
+      default:
+        return super.stmt(s);
+    }
+  }
+
+  private set(s: Extract<Stmt, { k: 'set' }>): void {
+    if (s.field === common.pc) {
+      const d = distance(s.v);
+      this.branchTo = d === undefined ? undefined : this.instruction.offset + d;
+      if (d === undefined) this.val(s.v).setLocal(this.region.pc);
+      return;
+    }
+    if (s.field === this.isa.flags) return this.setFlags(s.v);
+    const offset =
+      s.index instanceof Val
+        ? s.index.constant === undefined
+          ? undefined
+          : Number(s.index.constant) + s.off
+        : s.field.offset + s.index * s.field.stride;
+    const local = offset === undefined ? undefined : this.region.register(offset);
+    if (local === undefined || offset === undefined) return super.stmt(s);
+    this.val(s.v).setLocal(local);
+    this.region.written.add(offset);
+  }
+
+  private branch(s: Extract<Stmt, { k: 'if' }>): void {
+    const { cold } = this.instruction;
+    if (!cold.has(s.then) && !cold.has(s.else)) return super.stmt(s);
+    const rest = cold.has(s.then) ? s.else : s.then;
+    this.val(s.c);
+    if (cold.has(s.else)) this.op(W.i32Eqz);
+    this.open(W.if);
+    this.exits.leaveBefore(this);
+    this.end();
+    this.body(rest);
+  }
+
+  protected override compute(v: Val): void {
+    const o = v.op;
+    if (o.k === 'get') {
+      if (o.field === this.isa.flags) return this.flagsWord(this.flagsRead.get(v));
+      const slot =
+        o.index === 'slot' ? v.args[0]?.constant : BigInt(o.field.offset + o.index * o.field.stride);
+      const local = slot === undefined ? undefined : this.region.register(Number(slot) + o.off);
+      if (local !== undefined) return void this.get(local);
+    }
+    const flag = this.flagRead(v);
+    if (flag !== undefined) return void this.get(flag);
+    super.compute(v);
+  }
+
+  protected override let(v: Val): void {
+    if (v.op.k !== 'get' || v.op.field !== this.isa.flags) return super.let(v);
+    // As they are now. The word is put together only where somebody wants more than a bit of it.
+    const copy = this.region.flags.map((flag) => {
+      const local = this.temp('i32');
+      this.get(flag).setLocal(local);
+      return local;
+    });
+    this.flagsRead.set(v, copy);
+  }
+
+  /** The local of the flag that a value reads: a bit of the flags word as it was before the instruction. */
+  private flagRead(v: Val): number | undefined {
+    if (v.op.k !== 'pure' || v.op.op !== 'and' || v.args[1]?.constant !== 1n) return undefined;
+    const shifted = v.args[0]!;
+    if (shifted.op.k !== 'pure' || shifted.op.op !== 'shr_u') return undefined;
+    const [word, by] = shifted.args;
+    if (word?.op.k !== 'get' || word.op.field !== this.isa.flags) return undefined;
+    const i = FLAG_BITS.findIndex((bit) => by?.constant === BigInt(bit));
+    return i < 0 ? undefined : this.flagsRead.get(word)?.[i];
+  }
+
+  /** Pushes the flags word. */
+  flagsWord(flags: readonly number[] = this.region.flags): void {
+    FLAG_BITS.forEach((bit, i) => {
+      this.get(flags[i]!).i32(bit).op(W.i32Shl);
+      if (i > 0) this.op(W.i32Or);
+    });
+  }
+
+  /**
+   * Takes the word apart where it was put together from single flags: those that the next instruction overwrites are then
+   * never computed. All are computed before one is set, since they may come from each other.
+   */
+  private setFlags(v: Val): void {
+    const parts = flagParts(v);
+    if (parts) {
+      for (const part of parts) {
+        if (part === undefined) this.i32(0);
+        else this.val(part);
+      }
+    } else {
+      const word = this.temp('i32');
+      this.val(v).setLocal(word);
+      for (const bit of FLAG_BITS) this.get(word).i32(bit).op(W.i32ShrU).i32(1).op(W.i32And);
+    }
+    for (const local of [...this.region.flags].reverse()) this.setLocal(local);
+  }
+
+  protected override probe(v: Val): void {
+    if (v.op.k !== 'probe') return;
+    const { access } = v.op;
+    const va = this.temp('i64');
+    const entry = this.temp('i32');
+    this.val(v.args[0]!).setLocal(va);
+    const table = access.kind === 'read' ? this.region.tlbRead : this.region.tlbWrite;
+    this.hit(access, () => void this.get(table), va, entry);
+    this.op(W.i32Eqz).open(W.if);
+    this.exits.leaveBefore(this);
+    this.end();
+    this.hostAddress(va, entry);
+    this.setLocal(this.localOf(v, 'i32'));
+  }
+}
+
+/** The values of single flags, lowest bit first, of a word that is made of them; undefined flags are zero. */
+function flagParts(v: Val): (Val | undefined)[] | undefined {
+  const word = v.constant;
+  if (word !== undefined)
+    return FLAG_BITS.map((bit) => ((word >> BigInt(bit)) & 1n ? truth(true) : undefined));
+  const [a, b, c] = v.args;
+  if (!a || !b) return undefined;
+  if (v.op.k === 'select' && c) {
+    const [x, y] = [flagParts(a), flagParts(b)];
+    return x && y && x.map((part, i) => choice(c, part, y[i]));
+  }
+  if (v.op.k !== 'pure') return undefined;
+  if (v.op.op === 'shl' && isTruth(a)) {
+    const i = FLAG_BITS.findIndex((bit) => b.constant === BigInt(bit));
+    return i < 0 ? undefined : FLAG_BITS.map((_, n) => (n === i ? a : undefined));
+  }
+  if (v.op.op !== 'or') return undefined;
+  const [x, y] = [flagParts(a), flagParts(b)];
+  if (!x || !y || x.some((part, i) => part && y[i])) return undefined;
+  return x.map((part, i) => part ?? y[i]);
+}
+
+const truth = (is: boolean): Val => new Val({ k: 'const', value: is ? 1n : 0n }, 'i32', []);
+
+const choice = (c: Val, a: Val | undefined, b: Val | undefined): Val | undefined =>
+  a || b ? new Val({ k: 'select' }, 'i32', [a ?? truth(false), b ?? truth(false), c]) : undefined;
+
+/** A value that can only be 0 or 1. */
+function isTruth(v: Val): boolean {
+  if (v.ty !== 'i32') return false;
+  if (v.constant !== undefined) return v.constant <= 1n;
+  const [a] = v.args;
+  if (v.op.k === 'conv') return a?.op.k === 'pure' && a.op.op === 'and' && a.args[1]?.constant === 1n;
+  if (v.op.k !== 'pure') return false;
+  const { shape } = ops[v.op.op];
+  if (shape === 'cmp' || shape === 'test') return true;
+  if (v.op.op === 'and') return v.args.some(isTruth);
+  return ['or', 'xor'].includes(v.op.op) && v.args.every(isTruth);
+}

@@ -1,0 +1,177 @@
+/**
+ * One instruction as a region can hold it. A region has guest registers in wasm locals and calls nothing that looks at
+ * them: what an instruction does seldom (raising an exception, calling the host) leaves the region before the
+ * instruction, and the interpreter executes it. That is right because nothing is committed before the last place where
+ * an instruction may leave; an instruction for which this does not hold is not translated.
+ */
+import { routineBody } from '../../ir/evaluate';
+import type { Routine, StateField, Stmt, Val } from '../../ir/nodes';
+import { common } from '../../ir/state';
+import type { Isa } from '../../isa/dsl/isa';
+import { operandValues, type Decoded } from '../decoder';
+
+export interface Instruction {
+  readonly body: readonly Stmt[];
+  /** Bodies of `if` statements that leave the region before the instruction. */
+  readonly cold: ReadonlySet<readonly Stmt[]>;
+  /** Where it branches to within reach, as byte distances from itself. */
+  readonly targets: readonly number[];
+  /** Control can go on behind it. */
+  readonly falls: boolean;
+}
+
+export interface Placed extends Instruction {
+  /** Byte offset in the page. */
+  readonly offset: number;
+}
+
+/** State that only the interpreter keeps up to date. */
+const HOST_STATE: ReadonlySet<StateField> = new Set([
+  ...[common.left, common.timeEnd, common.retired, common.mail, common.pageVa, common.pageRec],
+  ...[common.stopRequest, common.stopReason, common.scratch],
+]);
+
+/** Instruction words that are remembered. */
+const KNOWN = 65536;
+
+/** The distance of a branch target from the instruction, if it is known. */
+export function distance(v: Val): number | undefined {
+  if (v.op.k === 'pc') return 0;
+  if (v.op.k !== 'pure' || v.op.op !== 'add') return undefined;
+  const [a, b] = v.args;
+  const from = a && distance(a);
+  const by = b?.constant;
+  return from === undefined || by === undefined ? undefined : from + Number(BigInt.asIntN(64, by));
+}
+
+/** Decides what of an instruction set's code may be part of a region. */
+export class Translatability {
+  private readonly registers: ReadonlySet<StateField>;
+  private readonly routines = new Map<Routine, boolean>();
+  /** By instruction word: code consists of few different ones, and none knows where it stands. */
+  private readonly known = new Map<number, Instruction | undefined>();
+
+  constructor(private readonly isa: Isa) {
+    this.registers = new Set([...isa.registers, isa.flags, common.pc]);
+  }
+
+  /** The instruction that a word is, or undefined when only the interpreter can execute it. */
+  instruction(word: number, decode: (word: number) => Decoded | undefined): Instruction | undefined {
+    if (!this.known.has(word)) {
+      if (this.known.size >= KNOWN) this.known.clear();
+      const decoded = decode(word);
+      this.known.set(word, decoded && this.translate(decoded));
+    }
+    return this.known.get(word);
+  }
+
+  private translate(d: Decoded): Instruction | undefined {
+    const b = this.isa.newBuilder();
+    const shape = Object.fromEntries(d.row.shape.map(({ name }) => [name, d.fields[name]!]));
+    d.row.exec(b, shape, operandValues(d));
+    const scan = new Scan((r) => this.isSelfContained(r));
+    if (!scan.list(b.body)) return undefined;
+    return { body: b.body, cold: scan.cold, targets: scan.targets, falls: b.body.at(-1)?.k !== 'exit' };
+  }
+
+  /** A routine that touches no register that a region has in a local, and does not call the host. */
+  isSelfContained(r: Routine): boolean {
+    let known = this.routines.get(r);
+    if (known === undefined) {
+      this.routines.set(r, true);
+      known = this.only(routineBody(r, this.isa.newBuilder));
+      this.routines.set(r, known);
+    }
+    return known;
+  }
+
+  private only(stmts: readonly Stmt[]): boolean {
+    return stmts.every((s) => {
+      switch (s.k) {
+        case 'let':
+          return s.v.op.k !== 'probe' && (s.v.op.k !== 'get' || this.isOther(s.v.op.field));
+        case 'set':
+          return this.isOther(s.field);
+        case 'if':
+          return this.only(s.then) && this.only(s.else);
+        case 'loop':
+          return this.only(s.body);
+        case 'call':
+          return s.callee.k === 'routine' && this.isSelfContained(s.callee);
+        default:
+          return s.k !== 'syncpc' && s.k !== 'commit' && s.k !== 'exit';
+      }
+    });
+  }
+
+  private isOther(field: StateField): boolean {
+    return !this.registers.has(field) && !HOST_STATE.has(field);
+  }
+}
+
+/** One look at an instruction's body, in the order in which it is executed. */
+class Scan {
+  readonly cold = new Set<readonly Stmt[]>();
+  readonly targets: number[] = [];
+  private committed = false;
+
+  constructor(private readonly isSelfContained: (r: Routine) => boolean) {}
+
+  /** False: this list leaves the region. */
+  list(stmts: readonly Stmt[]): boolean {
+    return stmts.every((s) => this.stmt(s));
+  }
+
+  private stmt(s: Stmt): boolean {
+    switch (s.k) {
+      case 'let':
+        return this.value(s.v);
+      case 'set':
+        if (s.field !== common.pc) this.committed = true;
+        else if (distance(s.v) !== undefined) this.targets.push(distance(s.v)!);
+        return !HOST_STATE.has(s.field);
+      case 'st':
+        this.committed = true;
+        return true;
+      case 'call':
+        return s.callee.k === 'routine' && this.isSelfContained(s.callee);
+      case 'exit':
+        return s.kind === 'branch';
+      case 'if':
+        return this.branch(s.then) && this.branch(s.else);
+      case 'loop':
+        // Nothing may leave from the second round on.
+        return !leaves(s.body) && this.list(s.body);
+      default:
+        return s.k !== 'return';
+    }
+  }
+
+  private branch(stmts: readonly Stmt[]): boolean {
+    const before = this.committed;
+    const found = this.targets.length;
+    if (this.list(stmts)) return true;
+    this.targets.length = found;
+    this.committed = before;
+    this.cold.add(stmts);
+    return !before;
+  }
+
+  private value(v: Val): boolean {
+    if (v.op.k === 'get') return !HOST_STATE.has(v.op.field);
+    // Unprivileged accesses (flag 1) have no TLB entries.
+    return v.op.k !== 'probe' || !(this.committed || (v.op.access.flags & 1) !== 0);
+  }
+}
+
+/** Can a list leave the instruction? */
+function leaves(stmts: readonly Stmt[]): boolean {
+  return stmts.some(
+    (s) =>
+      s.k === 'exit' ||
+      s.k === 'call' ||
+      (s.k === 'let' && s.v.op.k === 'probe') ||
+      (s.k === 'if' && (leaves(s.then) || leaves(s.else))) ||
+      (s.k === 'loop' && leaves(s.body)),
+  );
+}
