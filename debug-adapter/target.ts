@@ -245,6 +245,7 @@ function boot(config: LaunchConfig, program: Program, disks: readonly FileDisk[]
       cpu: config.cpu,
       cpus: config.smp,
       gic: config.gic,
+      secure: config.secure,
       strict: config.strict,
       disks,
       virtio: config.virtio,

@@ -30,6 +30,7 @@ FILE is an ELF, a flat image, a .S file or a folder with a main.S; without it, t
   --cpu NAME              CPU model: ${cpuNames.join(', ')} (cortex-a57)
   --smp N                 number of CPUs (1)
   --gic 2|3               version of the interrupt controller (3)
+  --secure on|off         CPUs with EL3: FILE starts there; a GICv3 with two security states (off)
   --strict on|off         poison what the architecture leaves UNKNOWN (off)
   --memory SIZE           RAM, such as 512M
   --max-instructions N    stop with an error after so many instructions
@@ -87,6 +88,7 @@ const flags: Readonly<Record<string, Setter>> = {
   '--cpu': (o, v) => (o.launch['cpu'] = v),
   '--smp': (o, v) => (o.launch['smp'] = /^\d+$/.test(v) ? Number(v) : v),
   '--gic': (o, v) => (o.launch['gic'] = /^\d+$/.test(v) ? Number(v) : v),
+  '--secure': (o, v) => (o.launch['secure'] = v === 'on' ? true : v === 'off' ? false : v),
   '--strict': (o, v) => (o.launch['strict'] = v === 'on' ? true : v === 'off' ? false : v),
   '--memory': (o, v) => (o.launch['memory'] = v),
   '--max-instructions': (o, v) => {

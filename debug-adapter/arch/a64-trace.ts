@@ -70,10 +70,12 @@ const copyWords = Int32Array.from(copies, ([, offset]) => offset >> 2);
 const leftWord = common.left.offset >> 2;
 const pcWord = common.pc.offset >> 2;
 const levelOfMail = (element(common.mail, 2) >> 2) | 0;
-const vectorBases = [0, 1, 2].map((el) => (el === 0 ? 0 : offsetOf(`VBAR_EL${el}`)));
-const returnAddresses = [0, 1, 2].map((el) => (el === 0 ? 0 : offsetOf(`ELR_EL${el}`)));
+const vectorBases = [0, 1, 2, 3].map((el) => (el === 0 ? 0 : offsetOf(`VBAR_EL${el}`)));
+const returnAddresses = [0, 1, 2, 3].map((el) => (el === 0 ? 0 : offsetOf(`ELR_EL${el}`)));
 
-const isCallEc = (ec: number): boolean => ec === exceptions.svc.ec || ec === exceptions.hvc.ec;
+/** Calls that return behind themselves: SMC where EL3 takes it. */
+const isCallEc = (ec: number, to: number): boolean =>
+  ec === exceptions.svc.ec || ec === exceptions.hvc.ec || (ec === exceptions.smc.ec && to === 3);
 
 export class A64Trace {
   readonly ring = new TraceRing(SLOTS, (_ring, at) => this.decode(at));
@@ -113,9 +115,11 @@ export class A64Trace {
       this.absent.externalAbort(this.ring.last(1)[0]!);
   }
 
-  /** Whether an SMC is taken to EL2 (HCR_EL2.TSC, bit 19): it is traced as that exception. */
+  /** Whether an SMC is taken to EL2 (HCR_EL2.TSC, bit 19) or to EL3: it is traced as that exception. */
   private traps(block: number): boolean {
     const view = this.machine.view;
+    const word = (f: { offset: number }): number => view.getUint32(block + f.offset, true);
+    if (word(state.hasEL3) && !word(state.firmwareAtEl3)) return true;
     const hcr = view.getUint32(block + offsetOf('HCR_EL2'), true);
     return view.getUint8(block + state.el.offset) === 1 && ((hcr >> 19) & 1) === 1;
   }
@@ -184,8 +188,8 @@ export class A64Trace {
       cpu: header >> 8,
       from,
       to: kind === 'call' ? 3 : to,
-      // HVC and SVC return behind themselves; the trace names the instruction.
-      pc: slot(Slot.pc) - (kind === 'entry' && !isInterrupt && isCallEc(ec) ? 4n : 0n),
+      // Calls return behind themselves; the trace names the instruction.
+      pc: slot(Slot.pc) - (kind === 'entry' && !isInterrupt && isCallEc(ec, to) ? 4n : 0n),
       target:
         kind === 'entry' ? slot(Slot.target) + vector : kind === 'return' ? slot(Slot.target) : undefined,
       syndrome,
@@ -224,7 +228,8 @@ const flagOf: Readonly<Record<number, number>> = {
 
 /** The VMID while HCR_EL2.VM is set: 8 bits of VTTBR_EL2, or 16 with VTCR_EL2.VS. */
 function vmidOf(read: (name: string) => bigint): number | undefined {
-  if ((read('HCR_EL2') & 1n) === 0n) return undefined;
+  const secure = (read('ID_AA64PFR0_EL1') & 0xf000n) !== 0n && (read('SCR_EL3') & 1n) === 0n;
+  if ((read('HCR_EL2') & 1n) === 0n || secure) return undefined;
   const wide = ((read('VTCR_EL2') >> 19n) & 1n) === 1n;
   return Number((read('VTTBR_EL2') >> 48n) & (wide ? 0xffffn : 0xffn));
 }

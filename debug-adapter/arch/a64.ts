@@ -14,6 +14,7 @@ import { SP, state } from '../../emulator/isa/a64/state';
 import { findSysreg, sysregNamed } from '../../emulator/isa/a64/sysregs';
 import type { DebugCpu } from '../../emulator/isa/dsl/debug';
 import { bitRange } from '../../emulator/isa/dsl/sysreg';
+import { regimeName } from '../symbols/regime';
 import { A64Trace, eventText, traced } from './a64-trace';
 import { debugCpus } from './debug-cpu';
 import type {
@@ -38,9 +39,14 @@ interface FilterRow extends FilterInfo {
 }
 
 /** Stage 2 is on: a hypervisor may have it for its host too, under a VMID of its own. */
-const hasStage2 = (a: A64, cpu: number): boolean => a.field(cpu, 'HCR_EL2', 'VM') === 1n;
+const hasStage2 = (a: A64, cpu: number): boolean => a.field(cpu, 'HCR_EL2', 'VM') === 1n && !a.isSecure(cpu);
 const inGuest = (a: A64, cpu: number): boolean => hasStage2(a, cpu) && a.vmid(cpu) !== a.hostVmid;
-const fromBelow = (a: A64, cpu: number): boolean => a.savedEl(cpu, 2) < 2n;
+/** The level that took or leaves by an exception is EL2 or EL3, and the other one is below it. */
+const fromBelow = (a: A64, cpu: number): boolean => {
+  const { el } = a.context(cpu);
+  return el >= 2 && a.savedEl(cpu, el) < BigInt(el);
+};
+const atEl2 = (a: A64, cpu: number): boolean => a.context(cpu).el === 2;
 
 const filterTable: readonly FilterRow[] = [
   { id: 'hvc', label: 'HVC', description: 'Before each HVC instruction', event: 'hvc', on: 'hvc', stop: '' },
@@ -49,17 +55,17 @@ const filterTable: readonly FilterRow[] = [
   {
     id: 'trap-entry',
     label: 'Trap entry',
-    description: 'Every exception taken to EL2, at the first instruction of its vector',
+    description: 'Every exception taken to EL2 or EL3, at the first instruction of its vector',
     event: 'trapEntry',
     stop: 'trap entry',
   },
   {
     id: 'trap-exit',
     label: 'Trap exit',
-    description: 'Before each ERET that leaves EL2',
+    description: 'Before each ERET that leaves EL2 or EL3',
     event: 'trapExit',
     on: 'eret',
-    when: (a, cpu) => a.context(cpu).el === 2 && fromBelow(a, cpu),
+    when: fromBelow,
     stop: 'trap exit',
   },
   {
@@ -75,7 +81,7 @@ const filterTable: readonly FilterRow[] = [
     label: 'Guest exit',
     description: 'Every exception that a guest takes to EL2',
     event: 'trapEntry',
-    when: (a, cpu) => inGuest(a, cpu) && fromBelow(a, cpu),
+    when: (a, cpu) => atEl2(a, cpu) && inGuest(a, cpu) && fromBelow(a, cpu),
     stop: 'guest exit',
   },
   {
@@ -121,6 +127,10 @@ const translationRegisters = [
   'TCR_EL2',
   'TTBR0_EL2',
   'TTBR1_EL2',
+  'SCR_EL3',
+  'SCTLR_EL3',
+  'TCR_EL3',
+  'TTBR0_EL3',
 ] as const;
 const interruptNames = [undefined, 'IRQ', 'FIQ', 'SError'] as const;
 /** The exception classes of the instructions that call a higher level. */
@@ -184,7 +194,7 @@ export class A64 implements Architecture {
   }
 
   private esr(cpu: number): bigint {
-    return this.sysreg(cpu, this.el(cpu) === 2 ? 'ESR_EL2' : 'ESR_EL1') ?? 0n;
+    return this.sysreg(cpu, `ESR_EL${Math.max(this.el(cpu), 1)}`) ?? 0n;
   }
 
   /** The faulting intermediate physical address. */
@@ -227,6 +237,11 @@ export class A64 implements Architecture {
 
   // --- where a CPU is -------------------------------------------------------------------------------------------
 
+  /** Whether the CPU is below EL3 in Secure state, or EL3 has that in mind: SCR_EL3.NS is 0. */
+  isSecure(cpu: number): boolean {
+    return this.machine.state.num(cpu, state.el2Off) !== 0;
+  }
+
   /** VMID of the guest context in HCR_EL2 and VTTBR_EL2; undefined while no guest is set up. */
   vmid(cpu: number): number | undefined {
     if (!hasStage2(this, cpu)) return undefined;
@@ -246,7 +261,8 @@ export class A64 implements Architecture {
 
   levelText(cpu: number): string {
     const el = this.el(cpu);
-    if (el === 2) return 'EL2';
+    if (el >= 2) return elText(el);
+    if (this.isSecure(cpu)) return `${elText(el)} secure`;
     return `${elText(el)} ${inGuest(this, cpu) ? 'guest' : 'host'}`;
   }
 
@@ -255,7 +271,7 @@ export class A64 implements Architecture {
     { el, vmid, asid }: { readonly el?: string; readonly vmid?: number; readonly asid?: number },
   ): boolean {
     const c = this.context(cpu);
-    if (el !== undefined && (c.el === 2) !== (el === 'EL2')) return false;
+    if (el !== undefined && regimeName(c.el) !== (el === 'EL0' ? 'EL1' : el)) return false;
     if (asid !== undefined && asid !== this.asid(cpu)) return false;
     return vmid === undefined || (c.vmid ?? 0) === vmid;
   }
@@ -353,8 +369,8 @@ export class A64 implements Architecture {
   private heldCause(cpu: number, kind: InstructionKind): Pick<StopCause, 'detail' | 'values'> {
     const { el } = this.context(cpu);
     if (kind === 'eret') {
-      const to = this.savedEl(cpu, 2);
-      return { detail: `ERET to ${elText(to)} at 0x${(this.sysreg(cpu, 'ELR_EL2') ?? 0n).toString(16)}` };
+      const to = this.savedEl(cpu, el);
+      return { detail: `ERET to ${elText(to)} at 0x${(this.sysreg(cpu, `ELR_EL${el}`) ?? 0n).toString(16)}` };
     }
     const values = this.callSyndrome(cpu);
     const imm = values?.['iss'] ?? 0n;

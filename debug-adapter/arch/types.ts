@@ -16,7 +16,7 @@ export interface CpuContext {
 export type InstructionKind = Flow | 'plain';
 
 /** A translation regime that the user can name. */
-export type RegimeName = 'EL1' | 'EL2' | 'IPA' | 'PA';
+export type RegimeName = 'EL1' | 'EL2' | 'EL3' | 'IPA' | 'PA';
 
 /** Ids of the exception filters. */
 export type FilterId =

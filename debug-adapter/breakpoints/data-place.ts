@@ -80,7 +80,7 @@ function byProgram(target: Target, space: AddressSpace, address: bigint, cpu: nu
 /** The physical address now, or why there is none. */
 function translateNow(target: Target, space: AddressSpace, address: bigint, cpu: number): bigint | string {
   const { guest } = target;
-  const level = space.kind === 'VA' && space.level === 'EL2' ? 2 : 1;
+  const level = space.kind === 'VA' ? Number(space.level.slice(2)) : 1;
   // With its MMU off a level has no addresses of its own yet.
   const isEarly = space.kind === 'VA' && !guest.isa.isTranslating(level, guest.reader(cpu));
   const early = isEarly ? byProgram(target, space, address, cpu) : undefined;

@@ -5,6 +5,7 @@
 import { common } from '../../emulator/ir/state';
 import type { CpuContext } from '../arch/types';
 import type { Control, Temporary } from '../control';
+import { regimeName } from '../symbols/regime';
 import type { Place } from '../symbols/types';
 import type { Granularity, Outcome, StepKind } from './types';
 
@@ -114,7 +115,7 @@ export class Stepper {
 
   /** RAM offset of a place by the tables of its own regime, whatever the CPU executes now. */
   private offsetOf(cpu: number, place: CpuContext): number | undefined {
-    const pa = this.arch.translate(cpu, place.pc, place.el === 2 ? 'EL2' : 'EL1');
+    const pa = this.arch.translate(cpu, place.pc, regimeName(place.el));
     return pa === undefined ? undefined : this.control.target.machine.physical.ramOffset(pa);
   }
 
@@ -136,8 +137,7 @@ export class Stepper {
 
   private place(cpu: number): Place {
     const { pc, el, vmid } = this.arch.context(cpu);
-    const level = el === 2 ? ('EL2' as const) : ('EL1' as const);
-    return { va: pc, regime: { el: level, ...(vmid === undefined ? {} : { vmid }) } };
+    return { va: pc, regime: { el: regimeName(el), ...(vmid === undefined ? {} : { vmid }) } };
   }
 
   private lineHere(cpu: number): LineHere | undefined {

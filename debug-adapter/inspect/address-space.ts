@@ -12,7 +12,7 @@ export type AddressSpace =
   | { readonly kind: 'IPA'; readonly vmid?: number }
   | {
       readonly kind: 'VA';
-      readonly level: 'EL1' | 'EL2';
+      readonly level: 'EL1' | 'EL2' | 'EL3';
       /** 0: no virtual machine. Absent: whatever is loaded. */
       readonly vmid?: number;
       readonly asid?: number;
@@ -53,7 +53,7 @@ export function parseSpace(text: string): AddressSpace {
   if (ipaVmid?.[1] !== undefined && parts.length === 2)
     return { kind: 'IPA', vmid: small(ipaVmid[1], 'VMID') };
   // EL0 and EL1 have one translation regime (Arm ARM DDI 0487 D8.1.2, "EL1&0").
-  const level = first === 'EL2' ? 'EL2' : first === 'EL1' || first === 'EL0' ? 'EL1' : undefined;
+  const level = first === 'EL2' || first === 'EL3' ? first : /^EL[01]$/.test(first) ? 'EL1' : undefined;
   const numbers: { vmid?: number; asid?: number; vcpu?: VcpuNumber } = {};
   for (const part of parts.slice(1)) {
     const vcpu = /^vcpu\s*=\s*([0-9]{1,6})\.([0-9]{1,6})$/i.exec(part);
@@ -70,8 +70,8 @@ export function parseSpace(text: string): AddressSpace {
     else throw new UserError(`"${text}" names no address space: ${hint}.`);
   }
   if (!level) throw new UserError(`"${text}" names no address space: ${hint}.`);
-  if (level === 'EL2' && parts.length > 1)
-    throw new UserError(`EL2 has one address space: write "EL2:" without VMID and ASID.`);
+  if (level !== 'EL1' && parts.length > 1)
+    throw new UserError(`${level} has one address space: write "${level}:" without VMID and ASID.`);
   return { kind: 'VA', level, ...numbers };
 }
 
@@ -108,7 +108,7 @@ export function symbolPlace(space: AddressSpace, value: bigint): Exclude<Place, 
   if (space.kind === 'PA') return { pa: value };
   if (space.kind === 'IPA') return undefined;
   // A vcpu without VMID was named by its number: any virtual machine's symbols may be its own.
-  const isAny = space.level === 'EL2' || (space.vcpu !== undefined && space.vmid === undefined);
+  const isAny = space.level !== 'EL1' || (space.vcpu !== undefined && space.vmid === undefined);
   const regime: Regime = { el: space.level, ...(isAny ? {} : { vmid: space.vmid ?? 0 }) };
   return { va: value, regime };
 }

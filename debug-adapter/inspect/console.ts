@@ -30,7 +30,7 @@ const SHOWN = 20;
 const INDENT = '  ';
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-const spaceBefore = /^((?:EL[012]|IPA|PA)\b[^:?]*):\s*(.+)$/is;
+const spaceBefore = /^((?:EL[0123]|IPA|PA)\b[^:?]*):\s*(.+)$/is;
 
 /** What `walk` is to translate: an expression, perhaps with a space of its own, or an address of the last fault. */
 function addressOf({ view, frame, evaluator }: Moment, text: string): { space: AddressSpace; value: bigint } {

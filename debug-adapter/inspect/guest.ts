@@ -151,7 +151,7 @@ export class Guest {
   /** The address space in which code of an exception level runs, given its registers. */
   spaceOf(level: number, read: ReadRegister): AddressSpace {
     const facts = this.isa.regimeOf(level, read);
-    if (facts.level !== 'EL1') return { kind: 'VA', level: 'EL2' };
+    if (facts.level !== 'EL1') return { kind: 'VA', level: facts.level === 'EL3' ? 'EL3' : 'EL2' };
     // Where there are virtual machines, "none" is worth saying: the reference still means the host while a guest runs.
     const vmid = facts.vmid ?? (this.hypervisor.name === 'none' ? undefined : 0);
     return { kind: 'VA', level: 'EL1', ...(vmid === undefined ? {} : { vmid }) };
@@ -160,6 +160,11 @@ export class Guest {
   /** The CPU through which an address space is reached, and the registers that stand for it where it is not loaded. */
   private accessTo(n: number, space: AddressSpace): Access {
     if (space.kind === 'PA') return { cpu: n };
+    if (space.kind === 'VA' && space.level === 'EL3') {
+      if (!this.hasLevel(n, 'EL3'))
+        throw new UserError('This machine has no EL3: it has one with "secure": true in launch.json.');
+      return { cpu: n };
+    }
     if (space.kind === 'VA' && space.level === 'EL2') return this.withKernel(n, 'EL2');
     if (space.kind === 'VA' && space.vcpu) return this.accessToVcpu(n, space.vcpu);
     const loaded = this.isa.regimeOf(1, this.reader(n));
@@ -183,6 +188,13 @@ export class Guest {
     throw new UserError(
       `The tables of ${name} are not loaded on CPU ${n}, and no vcpu or host context of it is known: stop while it runs, or read by PA.`,
     );
+  }
+
+  /** Whether a CPU has an exception level, by the registers that it has. */
+  private hasLevel(n: number, level: string): boolean {
+    const register = this.isa.find(`SCTLR_${level}`);
+    const feature = register?.feature;
+    return register !== undefined && (feature === undefined || this.cpu(n).features.has(feature));
   }
 
   /** The CPU that has the tables of a virtual machine loaded. */

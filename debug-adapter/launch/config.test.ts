@@ -11,6 +11,7 @@ describe('launch configuration', () => {
     assert.equal(c.stopOnEntry, true);
     assert.equal(c.strict, false);
     assert.equal(c.gic, 3);
+    assert.equal(c.secure, false);
     assert.equal(c.hypervisor, 'auto');
     assert.deepEqual(c.symbols, []);
     assert.deepEqual(c.assembler, { defines: {}, includeDirs: [] });
@@ -53,6 +54,8 @@ describe('launch configuration', () => {
     [{ program: 'p', stopOnEntry: 'yes' }, /"stopOnEntry".*true or false/],
     [{ program: 'p', trace: 1 }, /"trace"/],
     [{ program: 'p', strict: 'on' }, /"strict".*true or false/],
+    [{ program: 'p', secure: 'on' }, /"secure".*true or false.*the string "on"/],
+    [{ program: 'p', secure: true, gic: 2 }, /"secure".*GICv3.*leave out "gic"/],
     [{ program: 'p', gic: 4 }, /"gic".*2 or 3.*the number 4/],
     [{ program: 'p', gic: '2' }, /"gic".*2 or 3.*the string "2"/],
     [{ program: 'p', hypervisor: 'xen' }, /"hypervisor".*"auto", "reference", "none"/],

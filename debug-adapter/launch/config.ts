@@ -43,6 +43,8 @@ export interface LaunchConfig {
   readonly smp: number;
   /** Version of the interrupt controller. */
   readonly gic: GicVersion;
+  /** The CPUs have EL3, and the GIC two security states. */
+  readonly secure: boolean;
   /** Bytes of RAM. */
   readonly memory: bigint;
   readonly symbols: readonly SymbolFile[];
@@ -243,6 +245,7 @@ const parsers: Parsers = {
   cpu: (v) => oneOf('cpu', v, cpuNames),
   smp: (v) => count('smp', v, 1, MAX_SMP),
   gic: gicVersion,
+  secure: (v) => flag('secure', v),
   memory: parseMemory,
   symbols: symbolFiles,
   stopOnEntry: (v) => flag('stopOnEntry', v),
@@ -266,6 +269,7 @@ const defaults: Readonly<Record<Exclude<keyof LaunchConfig, 'program'>, unknown>
   cpu: 'cortex-a57',
   smp: 1,
   gic: 3,
+  secure: false,
   memory: '512M',
   symbols: [],
   stopOnEntry: true,
@@ -287,6 +291,8 @@ export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConf
     );
   if (program !== undefined && kernel !== undefined)
     throw wrong('launch.json has both "program" and "kernel": leave out the one that is not to be booted.');
+  if (args['secure'] === true && args['gic'] === 2)
+    throw wrong('"secure" in launch.json needs a GICv3: leave out "gic", or "secure".');
   for (const name of ['initrd', 'append', 'dtb'])
     if (args[name] !== undefined && kernel === undefined)
       throw wrong(
@@ -306,6 +312,7 @@ export function parseLaunch(args: Readonly<Record<string, unknown>>): LaunchConf
     cpu: read('cpu'),
     smp: read('smp'),
     gic: read('gic'),
+    secure: read('secure'),
     memory: read('memory'),
     symbols: read('symbols'),
     stopOnEntry: read('stopOnEntry'),

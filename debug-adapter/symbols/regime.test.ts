@@ -15,7 +15,7 @@ describe('translation regimes', () => {
       assert.throws(
         () => parseRegime(text),
         new SymbolError(
-          `"${text}" is not a translation regime: write EL0, EL1, EL2 or PA, with ",vmid=N" for a guest.`,
+          `"${text}" is not a translation regime: write EL0, EL1, EL2, EL3 or PA, with ",vmid=N" for a guest.`,
         ),
       );
     }

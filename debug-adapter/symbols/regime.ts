@@ -1,7 +1,7 @@
 import { SymbolError } from './errors';
 import type { ExceptionLevel, Regime } from './types';
 
-const levels: ReadonlySet<string> = new Set(['EL0', 'EL1', 'EL2']);
+const levels: ReadonlySet<string> = new Set(['EL0', 'EL1', 'EL2', 'EL3']);
 
 function isLevel(text: string): text is ExceptionLevel {
   return levels.has(text);
@@ -20,7 +20,7 @@ export function parseRegime(text: string): Regime {
     else if (vmid !== undefined && Number(vmid) <= 0xffff) regime.vmid = Number(vmid);
     else {
       throw new SymbolError(
-        `"${text}" is not a translation regime: write EL0, EL1, EL2 or PA, with ",vmid=N" for a guest.`,
+        `"${text}" is not a translation regime: write EL0, EL1, EL2, EL3 or PA, with ",vmid=N" for a guest.`,
       );
     }
   }
@@ -36,6 +36,10 @@ export function formatRegime(regime: Regime): string {
   ];
   return parts.join(',');
 }
+
+/** The regime that code of an exception level uses, by the level's number. */
+export const regimeName = (level: number): 'EL1' | 'EL2' | 'EL3' =>
+  level === 3 ? 'EL3' : level === 2 ? 'EL2' : 'EL1';
 
 /** EL0 and EL1 share their translation regime (Arm ARM DDI 0487 D8.1.2, "EL1&0"). */
 const sharedLevel = (el: ExceptionLevel) => (el === 'EL0' ? 'EL1' : el);
@@ -91,7 +95,7 @@ export function parseSymbolEntry(entry: SymbolEntry): { file: string; offset: bi
   }
   if (entry.vm !== undefined) regime.vm = entry.vm;
   if (entry.vm !== undefined || (regime.vmid ?? 0) !== 0) {
-    if (regime.physical === true || regime.el === 'EL2')
+    if (regime.physical === true || regime.el === 'EL2' || regime.el === 'EL3')
       throw new SymbolError(
         `"symbols" in launch.json has the regime "${entry.regime}" for ${entry.file}, where no virtual machine runs: write "EL1", or leave "regime" out.`,
       );

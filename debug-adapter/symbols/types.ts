@@ -3,7 +3,7 @@ import type { Inflate } from './elf';
 import type { Binding, SymbolKind } from './elf-symbols';
 import type { SourceMapEntry } from './paths';
 
-export type ExceptionLevel = 'EL0' | 'EL1' | 'EL2';
+export type ExceptionLevel = 'EL0' | 'EL1' | 'EL2' | 'EL3';
 
 /** Where a virtual address is valid. An absent part means "any". */
 export interface Regime {

@@ -4,6 +4,7 @@
  */
 import { common } from '../../emulator/ir/state';
 import { vcpuName, type Mark, type Vcpu } from '../hypervisors/types';
+import { regimeName } from '../symbols/regime';
 import type { Target } from '../target';
 
 const owners: Readonly<Record<string, string>> = {
@@ -65,7 +66,7 @@ export class MarkWatch {
 
   /** Whether a symbol is exactly here, so that the link register can still be that of the call. */
   private isEntry(level: number, pc: bigint): boolean {
-    const regime = { el: level === 2 ? ('EL2' as const) : ('EL1' as const) };
+    const regime = { el: regimeName(level) };
     return this.target.symbols.symbolAt({ va: pc, regime })?.offset === 0n;
   }
 

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { Architecture, TraceEvent } from '../arch/types';
 import type { SymbolIndex } from '../symbols';
+import { regimeName } from '../symbols/regime';
 import type { Place } from '../symbols/types';
 
 /** Makes the line of an event. Sources are named relative to `root` where they lie below it. */
@@ -53,7 +54,7 @@ export class TraceFormatter {
 
   /** A symbol with offset, and file:line where known. */
   private place(address: bigint, el: number, vmid: number | undefined): string {
-    const key = `${el} ${el === 2 ? '' : (vmid ?? '')} ${address}`;
+    const key = `${el} ${el >= 2 ? '' : (vmid ?? '')} ${address}`;
     const known = this.names.get(key);
     if (known !== undefined) return known;
     const name = this.describe(address, el, vmid);
@@ -63,7 +64,7 @@ export class TraceFormatter {
   }
 
   private describe(address: bigint, el: number, vmid: number | undefined): string {
-    const regime = el === 2 ? { el: 'EL2' as const } : { el: 'EL1' as const, vmid: vmid ?? 0 };
+    const regime = el >= 2 ? { el: regimeName(el) } : { el: 'EL1' as const, vmid: vmid ?? 0 };
     const place: Place = { va: address, regime };
     const symbol = this.symbols.symbolAt(place);
     const line = this.symbols.lineAt(place);

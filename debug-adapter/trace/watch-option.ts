@@ -6,7 +6,7 @@ import { UserError } from '../errors';
 import { parseAddress } from '../inspect/address-space';
 import type { Target } from '../target';
 
-const syntax = /^((?:(?:EL[012]|IPA|PA)(?:[,(][^:]*)?:)?\s*[\w.$]+)(?::(\d{1,9}))?(?::(r|w|rw))?$/i;
+const syntax = /^((?:(?:EL[0123]|IPA|PA)(?:[,(][^:]*)?:)?\s*[\w.$]+)(?::(\d{1,9}))?(?::(r|w|rw))?$/i;
 const kinds: Readonly<Record<string, WatchKind>> = { r: 'read', w: 'write', rw: 'access' };
 const DEFAULT_BYTES = 8;
 

@@ -135,7 +135,7 @@ export interface Syndrome {
 }
 
 /** What to translate an address by; `EL1 stage 1` ends with an intermediate physical address. */
-export type TranslationRegime = 'current' | 'EL1' | 'EL1 stage 1' | 'EL2' | 'IPA' | 'PA';
+export type TranslationRegime = 'current' | 'EL1' | 'EL1 stage 1' | 'EL2' | 'EL3' | 'IPA' | 'PA';
 
 export interface Translation {
   readonly pa: bigint;

@@ -12,12 +12,16 @@ import { explainRoute, type ExceptionName } from '../exceptions/routes';
 const bits = (v: bigint, msb: number, lsb: number): number =>
   Number((v >> BigInt(lsb)) & ((1n << BigInt(msb - lsb + 1)) - 1n));
 
-/** SPSR.M of AArch64 (C5.2.18): EL0t, and ELxt and ELxh of the levels that exist. */
-const modes = new Set([0, 4, 5, 8, 9]);
+/** SPSR.M of AArch64 (C5.2.18): EL0t, and ELxt and ELxh of the others. */
+const modes = new Set([0, 4, 5, 8, 9, 12, 13]);
+
+/** Below EL3 is Secure state, in which EL2 is not enabled. */
+const isSecure = (read: ReadRegister): boolean =>
+  bits(read('ID_AA64PFR0_EL1'), 15, 12) !== 0 && (read('SCR_EL3') & 1n) === 0n;
 
 /** The VMID while stage 2 applies to EL1 and EL0: 8 bits, 16 with VTCR_EL2.VS. */
 function vmidOf(read: ReadRegister): number | undefined {
-  if ((read('HCR_EL2') & 1n) === 0n) return undefined;
+  if ((read('HCR_EL2') & 1n) === 0n || isSecure(read)) return undefined;
   return bits(read('VTTBR_EL2'), bits(read('VTCR_EL2'), 19, 19) ? 63 : 55, 48);
 }
 
@@ -37,7 +41,7 @@ function regimeOf(level: number, read: ReadRegister): RegimeFacts {
 
 /** What ELR and SPSR of a level say about the context below or beside it. */
 function interrupted(level: number, read: ReadRegister): InterruptedContext | undefined {
-  if (level < 1 || level > 2) return undefined;
+  if (level < 1) return undefined;
   const spsr = read(`SPSR_EL${level}`);
   const elr = read(`ELR_EL${level}`);
   const from = bits(spsr, 3, 2);
@@ -122,7 +126,7 @@ export const a64Debug: IsaDebug = {
   framePlan,
   // A table has 16 entries of 128 bytes (D1.13.2).
   inVectors: (level, pc, read) =>
-    level > 0 && level < 3 && pc - read(`VBAR_EL${level}`) >= 0n && pc - read(`VBAR_EL${level}`) < 0x800n,
+    level > 0 && pc - read(`VBAR_EL${level}`) >= 0n && pc - read(`VBAR_EL${level}`) < 0x800n,
   levelOf: (read) => bits(read('cpsr'), 3, 2),
   levelName: (level) => `EL${level}`,
   regimeOf,
@@ -130,7 +134,7 @@ export const a64Debug: IsaDebug = {
   syndrome: syndromeOf,
   constants: exceptionClassNumbers,
   decodeSyndrome,
-  isTranslating: (level, read) => level > 0 && level < 3 && (read(`SCTLR_EL${level}`) & 1n) === 1n,
+  isTranslating: (level, read) => level > 0 && (read(`SCTLR_EL${level}`) & 1n) === 1n,
   explainInterrupt,
   explainCall: (instruction, level, read) => {
     const row = calls[instruction];

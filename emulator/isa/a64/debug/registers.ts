@@ -136,11 +136,9 @@ function systemRegister(r: Sysreg): DebugRegister {
   };
 }
 
-/** Registers of EL3 are rows so that MRS knows them, but no CPU here has that level. */
-const present = sysregs.filter((r) => r.min !== 3);
 /** Names that the views show: each register once. */
-const shown = present.filter((r) => !r.alias);
-const system = new Map(present.map((r) => [r.name, systemRegister(r)]));
+const shown = sysregs.filter((r) => !r.alias);
+const system = new Map(sysregs.map((r) => [r.name, systemRegister(r)]));
 
 const groupOf = (r: Sysreg): string =>
   viewGroups.find(([, pattern]) => pattern.test(`${r.group}/${r.name}`))?.[0] ?? 'Other';
@@ -175,7 +173,10 @@ function systemGroups(
   });
 }
 
-const isEl2 = (r: Sysreg): boolean => r.name.endsWith('_EL2') || /^SPSR_(irq|abt|und|fiq)$/.test(r.name);
+/** SP_EL2 is EL3's to read, and so is the timer of Secure state. */
+const isEl3 = (r: Sysreg): boolean => r.feature?.includes('EL3') ?? false;
+const isEl2 = (r: Sysreg): boolean =>
+  (r.name.endsWith('_EL2') && !isEl3(r)) || /^SPSR_(irq|abt|und|fiq)$/.test(r.name);
 
 /** The containers of the Variables pane, in their order. */
 export const registerScopes: readonly RegisterScope[] = [
@@ -197,13 +198,19 @@ export const registerScopes: readonly RegisterScope[] = [
     name: 'EL1 system registers',
     expensive: true,
     show: 'groups',
-    groups: systemGroups((r) => !isEl2(r), cpuInterfaces),
+    groups: systemGroups((r) => !isEl2(r) && !isEl3(r), cpuInterfaces),
   },
   {
     name: 'EL2 system registers',
     expensive: true,
     show: 'groups',
     groups: systemGroups(isEl2, hypervisorInterface),
+  },
+  {
+    name: 'EL3 system registers',
+    expensive: true,
+    show: 'groups',
+    groups: systemGroups(isEl3),
   },
 ];
 

@@ -121,6 +121,9 @@ function dataAbortBrief(x: Iss): string {
   return abortBrief(`data abort ${what}`, x, x.f('DFSC'));
 }
 
+/** Synchronous external aborts, on a walk (0b0101xx) or not (0b010000). */
+const isExternal = (code: number): boolean => (code & 0x38) === Fsc.external;
+
 const waits = ['WFI', 'WFE', 'WFIT', 'WFET'];
 const waitName = (x: Iss): string => waits[x.f('TI')] ?? 'WFI';
 
@@ -168,7 +171,12 @@ const classes: readonly ClassRow[] = [
     sentence: (x) =>
       `instruction fetch${abortPlace(x)} at EL${x.from}: ${stageOf(x)}${faultName(x.f('IFSC'))}${x.f('S1PTW') ? ' on the walk of stage 1' : ''}`,
     texts: abortTexts,
-    route: (x) => (x.ipa === undefined ? 'instructionAbort' : 'stage2Instruction'),
+    route: (x) =>
+      isExternal(x.f('IFSC'))
+        ? 'externalInstruction'
+        : x.ipa === undefined
+          ? 'instructionAbort'
+          : 'stage2Instruction',
     far: true,
   },
   simple(0x22, { route: () => 'pcAlignment', far: true }),
@@ -190,7 +198,8 @@ const classes: readonly ClassRow[] = [
     brief: dataAbortBrief,
     sentence: (x) => `EL${x.from} ${dataAbortText(x)}`,
     texts: abortTexts,
-    route: (x) => (x.ipa === undefined ? 'dataAbort' : 'stage2Data'),
+    route: (x) =>
+      isExternal(x.f('DFSC')) ? 'externalData' : x.ipa === undefined ? 'dataAbort' : 'stage2Data',
     far: true,
   },
   simple(0x26, { route: () => 'spAlignment' }),
@@ -301,7 +310,7 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 
 /** The last synchronous exception that a level has taken; undefined when it has taken none since reset. */
 export function syndromeOf(level: number, read: ReadRegister): Syndrome | undefined {
-  if (level < 1 || level > 2) return undefined;
+  if (level < 1) return undefined;
   const esr = read(`ESR_EL${level}`);
   // IL is 1 for every exception from A64 code, so a syndrome is never zero.
   return esr === 0n ? undefined : decodeSyndrome(esr, level, read);

@@ -12,6 +12,7 @@ const codes: Readonly<Record<Exclude<TranslationRegime, 'PA'>, number>> = {
   EL1: RegimeCode.el10,
   'EL1 stage 1': RegimeCode.el10Stage1,
   EL2: RegimeCode.el2,
+  EL3: RegimeCode.el3,
   IPA: RegimeCode.stage2,
 };
 

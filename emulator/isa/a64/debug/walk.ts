@@ -167,8 +167,8 @@ class Recorder implements Observer {
     }
     const name = /^stage1 (.*)$/.exec(r.name)?.[1];
     if (name === undefined) return;
-    const el = name === 'EL1&0' ? 1 : 2;
-    const twoRanges = name !== 'EL2';
+    const el = name === 'EL1&0' ? 1 : name === 'EL3' ? 3 : 2;
+    const twoRanges = name.endsWith('&0');
     const e2h = name === 'EL2&0';
     const va = args[0] ?? 0n;
     const upper = twoRanges && bits(va, 55, 55) === 1;
@@ -290,14 +290,16 @@ const sizeText = (log2: number): string => {
 
 function outcome(cpu: DebugCpu, address: bigint, regime: string, code: number, fault: number): WalkLine[] {
   const levels: readonly (readonly [string, number])[] =
-    regime === 'EL2'
-      ? [['EL2', 0], ...(code === RegimeCode.el20 ? ([['EL0', USER]] as const) : [])]
-      : regime === 'IPA'
-        ? [['a guest', 0]]
-        : [
-            ['EL1', 0],
-            ['EL0', USER],
-          ];
+    regime === 'EL3'
+      ? [['EL3', 0]]
+      : regime === 'EL2'
+        ? [['EL2', 0], ...(code === RegimeCode.el20 ? ([['EL0', USER]] as const) : [])]
+        : regime === 'IPA'
+          ? [['a guest', 0]]
+          : [
+              ['EL1', 0],
+              ['EL0', USER],
+            ];
   for (const acc of [0, Acc.exec, USER, Acc.write]) {
     const found = walk(cpu, address, code, acc);
     if (typeof found === 'number') continue;
