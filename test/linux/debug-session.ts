@@ -27,6 +27,7 @@ interface Named {
   readonly variablesReference: number;
   readonly memoryReference?: string;
   readonly evaluateName?: string;
+  readonly instructionPointerReference?: string;
 }
 
 /** The program of the guest, at the IPA at which the monitor puts it. */
@@ -220,6 +221,33 @@ async function call(s: Session): Promise<void> {
   assert.equal(await s.value('x0'), 0x8400_0000n);
 }
 
+/** In the monitor, at EL0: with KASLR the kernel is in no table of a program. */
+async function inAProgram(s: Session): Promise<void> {
+  await s.filter('svc');
+  const { threadId } = await s.go('trap');
+  assert.equal(await s.value('el'), 0n);
+  assert.match((await s.say('vms')).split('\n')[1] ?? '', /^1\.0 +\d+ +not running +0x4000[0-9a-f]{4} +\d+ /);
+  // Addresses of the program are its own still.
+  const { data } = await s.client.ok<{ data?: string }>('readMemory', {
+    memoryReference: (await s.frames(threadId))[0]?.instructionPointerReference,
+    count: 4,
+  });
+  // SVC #0.
+  assert.equal(Buffer.from(data ?? '', 'base64').toString('hex'), '010000d4');
+}
+
+/** The guest's vector registers, which it has filled, while the host handles an exit. */
+async function vectors(s: Session): Promise<void> {
+  await s.filter();
+  await s.functions('kvm_handle_guest_abort');
+  await s.go('function breakpoint');
+  await s.functions();
+  const waiting = (await s.list('threads', {}, 'threads')).find((t) => t.name === 'vcpu 1.0 (not running)');
+  const frame = await s.top(waiting?.id ?? 0);
+  assert.equal((await s.evaluate('v31', 'watch', frame)).result, `0x${'5a'.repeat(16)}`);
+  assert.equal(await s.value('v30.d[0]', frame), 0x1234n);
+}
+
 async function stage2(s: Session): Promise<void> {
   await s.filter('stage2-fault', 'ipa >= 0x40100000 && ipa < 0x41000000');
   const { description } = await s.go('trap');
@@ -300,7 +328,9 @@ export async function debugKvm({ kernel, initrd }: DebianGuest, o: SessionOption
     await call(s);
     await entries(s, o.entries, isVhe);
     await whileTheHostRuns(s);
+    await inAProgram(s);
     await stage2(s);
+    await vectors(s);
     if (o.toTheEnd) {
       await interrupts(s, o.gic ?? 3);
       await counts(s);
