@@ -42,6 +42,8 @@ export class SessionListener implements ControlListener {
     this.consoles.flush();
     const { session } = this;
     if (report.kind === 'reset' && this.reboot(report.reason)) return;
+    // A guest that did not flush its disks has lost nothing.
+    session.target?.keepDisks();
     session.send('worldswitch/poweroff', { reason: report.reason });
     session.send('exited', { exitCode: 0 });
     session.send('terminated');

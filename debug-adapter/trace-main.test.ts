@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { parseLaunch } from './launch/config';
 import { parseArguments } from './trace-main';
 
 describe('command line of the headless trace', () => {
@@ -20,6 +21,25 @@ describe('command line of the headless trace', () => {
       { file: 'b' },
       { file: 'c' },
     ]);
+  });
+
+  it('collects disks, devices and a seed', () => {
+    const { launch } = parseArguments([
+      '--kernel',
+      'k',
+      '--disk',
+      'a',
+      '--disk-write=b',
+      '--virtio',
+      'net',
+      '--virtio=rng',
+      '--seed',
+      '7',
+    ]);
+    const disk = ['a', { file: 'b', write: true }];
+    assert.deepEqual(launch, { kernel: 'k', disk, virtio: ['net', 'rng'], seed: 7 });
+    assert.equal(parseLaunch(launch).disk[0]?.write, false);
+    assert.throws(() => parseLaunch(parseArguments(['a.S', '--seed', 'x']).launch), /"seed".*the string "x"/);
   });
 
   it('refuses an option without its value', () => {

@@ -94,6 +94,7 @@ export const handlers: Partial<HandlerTable> = {
     try {
       await listenForGdb(ctx, control);
     } catch (error) {
+      target.close();
       ctx.target = ctx.control = undefined;
       throw error;
     }
