@@ -10,6 +10,7 @@ import { hex, symbolPlace, type AddressSpace } from './address-space';
 import { FrameRegisters, type RegisterPlace } from './frame-registers';
 import { savedPlace, vcpuRegisters, vcpuSpace } from './vcpu-registers';
 import { KernelEntries, type SavedContext } from '../linux/entry';
+import { hostContext, hypContext, type Below } from './kvm-frames';
 import type { Guest } from './guest';
 import { bytesOf } from './numbers';
 
@@ -97,7 +98,35 @@ export class StackWalker {
 
   private unwind(owner: Owner, start: FrameRegisters): Frame[] {
     const out: Frame[] = [];
-    let at: Context | undefined = { registers: start, space: undefined, isCall: false };
+    this.follow(owner, { registers: start, space: undefined, isCall: false }, out);
+    if (!owner.vcpu && this.guest.parts.linux) this.addBelowGuest(owner, start, out);
+    return out;
+  }
+
+  /** Below a guest of KVM: KVM where it has entered it, if the stack does not show it yet, and the host. */
+  private addBelowGuest(owner: Owner, start: FrameRegisters, out: Frame[]): void {
+    const isGuest = ({ kind, space }: Frame): boolean =>
+      kind === 'code' && space.kind === 'VA' && space.level === 'EL1' && (space.vmid ?? 0) !== 0;
+    if (!out.some(isGuest)) return;
+    const hyp = hypContext(this.guest, owner.cpu, start);
+    const returns = hyp && this.symbolAt(hyp, u64(hyp.registers.reader('pc') - 1n));
+    const isShown = (frame: Frame): boolean =>
+      frame.level === 2 && this.symbolAt(frame, frame.lookup)?.name === returns?.name;
+    if (hyp && returns && !out.some(isShown)) this.addContext(owner, hyp, out);
+    const host = hostContext(this.guest, owner.cpu, start);
+    if (host) this.addContext(owner, host, out);
+  }
+
+  private addContext(owner: Owner, below: Below, out: Frame[]): void {
+    const { label, level, registers, space } = below;
+    const pc = registers.reader('pc');
+    out.push({ kind: 'label', ...owner, level, space, registers, pc, lookup: pc, label });
+    this.follow(owner, { registers, space, isCall: true, isSaved: true }, out);
+  }
+
+  /** Adds the frames of a context and of those that it has interrupted. */
+  private follow(owner: Owner, first: Context, out: Frame[]): void {
+    let at: Context | undefined = first;
     const seen = new Set<number>();
     while (at && out.length < MAX_FRAMES) {
       const registers: FrameRegisters = at.registers;
@@ -122,7 +151,6 @@ export class StackWalker {
       if (below) out.push(below.label);
       at = below;
     }
-    return out;
   }
 
   /** The context that the entry code of a Linux kernel has saved, where the frame is one of it. */
@@ -139,7 +167,8 @@ export class StackWalker {
     return {
       label: { ...frame, kind: 'label', pc: saved.pc, lookup: saved.pc, label },
       registers: frame.registers.with(places),
-      space: saved.level === frame.level ? frame.space : undefined,
+      // A kernel and its programs share a translation regime.
+      space: frame.space,
       isCall: saved.isCall,
       isSaved: true,
     };

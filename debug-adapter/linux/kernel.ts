@@ -8,6 +8,7 @@ import type { Kallsyms } from '../symbols/linux/kallsyms';
 import type { CodeRange } from '../symbols/linux/references';
 import type { ModuleSpec } from '../symbols/types';
 import { KernelEntries } from './entry';
+import { KvmStack } from './kvm-stack';
 import { KernelMemory, type KernelHost } from './memory';
 import { Modules } from './modules';
 import { MessageBuffer } from './printk';
@@ -60,6 +61,11 @@ export class LinuxKernel {
   /** Its processes and threads. @throws SymbolError */
   get tasks(): Tasks {
     return this.view('tasks', () => new Tasks(this));
+  }
+
+  /** KVM's own registers while a guest runs. */
+  get kvmStack(): KvmStack {
+    return this.view('KVM', () => new KvmStack(this));
   }
 
   /** What its entry code saves. */

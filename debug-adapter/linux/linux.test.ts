@@ -145,6 +145,64 @@ describe('a Linux kernel with KASLR', function () {
     assert.deepEqual(guest.target.symbols.symbolByName('brd_probe'), []);
   });
 
+  it('shows KVM and the host below a guest, down to the program that has asked for it', async () => {
+    const { control, target } = guest;
+    control.breakpoints.replace('function', '', [
+      { subject: { k: 'function', name: '__kvm_nvhe___guest_enter' } },
+    ]);
+    const { cpu } = await guest.stop(() => control.resume());
+    control.breakpoints.clear();
+    const names = (): string[] =>
+      walker()
+        .frames(cpu)
+        .map((f) => walker().nameOf(f));
+    // The addresses of symbols are those at which EL2 has them, where KVM has put them by chance.
+    const enter = walker().frames(cpu)[0];
+    assert.ok(enter && namesOf(enter).number('__kvm_nvhe___guest_enter') === enter.pc);
+    assert.notEqual(target.symbols.symbolByName('__kvm_nvhe___guest_enter')[0]?.address, enter.pc);
+    const host = [
+      'HVC from EL1',
+      'kvm_arm_vcpu_enter_exit',
+      'kvm_arch_vcpu_ioctl_run',
+      'kvm_vcpu_ioctl',
+      '__arm64_sys_ioctl',
+      'invoke_syscall',
+      'el0_svc_common.constprop.0',
+      'do_el0_svc',
+      'el0_svc',
+      'el0t_64_sync_handler',
+      'el0t_64_sync',
+      'SVC #0 from EL0',
+    ];
+    const hyp = ['vcpu_run', 'handle___kvm_vcpu_run', 'handle_trap', '__host_exit'];
+    const all = ['KVM runs vcpu 1.0', ...hyp, ...host].map((n) =>
+      n === 'vcpu_run' ? '__kvm_nvhe___kvm_vcpu_run' : hyp.includes(n) ? `__kvm_nvhe_${n}` : n,
+    );
+    for (let n = 0; n < 500 && target.arch.context(cpu).vmid === undefined; n++) control.leave(cpu);
+    assert.equal(target.arch.levelText(cpu), 'EL1 guest');
+    const inside = names();
+    assert.equal(inside[0], '0x40000000', 'the first instruction of the guest');
+    assert.deepEqual(inside.slice(1, 1 + all.length), all);
+    const program = inside.slice(1 + all.length);
+    assert.ok(program.length > 2, 'several frames of kvmtest, whose memory is not in the tables of the CPU');
+    for (const address of program) assert.match(address, /^0x4[0-9a-f]{5}$/);
+    const kernel = walker()
+      .frames(cpu)
+      .find((f) => walker().nameOf(f) === 'kvm_arch_vcpu_ioctl_run');
+    assert.ok(kernel);
+    const runs = namesOf(kernel);
+    assert.equal(partNamed(runs.path('runqueues') ?? assert.fail(), 'cpu').value, String(cpu));
+    assert.equal(runs.number('kvm_running_vcpu.cpu'), BigInt(cpu));
+    assert.equal(runs.path('runqueues.curr.comm')?.value.split('\\x00')[0]?.slice(0, 8), '"kvmtest');
+    // Behind the guest's exit the handler has KVM's registers not back yet.
+    for (let n = 0; n < 5000 && target.arch.context(cpu).el !== 2; n++) control.leave(cpu);
+    const outside = names();
+    const at = outside.indexOf('KVM runs vcpu 1.0');
+    assert.match(outside[at - 2] ?? '', / from EL1$/);
+    assert.deepEqual(outside.slice(at, at + all.length), all);
+    guest.until('== guest');
+  });
+
   it('stops at a function and knows its address in expressions', async () => {
     const { control } = guest;
     const [b] = control.breakpoints.replace('function', '', [{ subject: { k: 'function', name: 'panic' } }]);

@@ -15,7 +15,7 @@ const MODULES = ['dummy', 'loop', 'brd'];
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
-mount -t proc proc /proc; mount -t sysfs sys /sys
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 insmod /dummy.ko; insmod /loop.ko
 say() { echo "== $1"; }
 say kallsyms; head -n 60 /proc/kallsyms
@@ -26,6 +26,7 @@ say dmesg; dmesg
 say ready; sleep 1
 insmod /brd.ko; say brd
 rmmod brd; say gone; sleep 1
+kvmtest 1 3 > /dev/null; say guest; sleep 1
 say stack; cat /proc/1/stack
 say crash; echo c > /proc/sysrq-trigger
 `;
@@ -70,6 +71,7 @@ export function linuxGuest(launch: { append: string } & Record<string, unknown>)
       ...['bin', 'dev', 'proc', 'sys'].map((name) => ({ name, mode: 0o40755 })),
       { name: 'dev/console', mode: 0o20600, device: [5, 1] },
       file('bin/busybox', readFileSync(path.join(SYSROOT, 'bin', 'busybox'))),
+      file('bin/kvmtest', readFileSync(path.join(SYSROOT, '..', 'build', 'kvmtest'))),
       ...MODULES.map((m) => file(`${m}.ko`, readFileSync(moduleFile(m)))),
       file('init', Buffer.from(INIT)),
     ]),

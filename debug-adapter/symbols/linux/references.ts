@@ -12,6 +12,14 @@ const isMove = (w: number): boolean => (w & 0xffe0_ffe0) >>> 0 === 0xaa00_03e0;
 const isLoad = (w: number): boolean => (w & 0xffc0_0000) >>> 0 === 0xf940_0000;
 /** LDR of element number Rm of an array of doublewords: `[Xn, Wm, SXTW #3]` and the other extensions. */
 const isLoadElement = (w: number): boolean => (w & 0xffe0_1c00) >>> 0 === 0xf860_1800;
+/** MRS of TPIDR_EL2 or TPIDR_EL1: a kernel that may run at either level patches the one into the other. */
+const isThreadId = (w: number): boolean => {
+  const register = (w & 0xffff_ffe0) >>> 0;
+  return register === 0xd53c_d040 || register === 0xd538_d080;
+};
+/** STR and STP of doublewords at an offset. */
+const isStore = (w: number): boolean =>
+  (w & 0xffc0_0000) >>> 0 === 0xf900_0000 || (w & 0xffc0_0000) >>> 0 === 0xa900_0000;
 const isBranch = (w: number): boolean => ((w >>> 26) & 7) === 5;
 const rd = (w: number): number => w & 31;
 const rn = (w: number): number => (w >>> 5) & 31;
@@ -26,9 +34,12 @@ export interface CodeRange {
   readonly to: number;
 }
 
-/** What a register holds, as far as straight code says: an address in the image, or an element of the array there. */
+/**
+ * What a register holds, as far as straight code says: an address in the image, an element of the array there, the offset
+ * of this CPU's data, or this CPU's copy of what is at an address.
+ */
 interface Held {
-  readonly kind: 'address' | 'element';
+  readonly kind: 'address' | 'element' | 'thread' | 'own';
   readonly at: number;
 }
 
@@ -37,6 +48,8 @@ export interface References {
   readonly loaded: ReadonlySet<number>;
   /** A variable to whose address an element of an array is added: per-CPU data and the offsets of the CPUs. */
   readonly perCpu: readonly { readonly variable: number; readonly offsets: number }[];
+  /** Per-CPU data of the CPU itself that is written, in the order of the code. */
+  readonly ownStored: readonly number[];
 }
 
 /** The data that a piece of code uses. */
@@ -45,6 +58,7 @@ export function referencesIn(image: Uint8Array, code: CodeRange): References {
   const end = Math.min(code.to, image.length) - 4;
   const loaded = new Set<number>();
   const perCpu: { variable: number; offsets: number }[] = [];
+  const ownStored: number[] = [];
   const held = new Map<number, Held>();
   const put = (register: number, value: Held | undefined): void => {
     if (value === undefined || register === 31) held.delete(register);
@@ -61,7 +75,11 @@ export function referencesIn(image: Uint8Array, code: CodeRange): References {
     else if (isAddImmediate(w))
       put(rd(w), base === undefined ? undefined : { kind: 'address', at: base + imm12(w) });
     else if (isMove(w)) put(rd(w), held.get(rm(w)));
-    else if (isLoad(w)) {
+    else if (isThreadId(w)) put(rd(w), { kind: 'thread', at: 0 });
+    else if (isStore(w)) {
+      const own = held.get(rn(w));
+      if (own?.kind === 'own') ownStored.push(own.at);
+    } else if (isLoad(w)) {
       if (base !== undefined) loaded.add(base + 8 * imm12(w));
       put(rd(w), undefined);
     } else if (isLoadElement(w)) put(rd(w), base === undefined ? undefined : { kind: 'element', at: base });
@@ -70,8 +88,9 @@ export function referencesIn(image: Uint8Array, code: CodeRange): References {
       const [variable, element] = a?.kind === 'address' ? [a, b] : [b, a];
       if (variable?.kind === 'address' && element?.kind === 'element')
         perCpu.push({ variable: variable.at, offsets: element.at });
-      put(rd(w), undefined);
+      const isOwn = variable?.kind === 'address' && element?.kind === 'thread';
+      put(rd(w), isOwn ? { kind: 'own', at: variable.at } : undefined);
     } else if (!isBranch(w)) held.delete(rd(w));
   }
-  return { loaded, perCpu };
+  return { loaded, perCpu, ownStored };
 }
