@@ -74,7 +74,7 @@ one:	mrs	x1, S3_0_C13_C0_7
   it('has the instructions that the CPU model or the emulator has not', async () => {
     const source = around(`
 	.inst	0x04200000
-	.inst	0x99400000
+	.inst	0x5ac02020
 	.inst	0xb8200020
 	.inst	0xb8210020
 	.inst	0xb8200040
@@ -82,7 +82,7 @@ one:	mrs	x1, S3_0_C13_C0_7
     const short = (told: readonly string[]): string[] => told.map((t) => t.replace(/: UNDEFINED.*/, ''));
     assert.deepEqual(short(await messages(source)), [
       'Instruction 0x04200000 (an instruction of SVE, FEAT_SVE), which is not implemented',
-      'Instruction 0x99400000 (LDAPUR*, STLUR*, FEAT_LRCPC2), which is not implemented',
+      'Instruction 0x5ac02020 (ABS, FEAT_CSSC), which is not implemented',
       'Instruction 0xb8200020 (LDADD), which this CPU does not have (LSE)',
     ]);
     assert.deepEqual(short(await messages(around('mrs x1, S3_4_C2_C0_1'))), [
