@@ -204,7 +204,8 @@ export class Translator {
   }
 
   private drop(region: Live): void {
-    this.setHeat(region.rec, Heat.hot - this.options.heat);
+    // Code that is written again and again is not worth much work.
+    this.setHeat(region.rec, Math.max(0, Heat.hot - 16 * this.options.heat));
     this.table.set(this.firstElement + region.number, null);
     this.free.push(region.number);
     this.counts.dropped++;
