@@ -119,6 +119,7 @@ export class Computer {
       security,
       strict: config.strict ?? false,
     });
+    this.machine.onEvent = (e) => this.machineEvent(e);
     this.machine.attach(this.board);
     for (const w of this.plan.writes) this.machine.physical.poke(w.pa, w.data);
     // Without PSCI there is nobody who could start the others: firmware at EL3 sorts them by MPIDR_EL1.

@@ -85,7 +85,7 @@ export class Machine {
   readonly translator: Translator | undefined;
   /** Exported routines of the generated module, by name. */
   readonly code: RunExports;
-  /** Who hears of UART output, power-off, messages. */
+  /** Who hears what there is to say of the machine itself. */
   onEvent: (e: MachineEvent) => void = () => undefined;
   /** Called for new fetch TLB entries while `setFetchHook(true)`. */
   onFetched: (cpu: number) => void = () => undefined;
@@ -141,7 +141,12 @@ export class Machine {
     if (options === false) return undefined;
     const { view, layout, memory, predecode } = this;
     const { isa } = this.config;
-    const translator = new Translator({ isa, view, layout, memory, predecode, exports }, options);
+    const refused = (why: string): void =>
+      this.onEvent({
+        kind: 'message',
+        text: `The guest runs slower than it could, since no code can be compiled here: ${why}`,
+      });
+    const translator = new Translator({ isa, view, layout, memory, predecode, exports, refused }, options);
     predecode.startHeat = Heat.hot - options.heat;
     predecode.onInvalid = (offset, bytes) => translator.written(offset, bytes);
     predecode.onFlush = () => translator.clear();

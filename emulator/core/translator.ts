@@ -75,6 +75,8 @@ export interface TranslatorHost {
   readonly predecode: Predecode;
   /** Exports of the interpreter: its routines, and its table. */
   readonly exports: WebAssembly.Exports;
+  /** Hears once why there will be no translation. */
+  readonly refused: (why: string) => void;
 }
 
 export class Translator {
@@ -133,6 +135,7 @@ export class Translator {
       this.publish(regions);
     } catch (error) {
       this.refused = error instanceof Error ? error.message : String(error);
+      this.host.refused(this.refused);
     }
   }
 
