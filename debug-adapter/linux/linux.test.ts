@@ -8,7 +8,7 @@ import { StackWalker, type Frame } from '../inspect/frames';
 import { isVerified } from '../breakpoints/manager';
 import { UserError } from '../errors';
 import { linuxCommands } from './commands';
-import { linuxGuest, moduleFile, type LinuxGuest } from './testing';
+import { linuxGuest, moduleFile, type LinuxGuest } from '../../test/linux/linux-guest';
 
 /** One boot with KASLR, and so with KPTI; what the debugger says is compared with what the kernel says. */
 describe('a Linux kernel with KASLR', function () {

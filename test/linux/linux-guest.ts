@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { cpio } from '../../scripts/cpio.mjs';
 import { cachedDebian } from '../../scripts/debian.mjs';
-import { parseLaunch } from '../launch/config';
-import { Target } from '../target';
-import { debugged, type TestGuest } from '../testing';
+import { parseLaunch } from '../../debug-adapter/launch/config';
+import { Target } from '../../debug-adapter/target';
+import { debugged, type TestGuest } from '../../debug-adapter/testing';
 
 const SYSROOT = path.join(__dirname, '../../.cache/debian/root');
 /** Modules without dependencies that are loaded one by one. */
