@@ -42,13 +42,19 @@ notify:
 
 /** MOV X5, #0; RET */
 const CODE = Uint8Array.of(...mov5(0), 0xc0, 0x03, 0x5f, 0xd6);
-const LAP = 40;
 
-/** A machine that runs, with a driver for its disk and a request that reads sector 3 over the code. */
-function guest(cpus = 1): { run: Run; driver: VirtioDriver; apply: () => void; notify: () => void } {
-  const run = new Run(image, { disks: [disk()], cpus });
+/** A machine that runs, perhaps at another place, with a driver for its disk and a request that reads sector 3 over the code. */
+function guest(
+  laps = 40,
+  place?: bigint,
+): { run: Run; driver: VirtioDriver; apply: () => void; notify: () => void } {
+  const run = new Run(image, { disks: [disk()] });
   const { machine, board } = run.computer;
   machine.physical.poke(BUFFER, CODE);
+  if (place !== undefined) {
+    machine.physical.poke(place, machine.physical.peek(machine.pc(0), 0x80));
+    machine.input({ kind: 'state', cpu: 0, field: 'pc', index: 0, value: place });
+  }
   const driver = new VirtioDriver(BASE, RINGS);
   const apply = (): void => driver.ops.splice(0).forEach((o) => perform(o));
   const perform = (o: DriverOp): void => {
@@ -72,7 +78,7 @@ function guest(cpus = 1): { run: Run; driver: VirtioDriver; apply: () => void; n
     { at: STATUS, bytes: 1, isWritable: true },
   ]);
   apply();
-  machine.run({ instructions: LAP });
+  machine.run({ instructions: laps });
   assert.equal(run.x(5), 0n);
   // By way of the log, as a debugger does.
   const notify = (): void => machine.input({ kind: 'state', cpu: 0, field: 'x', index: 10, value: 1n });
@@ -89,6 +95,12 @@ function readsCode({ run, notify }: ReturnType<typeof guest>): void {
 describe('DMA of a virtio device', () => {
   it('replaces code that was executed', () => {
     readsCode(guest());
+  });
+
+  it('replaces code that was executed often enough to be translated', () => {
+    readsCode(guest(300_000));
+    // Also in the page that is executed while the device writes it.
+    readsCode(guest(300_000, BUFFER + 0x800n));
   });
 
   it('is undone when a snapshot comes back, on the disk as well', () => {
