@@ -398,7 +398,7 @@ export class StackWalker {
   private byCallFrameInformation(frame: Frame): Frame | null | undefined {
     const caller = this.rulesOf(frame);
     if (!caller) return undefined;
-    const { pc } = caller;
+    const pc = caller.pc === undefined ? undefined : this.unsigned(frame, caller.pc);
     if (pc === undefined || pc === 0n || !this.isCode(frame, pc)) return null;
     const { isa } = this.guest;
     const places = new Map<string, RegisterPlace>();
@@ -436,7 +436,7 @@ export class StackWalker {
     const top = u64(sp + plan.size);
     const places = new Map<string, RegisterPlace>();
     for (const [name, offset] of plan.saved) places.set(name, this.onStack(frame, u64(top + offset)));
-    const back = places.get(link) ?? this.held(frame.registers, link);
+    const back = this.codeAt(frame, places.get(link) ?? this.held(frame.registers, link));
     const returnTo = back.read();
     if (returnTo === undefined || this.callBefore(frame, returnTo) === undefined) return undefined;
     places.set('pc', back);
@@ -465,12 +465,14 @@ export class StackWalker {
   private byLinkRegister(frame: Frame): Frame | undefined {
     if (this.linkTarget(frame) === undefined) return undefined;
     const { link } = this.guest.isa.records;
-    return this.frameAt(frame, frame.registers.with([['pc', this.held(frame.registers, link)]]), true);
+    const back = this.codeAt(frame, this.held(frame.registers, link));
+    return this.frameAt(frame, frame.registers.with([['pc', back]]), true);
   }
 
   /** The return address in the link register, if it can be the innermost function's own. */
   private linkTarget(frame: Frame): bigint | undefined {
-    const target = frame.registers.read(this.guest.isa.records.link);
+    const { link } = this.guest.isa.records;
+    const target = this.codeAt(frame, this.held(frame.registers, link)).read();
     if (target === undefined || this.callBefore(frame, target) === undefined) return undefined;
     const [own, callers] = [this.symbolAt(frame, frame.pc), this.symbolAt(frame, u64(target - 1n))];
     // An address in the same function is left over from a call that this function has made.
@@ -486,7 +488,7 @@ export class StackWalker {
     const places = new Map<string, RegisterPlace>([
       [pointer, at(callerAt)],
       [link, at(returnAt)],
-      ['pc', at(returnAt)],
+      ['pc', this.codeAt(frame, at(returnAt))],
       // The record may lie anywhere in its frame: where the caller's stack ended, it does not say.
       [stack, { read: () => undefined }],
     ]);
@@ -503,7 +505,20 @@ export class StackWalker {
     const returnTo = this.guest.number(frame.cpu, frame.space, address + returnAt, 8);
     if (next === undefined || returnTo === undefined || returnTo === 0n) return undefined;
     if (next !== 0n && next <= address) return undefined;
-    return { address, returnTo };
+    return { address, returnTo: this.unsigned(frame, returnTo) };
+  }
+
+  /** A return address that the frame's function, or its caller, may have signed. */
+  private unsigned(frame: Frame, address: bigint): bigint {
+    return this.guest.isa.unsignedCode(frame.level, address, frame.registers.reader);
+  }
+
+  private codeAt(frame: Frame, place: RegisterPlace): RegisterPlace {
+    const read = (): bigint | undefined => {
+      const address = place.read();
+      return address === undefined ? undefined : this.unsigned(frame, address);
+    };
+    return { ...place, read };
   }
 
   private isCode(frame: Frame, address: bigint): boolean {

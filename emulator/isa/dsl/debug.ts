@@ -200,6 +200,8 @@ export interface IsaDebug {
    * when they do not tell.
    */
   framePlan(done: readonly number[], ahead: readonly number[]): FramePlan | undefined;
+  /** A return address of code at a level without what signs it (pointer authentication), if anything does. */
+  unsignedCode(level: number, address: bigint, read: ReadRegister): bigint;
   /** Whether a PC is in the exception vectors of a level, where no register has been saved yet. */
   inVectors(level: number, pc: bigint, read: ReadRegister): boolean;
   /** The exception level of a frame whose registers `read` gives. */

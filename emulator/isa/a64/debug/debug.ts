@@ -6,6 +6,7 @@ import { decodeSyndrome, syndromeOf } from './syndrome';
 import { exceptionClassNumbers } from './syndrome-names';
 import { translateForDebugger } from './translate';
 import { framePlan } from './prologue';
+import { unsignedCode } from './signed-code';
 import { explainTranslation } from './walk';
 import { explainRoute, type ExceptionName } from '../exceptions/routes';
 
@@ -124,6 +125,7 @@ export const a64Debug: IsaDebug = {
   instructionBytes: 4,
   callTarget,
   framePlan,
+  unsignedCode,
   // A table has 16 entries of 128 bytes (D1.13.2).
   inVectors: (level, pc, read) =>
     level > 0 && pc - read(`VBAR_EL${level}`) >= 0n && pc - read(`VBAR_EL${level}`) < 0x800n,

@@ -57,8 +57,9 @@ function moveOfSp(word: number): number | undefined {
   return (word >>> 30) & 1 ? -amount : amount;
 }
 
-const RET = 0xd65f03c0;
-const isRet = (word: number): boolean => word >>> 0 === RET;
+/** RET, RETAA and RETAB. */
+const isRet = (word: number): boolean =>
+  word >>> 0 === 0xd65f03c0 || (word & 0xfffffbff) >>> 0 === 0xd65f0bff;
 
 /** Whether execution may go on elsewhere. */
 const isBranch = (word: number): boolean =>
