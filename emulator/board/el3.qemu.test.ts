@@ -5,6 +5,7 @@ import {
   el3OnQemu,
   el3Outcomes,
   el3Program,
+  tables,
   type El3Case,
   type World,
 } from '../../test/support/el3-cases';
@@ -147,6 +148,75 @@ const cases: readonly El3Case[] = [
   ),
 ];
 
+/** Blocks of 1 GiB from 2 GiB on, all of RAM: what a regime makes of AP, XN, NS, AF and an output beyond the CPU's. */
+const RAM = 0x40000000n;
+const blocks = [
+  RAM | 0x701n,
+  RAM | 0x741n,
+  RAM | 0x781n,
+  RAM | 0x7c1n,
+  RAM | 0x701n | (1n << 54n),
+  RAM | 0x701n | (1n << 53n),
+  RAM | 0x721n,
+  RAM | 0x301n,
+  (1n << 46n) | 0x701n,
+  0n,
+  RAM | 0x705n,
+];
+/** Tables and attributes of both regimes; a case switches its MMU on. */
+const regimes = [
+  ...[1, 3].flatMap((n) => [
+    `ldr x0, =TABLES`,
+    `msr ttbr0_el${n}, x0`,
+    'mov x0, #0x44ff',
+    `msr mair_el${n}, x0`,
+  ]),
+  ...['ldr x0, =0x80803519', 'msr tcr_el3, x0', 'ldr x0, =0x200803519', 'msr tcr_el1, x0', 'isb'],
+].join('\n ');
+const address = (n: number): bigint => BigInt(n + 2) << 30n;
+const ofEl3 = { sctlr_el3: 0x30c51835n };
+const ofEl1 = { sctlr_el1: 0x30d51835n };
+const at = (op: string, n: number): string[] => [`ldr x0, =${address(n) + 0x80000n}`, `at ${op}, x0`, ...par];
+const go = (n: number, code: readonly string[]): string[] => [
+  `ldr x2, =${address(n) - RAM}`,
+  'add x2, x2, x26',
+  ...code,
+];
+const indices = blocks.map((_, n) => n);
+
+const translation: readonly El3Case[] = [
+  ...['s1e3r', 's1e3w'].flatMap((op) =>
+    indices.map((n) => ({ name: `AT ${op} of block ${n}`, at: 'el3' as const, set: ofEl3, code: at(op, n) })),
+  ),
+  ...(['n1', 's1'] as const).flatMap((w) =>
+    ['s1e1r', 's1e1w', 's1e0r', 's1e0w'].flatMap((op) =>
+      indices.map((n) => ({ name: `AT ${op} of block ${n} at ${w}`, at: w, set: ofEl1, code: at(op, n) })),
+    ),
+  ),
+  // From EL3 into the regime of either security state.
+  ...[0n, 1n].flatMap((clear) =>
+    ['s1e1r', 's12e1w', 's12e0r'].flatMap((op) =>
+      indices.map((n) => ({
+        ...{ name: `AT ${op} of block ${n} at EL3, clearing ${clear}`, at: 'el3' as const, clear },
+        ...{ set: ofEl1, code: at(op, n) },
+      })),
+    ),
+  ),
+  // Loads, stores and fetches; SIF forbids Secure state to execute from Non-secure memory.
+  ...[0n, 0x200n].flatMap((scr) =>
+    (['el3', 's1', 's0', 'n1'] as const).flatMap((w) =>
+      indices.flatMap((n) =>
+        [['ldr w1, [x2]'], ['ldr w0, [x2]', 'str w0, [x2]'], ['add x2, x2, #16', 'br x2', 'nop']].map(
+          (code) => ({
+            ...{ name: `${code.at(-2) ?? code[0]!} in block ${n} at ${w}, SCR_EL3 ${scr}`, at: w, scr },
+            ...{ set: { ...ofEl1, ...ofEl3 }, code: go(n, code) },
+          }),
+        ),
+      ),
+    ),
+  ),
+];
+
 /** Where QEMU does not do what the Arm ARM says. */
 const byTheBook: readonly (El3Case & {
   readonly level: number;
@@ -198,6 +268,13 @@ describe('EL3 beside QEMU', function () {
       const here = el3Outcomes(run.output, cases);
       assert.deepEqual(differences(cases, here, el3OnQemu(image, cases, cpu)), []);
     });
+
+  it('translates in EL3 and in both security states as QEMU does', function () {
+    for (const tool of scriptTools) requireTool(this, tool);
+    const image = el3Program(translation, tables(...blocks) + regimes);
+    const here = el3Outcomes(new Run(image, { secure: true }).toEnd(20_000_000).output, translation);
+    assert.deepEqual(differences(translation, here, el3OnQemu(image, translation, 'cortex-a57')), []);
+  });
 
   it('does what the Arm ARM says where QEMU does not', () => {
     const outcomes = el3Outcomes(new Run(el3Program(byTheBook), { secure: true }).toEnd().output, byTheBook);

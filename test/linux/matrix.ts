@@ -42,6 +42,7 @@ const rows: readonly Row[] = [
   row('a57 gicv2', 'cortex-a57', 'Hyp', { gic: 2 }),
   row('a57 gicv2 smp 4', 'cortex-a57', 'Hyp', { gic: 2, smp: 4 }),
   row('a57 secure', 'cortex-a57', 'Hyp', { secure: true }),
+  row('a76 secure smp 4', 'cortex-a76', 'VHE', { secure: true, smp: 4 }),
   row('a57 kaslr', 'cortex-a57', 'Hyp', { append: 'console=ttyAMA0 earlycon cryptomgr.notests' }),
   row('a57 cipher self-tests', 'cortex-a57', 'Hyp', { append: 'console=ttyAMA0 earlycon nokaslr' }),
 ];

@@ -117,6 +117,24 @@ const save = (el: number): string => `
     mrs x22, spsr_el${el}
     mrs x23, far_el${el}`;
 
+/**
+ * Tables for `prepare`, in TABLES: the first level of a 39-bit address space with 4 KiB pages, in which the first two GiB
+ * (devices, RAM) stand where they are.
+ */
+export const tables = (...blocks: readonly bigint[]): string => `
+    ldr x0, =TABLES
+    ldr x1, =0x0060000000000401
+    str x1, [x0]
+    ldr x1, =0x40000705
+    str x1, [x0, #8]
+    ${blocks.map((d, n) => `ldr x1, =${d}\n str x1, [x0, #${8 * (n + 2)}]`).join('\n ')}
+    dsb sy
+    b 3f
+    .ltorg
+    .set TABLES, 0x40400000
+3:
+`;
+
 /** The program that makes all cases one after the other, prints what became of them and powers the board off. */
 export function el3Program(cases: readonly El3Case[], prepare = ''): Uint8Array {
   return gnuProgram(`
