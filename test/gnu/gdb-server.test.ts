@@ -110,9 +110,13 @@ describe('gdb beside a DAP client', function () {
     assert.ok(!el2.includes('TTBR0_EL1'));
   });
 
-  it('leaves out the registers that the CPU has not', async () => {
-    const gdb = await start({ cpu: 'cortex-a57' });
+  it('has the registers that the CPU has, and no others', async () => {
+    const gdb = await start({ program: endless(), cpu: 'cortex-a57', secure: true });
     assert.ok(!(await gdb.ok('info registers el2')).includes('TTBR1_EL2'));
+    assert.match(await gdb.ok('info registers el3'), /^SCR_EL3 /m);
+    assert.match(await gdb.ok('info threads'), /"CPU 0" \(EL3/);
+    await gdb.ok('set $TPIDR_EL3 = 0x1234');
+    assert.equal(await dap('TPIDR_EL3'), 0x1234n);
   });
 
   it('stops at breakpoints by the value of the PC, and tells the client', async () => {
