@@ -87,6 +87,13 @@ describe('a stock Debian kernel in the workbench', function () {
     await workbench.screenshot('linux-5-vcpu');
   });
 
+  it('another one stops where the guest has left', async () => {
+    await workbench.addFunctionBreakpoint('__kvm_nvhe___guest_exit');
+    await workbench.continue();
+    await workbench.stopped('__kvm_nvhe___guest_exit');
+    await workbench.screenshot('linux-6-guest-exit');
+  });
+
   it('goes on to the end of the guest, and the machine powers off', async () => {
     await workbench.command('Remove All Breakpoints');
     await workbench.continue();
@@ -96,6 +103,6 @@ describe('a stock Debian kernel in the workbench', function () {
       120_000,
     );
     assert.match(await workbench.terminalEnd(), /reboot: Power down/);
-    await workbench.screenshot('linux-6-end');
+    await workbench.screenshot('linux-7-end');
   });
 });
