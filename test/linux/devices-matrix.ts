@@ -15,7 +15,7 @@ export interface DeviceRow extends Pick<BootOptions, 'cpu' | 'smp'> {
   readonly name: string;
 }
 
-/** The order of files in a directory is that of hash values, which the image decides; QEMU's entropy is not ours. */
+/** QEMU's entropy is not ours. */
 const comparable = (text: string): string[] =>
   deviceLines(text).map((line) => line.replace(/, \d+ of them different/, ''));
 
