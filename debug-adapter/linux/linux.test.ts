@@ -7,6 +7,9 @@ import { FrameNames, checkExpression } from '../inspect/names';
 import { StackWalker, type Frame } from '../inspect/frames';
 import { isVerified } from '../breakpoints/manager';
 import { UserError } from '../errors';
+import { SessionListener } from '../listener';
+import { handlers as stackRequests } from '../requests/stack';
+import { Session } from '../session';
 import { linuxCommands } from './commands';
 import { linuxGuest, moduleFile, type LinuxGuest } from '../../test/linux/linux-guest';
 
@@ -24,6 +27,15 @@ describe('a Linux kernel with KASLR', function () {
     const { linux } = guest.target;
     assert.ok(linux);
     return (linuxCommands['dmesg']?.run(linux, argument) ?? '').split('\n');
+  };
+
+  const request = { signal: new AbortController().signal, afterResponse: () => undefined };
+  /** A client's session with the guest, and the events that it is sent. */
+  const clientOf = (events: unknown[] = []): Session => {
+    const session = new Session((event, body) => events.push([event, body]));
+    session.target = guest.target;
+    session.control = guest.control;
+    return session;
   };
 
   before(function () {
@@ -99,7 +111,7 @@ describe('a Linux kernel with KASLR', function () {
     assert.throws(() => linuxCommands['tasks']?.run(linux, 'x'), UserError);
   });
 
-  it('knows the modules that it has loaded, and their symbols', () => {
+  it('knows the modules that it has loaded, and their symbols', async () => {
     const { linux, symbols } = guest.target;
     assert.ok(linux);
     const listed = guest.said('modules').map((line) => line.split(' '));
@@ -111,6 +123,28 @@ describe('a Linux kernel with KASLR', function () {
     // With what initialises them they have lost the symbols of it.
     assert.deepEqual(guest.modules, ['+dummy.ko', '+loop.ko', '=dummy.ko']);
     const [text = ''] = guest.said('sections');
+    const loop = symbols.modules.find((m) => m.name === 'loop.ko');
+    assert.ok(loop);
+    const events: unknown[] = [];
+    new SessionListener(clientOf(events)).modulesChanged({ added: [loop], changed: [loop], removed: [loop] });
+    const place = /^loop (\d+) .* (0x[0-9a-f]+)$/.exec(guest.said('modules')[0] ?? '');
+    const module = {
+      id: loop.id,
+      name: 'loop.ko',
+      addressRange: `${place?.[2]}, ${place?.[1]} bytes`,
+      symbolStatus: `Symbols of the kernel's list, found ${linux.modules.how}`,
+    };
+    assert.deepEqual(events, [
+      ['module', { reason: 'removed', module: { id: loop.id, name: 'loop.ko' } }],
+      ['module', { reason: 'new', module }],
+      ['module', { reason: 'changed', module }],
+    ]);
+    const all = await stackRequests.modules?.(clientOf(), {}, request);
+    assert.deepEqual(
+      all?.modules.filter(({ name }) => name.endsWith('.ko')).map(({ id }) => id),
+      symbols.modules.filter(({ name }) => name.endsWith('.ko')).map(({ id }) => id),
+    );
+    assert.ok(all.modules.some((m) => m.id === module.id && m.addressRange === module.addressRange));
     const nm = spawnSync('aarch64-linux-gnu-nm', [moduleFile('dummy')], { encoding: 'utf8' }).stdout;
     const own = [...nm.matchAll(/^([0-9a-f]{16}) t (dummy_\w+)$/gm)].filter(
       ([, , n]) => !/_module$/.test(n ?? ''),
@@ -186,6 +220,23 @@ describe('a Linux kernel with KASLR', function () {
     const program = inside.slice(1 + all.length);
     assert.ok(program.length > 2, 'several frames of kvmtest, whose memory is not in the tables of the CPU');
     for (const address of program) assert.match(address, /^0x4[0-9a-f]{5}$/);
+    // Without debug information every frame opens as a disassembly, whoever's code it is, with its line there.
+    const client = clientOf();
+    const stack =
+      (await stackRequests.stackTrace?.(client, { threadId: cpu + 1 }, request))?.stackFrames ?? [];
+    const code = stack.filter((f) => f.presentationHint !== 'label');
+    assert.equal(stack.length, inside.length);
+    for (const f of code) {
+      const sourceReference = f.source?.sourceReference ?? 0;
+      const document = await stackRequests.source?.(client, { sourceReference }, request);
+      const line = document?.content.split('\n')[f.line - 1] ?? '';
+      const [at = '', word = ''] = line.split(/\s+/);
+      const pc = BigInt(f.instructionPointerReference?.split(':').at(-1) ?? 0);
+      // A frame's line is the call, its PC is behind it.
+      assert.ok([0n, 4n].includes(pc - BigInt(`0x${at}`)), `${f.name}: ${line}`);
+      // Stage 2 has no page of the guest yet.
+      assert.match(word, f === code[0] ? /^\.{8}$/ : /^[0-9a-f]{8}$/, `${f.name}: ${line}`);
+    }
     const kernel = walker()
       .frames(cpu)
       .find((f) => walker().nameOf(f) === 'kvm_arch_vcpu_ioctl_run');
@@ -300,8 +351,10 @@ describe('a Linux kernel with KASLR', function () {
     assert.equal(idle.registers.read('x29'), namesOf(idle).number('x29'));
   });
 
-  it('has the slide that the kernel prints', () => {
+  it('has the slide that the kernel prints, and its last words', () => {
     const { target } = guest;
+    const last = dmesg().slice(-5).join('\n');
+    assert.match(last, /end Kernel panic - not syncing: sysrq triggered crash/);
     const offset = /Kernel Offset: (0x[0-9a-f]+) from (0x[0-9a-f]+)/.exec(guest.console());
     assert.equal(target.linux?.slide(), BigInt(offset?.[1] ?? 0));
     assert.equal(target.linux.imageBase, BigInt(offset?.[2] ?? 0));

@@ -31,7 +31,9 @@ export class ModuleSymbols {
 
   /** The loaded module that a file of symbols stands for. */
   moduleOf(file: SymbolModule): KernelModule | undefined {
-    return [...this.known.values()].find((k) => k.file === file)?.module;
+    const [key, known] = [...this.known].find(([, k]) => k.file === file) ?? [];
+    // Its memory shrinks once it is initialised.
+    return known && (this.kernel.modules.all().find((m) => keyOf(m) === key) ?? known.module);
   }
 
   /**
