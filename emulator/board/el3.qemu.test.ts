@@ -217,6 +217,52 @@ const translation: readonly El3Case[] = [
   ),
 ];
 
+/** Three spaces in which 4 GiB is another page of RAM each: that of EL3, and EL1's tables at TABLES + 0x1000 and + 0x2000. */
+const spaces = [0, 1, 2]
+  .flatMap((n) => [
+    ...[`ldr x0, =TABLES + ${n * 0x1000}`, `ldr x1, =TABLES + ${0x3000 + n * 0x1000}`, 'orr x2, x1, #3'],
+    ...['ldr x3, =0x0060000000000401', 'str x3, [x0]', 'ldr x3, =0x40000705', 'str x3, [x0, #8]'],
+    ...['str x2, [x0, #32]', `ldr x3, =${0x40800741 + n * 0x200000}`, 'str x3, [x1]'],
+    ...[`ldr x3, =${0x40800000 + n * 0x200000}`, `mov x2, #${0x51 + n}`, 'str x2, [x3]'],
+  ])
+  .join('\n ');
+const look = ['ldr x2, =0x100000000', 'ldr x1, [x2]'];
+const inSpace = (name: string, at: World, n: number, code: readonly string[] = look): El3Case => ({
+  ...{ name, at, code },
+  set: { ...ofEl1, ...ofEl3, ttbr0_el1: 0x40400000n + BigInt(n) * 0x1000n },
+});
+/** Moves the page of EL3's space, or of one of EL1's, to where another one's is, and drops the old translation. */
+const move = (n: number, to: number, tlbi: string): El3Case =>
+  inSpace(`${tlbi} of space ${n}`, 'el3', 1, [
+    ...[`ldr x2, =${0x40403000 + n * 0x1000}`, `ldr x3, =${0x40800741 + to * 0x200000}`, 'str x3, [x2]'],
+    ...['dsb sy', 'ldr x2, =0x100000', tlbi, 'dsb sy', 'isb', ...look],
+  ]);
+
+/** Secure and Non-secure EL1 have tables of their own under one ASID, and nobody invalidates between them. */
+const apart: readonly El3Case[] = [
+  inSpace('EL3', 'el3', 1),
+  ...[1, 2, 3].flatMap(() => [
+    inSpace('Non-secure', 'n1', 1),
+    inSpace('Secure', 's1', 2),
+    inSpace('EL3', 'el3', 2),
+  ]),
+  move(0, 1, 'tlbi alle3'),
+  inSpace('Non-secure', 'n1', 1),
+  move(0, 2, 'tlbi vae3, x2'),
+  move(0, 0, 'tlbi vale3is, x2'),
+  move(1, 2, 'tlbi alle1'),
+  inSpace('Non-secure', 'n1', 1),
+  inSpace('Secure', 's1', 2),
+  move(1, 1, 'tlbi vmalls12e1'),
+  inSpace('Non-secure', 'n1', 1),
+  // SCR_EL3.NS = 0: the operations of EL1&0 mean Secure state.
+  { ...move(2, 0, 'tlbi vmalle1'), clear: 1n },
+  inSpace('Secure', 's1', 2),
+  { ...move(2, 1, 'tlbi alle1is'), clear: 1n },
+  inSpace('Secure', 's1', 2),
+  inSpace('Non-secure', 'n1', 1),
+];
+
 /** Where QEMU does not do what the Arm ARM says. */
 const byTheBook: readonly (El3Case & {
   readonly level: number;
@@ -274,6 +320,14 @@ describe('EL3 beside QEMU', function () {
     const image = el3Program(translation, tables(...blocks) + regimes);
     const here = el3Outcomes(new Run(image, { secure: true }).toEnd(20_000_000).output, translation);
     assert.deepEqual(differences(translation, here, el3OnQemu(image, translation, 'cortex-a57')), []);
+  });
+
+  it('keeps the translations of EL3 and of both security states apart, and drops those that TLBI names', function () {
+    for (const tool of scriptTools) requireTool(this, tool);
+    const image = el3Program(apart, tables() + regimes + '\n' + spaces + '\n b 5f\n .ltorg\n5:');
+    const here = el3Outcomes(new Run(image, { secure: true }).toEnd(20_000_000).output, apart);
+    assert.deepEqual(differences(apart, here, el3OnQemu(image, apart, 'cortex-a57')), []);
+    assert.deepEqual(new Set(here.map((o) => o.x1)), new Set([0x51n, 0x52n, 0x53n]));
   });
 
   it('does what the Arm ARM says where QEMU does not', () => {
