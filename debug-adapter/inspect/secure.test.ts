@@ -1,6 +1,7 @@
 /** What the debugger says of EL3 and Secure state. */
 import assert from 'node:assert/strict';
 import path from 'node:path';
+import { run } from '../trace-main';
 import { InspectBench, SAMPLE } from './testing/bench';
 
 const PROGRAM = path.join(__dirname, 'testing/el3.S');
@@ -60,6 +61,20 @@ describe('a machine with EL3', () => {
     await b.ask('setInstructionBreakpoints', { breakpoints: [] });
     const left = await b.runTo('trap-exit');
     assert.match(left.description, /trap exit.*ERET to EL1 at/);
+  });
+
+  it('is traced without an editor to the end, by the GPIO of Secure state', async () => {
+    const printed: string[] = [];
+    const code = await run([PROGRAM, '--secure', 'on', '--memory', '16M'], (text) => printed.push(text));
+    const levels = printed.join('').match(/EL\d -> EL\d {2}(?:SMC #\d|ERET)/g);
+    assert.deepEqual(levels, [
+      'EL3 -> EL2  ERET',
+      'EL2 -> EL3  SMC #5',
+      'EL3 -> EL1  ERET',
+      'EL1 -> EL3  SMC #6',
+    ]);
+    assert.equal(code, 0);
+    assert.match(printed.join(''), /Secure GPIO line 0 by CPU 0/);
   });
 
   it('tells Secure EL1 from a guest', async () => {

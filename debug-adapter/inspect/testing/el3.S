@@ -11,6 +11,8 @@ _start:
 	mov	sp, x0
 	// 0x40000000 stands where it is, and at 0x80000000 as well.
 	adr	x1, tables
+	ldr	x2, =0x40000000000405		// devices, below 1 GiB
+	str	x2, [x1]
 	ldr	x2, =0x40000701
 	str	x2, [x1, #8]
 	str	x2, [x1, #16]
