@@ -16,8 +16,8 @@ export type KvmKernel = Pick<
   'image' | 'kallsyms' | 'loadAddress' | 'types' | 'slide' | 'address'
 >;
 
-/** Where a datum is in the image, by the symbols of a vmlinux that the user has named. */
-export type DataSymbol = (name: string) => bigint | undefined;
+/** Where a datum is in the image by the symbols of a file, if one names it. */
+export type DataSymbol = (name: string) => { readonly offset: bigint; readonly file: string } | undefined;
 
 /** A place in the image, and how it was found. */
 export interface FoundPlace {
@@ -130,7 +130,7 @@ export class KvmPlaces {
   private findList(): FoundPlace | undefined {
     const { kernel } = this;
     const known = this.dataSymbol('vm_list');
-    if (known !== undefined) return { offset: known, how: 'vm_list found by: the symbols of the vmlinux' };
+    if (known) return { offset: known.offset, how: `vm_list found by: its symbol in ${known.file}` };
     const found = LIST_WALKERS.flatMap((name) => {
       const offset = kernel.kallsyms.named(name)[0]?.offset;
       if (offset === undefined) return [];

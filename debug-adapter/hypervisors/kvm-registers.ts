@@ -66,6 +66,10 @@ export function systemRegisters(enumeration: CType | undefined): ReadonlyMap<num
   return found;
 }
 
+/** Kernels with nested virtualization keep the registers of the EL2 that a guest sees there, too: not the CPU's own. */
+const isNested = (register: string): boolean =>
+  /_EL2$/.test(register) && register !== 'CNTVOFF_EL2' && !/32_EL2$/.test(register);
+
 /** The registers in a `struct kvm_vcpu` or `struct kvm_cpu_context`, by name. */
 export function registersOf(
   places: KvmPlaces,
@@ -81,7 +85,8 @@ export function registersOf(
   const isVcpu = at.struct.name === 'kvm_vcpu';
   const context = isVcpu ? 'arch.ctxt.' : '';
   for (const [register, path] of CONTEXT) put(register, context + path);
-  for (const [index, register] of names) put(register.toLowerCase(), `${context}sys_regs[${index}]`);
   if (isVcpu) for (const [register, path] of [...VCPU, ...(hasGicV3 ? VGIC : [])]) put(register, path);
+  for (const [index, register] of names)
+    if (!isNested(register)) put(register.toLowerCase(), `${context}sys_regs[${index}]`);
   return found;
 }

@@ -221,9 +221,9 @@ describe('KVM in stock kernels', function () {
       const given = new KvmPlaces(
         hostOf(() => 0n),
         kernel,
-        () => 0x1234n,
+        (name) => ({ offset: 0x1234n, file: name }),
       ).vmList();
-      assert.deepEqual(given, { offset: 0x1234n, how: 'vm_list found by: the symbols of the vmlinux' });
+      assert.deepEqual(given, { offset: 0x1234n, how: 'vm_list found by: its symbol in vm_list' });
     }
   });
 

@@ -28,6 +28,13 @@ const TGE = 1n << 27n;
 const VS = 1n << 19n;
 const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
 
+/** A vcpu in the hands of KVM's code at EL2. */
+interface Running {
+  readonly at: TypedStruct;
+  /** Where the host's struct of it is. */
+  readonly pa: bigint;
+}
+
 export class KvmHypervisor implements Hypervisor {
   readonly name = 'kvm';
   readonly marks = [];
@@ -163,12 +170,17 @@ export class KvmHypervisor implements Hypervisor {
   }
 
   /** The vcpu that KVM's code of a CPU has in hand. */
-  private running(cpu: number): { readonly at: TypedStruct; readonly pa: bigint } | undefined {
+  private running(cpu: number): Running | undefined {
     return this.host.once(`running ${cpu}`, () => {
       const data = this.isSetUp(cpu) ? this.places.hostData(cpu) : undefined;
       const at = data && this.places.follow(cpu, data, RUNNING, 'kvm_vcpu');
       const pa = at && this.host.physical(cpu, at.space, at.address);
-      return at && pa !== undefined ? { at, pa } : undefined;
+      if (!at || pa === undefined) return undefined;
+      // Protected mode of newer kernels has a copy of its own, which names the host's; its VM is at EL2, too.
+      const isCopy = (this.places.value(cpu, at, 'kvm') ?? 0n) >> 63n === 0n;
+      const copy = isCopy ? this.places.struct('pkvm_hyp_vcpu', at.space, at.address) : undefined;
+      const host = copy && this.places.follow(cpu, copy, 'host_vcpu', 'kvm_vcpu');
+      return { at, pa: (host && this.host.physical(cpu, host.space, host.address)) ?? pa };
     });
   }
 
@@ -177,11 +189,7 @@ export class KvmHypervisor implements Hypervisor {
       const now = this.running(cpu);
       if (!now) return undefined;
       const { places } = this;
-      // Protected mode of newer kernels has a copy of its own, which names the host's.
-      const copy = places.struct('pkvm_hyp_vcpu', now.at.space, now.at.address);
-      const original = copy && places.follow(cpu, copy, 'host_vcpu', 'kvm_vcpu');
-      const pa = original && this.host.physical(cpu, original.space, original.address);
-      const known = this.vcpus().find((v) => v.pa === now.pa || v.pa === pa);
+      const known = this.vcpus().find((v) => v.pa === now.pa);
       if (known) return { ...known, at: now.at };
       const kvm = places.follow(cpu, now.at, 'kvm', 'kvm');
       const machine: Vm = kvm ? this.machine(cpu, kvm, 1) : { at: undefined, number: 1, vmid: undefined };

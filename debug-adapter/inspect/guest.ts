@@ -1,4 +1,5 @@
 /** The stopped machine as inspection sees it: registers and memory of any address space, without side effects. */
+import path from 'node:path';
 import type {
   DebugCpu,
   IsaDebug,
@@ -78,7 +79,8 @@ export class Guest {
       const found = symbols.symbolByName(name).find((s) => s.kind === 'object');
       const pa = found && symbols.vaddrToPaddr(found.address);
       const offset = pa === undefined ? -1n : pa - linux.loadAddress;
-      return offset >= 0n && offset < linux.imageSize ? offset : undefined;
+      const isOwn = found && offset >= 0n && offset < linux.imageSize;
+      return isOwn ? { offset, file: path.basename(found.file) } : undefined;
     });
   }
 
