@@ -87,13 +87,14 @@ export class KernelMemory {
 
   /** Follows a list of the kernel (`struct list_head`): the addresses of its nodes, without the head. */
   list(head: bigint, most: number): bigint[] {
-    const nodes: bigint[] = [];
+    // In damaged memory a list may come back to itself without its head.
+    const nodes = new Set<bigint>();
     let at = this.pointer(head);
-    while (at !== undefined && at !== head && at !== 0n && nodes.length < most) {
-      nodes.push(at);
+    while (at !== undefined && at !== head && at !== 0n && nodes.size < most && !nodes.has(at)) {
+      nodes.add(at);
       at = this.pointer(at);
     }
-    return nodes;
+    return [...nodes];
   }
 }
 

@@ -26,8 +26,8 @@ const USERS = [
   'syslog_print_all',
 ];
 const POINTER = 'prb';
-/** Sizes of ring buffers as powers of two. */
-const SIZES = { least: 10n, most: 30n };
+/** Sizes of ring buffers as powers of two: of descriptors, and of text in bytes. */
+const SIZES = { 'desc_ring.count_bits': [5n, 20n], 'text_data_ring.size_bits': [10n, 30n] } as const;
 /** A descriptor's word: two bits of state above the number of the descriptor. */
 const ID_BITS = 62n;
 /** States in which a message can be read: committed, finalized. */
@@ -85,12 +85,12 @@ export class MessageBuffer {
     const { ring, kernel } = this;
     const at = kernel.memory.pointer(pointer);
     if (at === undefined || at >> 48n !== 0xffffn) return undefined;
-    const sizes = ['desc_ring.count_bits', 'text_data_ring.size_bits'].map((path) => ring.number(at, path));
+    const sizes = Object.entries(SIZES).map(([path, range]) => ({ bits: ring.number(at, path), range }));
     const parts = ['desc_ring.descs', 'desc_ring.infos', 'text_data_ring.data'].map((p) =>
       ring.number(at, p),
     );
-    const isSize = (bits: bigint | undefined): boolean =>
-      bits !== undefined && bits >= SIZES.least - 5n && bits <= SIZES.most;
+    const isSize = ({ bits, range: [least, most] }: (typeof sizes)[number]): boolean =>
+      bits !== undefined && bits >= least && bits <= most;
     const isPart = (a: bigint | undefined): boolean =>
       a !== undefined && a >> 48n === 0xffffn && kernel.memory.bytes(a, 8) !== undefined;
     return sizes.every(isSize) && parts.every(isPart) ? at : undefined;

@@ -84,7 +84,11 @@ export class Tasks {
     const leaders = memory
       .list(this.task.addressOf(first.address, 'tasks'), MAX_TASKS)
       .map((node) => this.task.containerOf(node, 'tasks'));
-    const found = leaders.flatMap((leader) => this.threads(leader));
+    const found = new Set<bigint>();
+    for (const leader of leaders) {
+      if (found.size > MAX_TASKS) break;
+      for (const task of this.threads(leader)) found.add(task);
+    }
     return [...idle, ...found].flatMap((t) => (typeof t === 'bigint' ? (this.at(t) ?? []) : t));
   }
 
