@@ -15,6 +15,7 @@ import {
 import { unsupportedTexts } from '../isa/a64/host-calls';
 import { a64Isa } from '../isa/a64';
 import { STRICT } from '../isa/dsl/row';
+import { codeTraps, NO_WATCHPOINT, watchKey } from '../isa/a64/self-hosted/traps';
 import { state } from '../isa/a64/state';
 import { deviceRegisters } from '../isa/a64/sysregs';
 import { tlbiSelection } from '../isa/a64/mmu/tlbi';
@@ -69,6 +70,8 @@ export class Computer {
   readonly board: VirtBoard;
   readonly model: CpuModel;
   readonly plan: BootPlan;
+  /** What the machine was last told of each CPU's breakpoints and watchpoints. */
+  private readonly traps: { readonly code: string; readonly watched: string }[] = [];
   /** Set when the guest did something that the emulator cannot do. */
   unsupported: string | undefined;
   /** Set when the guest powered the machine off or asked for a reset. */
@@ -121,10 +124,22 @@ export class Computer {
     });
     this.machine.onEvent = (e) => this.machineEvent(e);
     this.machine.attach(this.board);
+    this.machine.onTraps = (cpu) => this.readTraps(bus, cpu);
     for (const w of this.plan.writes) this.machine.physical.poke(w.pa, w.data);
     // Without PSCI there is nobody who could start the others: firmware at EL3 sorts them by MPIDR_EL1.
     const starting = security === 'own firmware' ? cpus : 1;
     for (let cpu = 0; cpu < starting; cpu++) this.startCpu(cpu, this.plan.entry, this.plan.x0);
+  }
+
+  /** Tells the machine what a CPU's breakpoint and watchpoint registers wait for; of all CPUs unless one is given. */
+  private readTraps(bus: Bus, only?: number): void {
+    for (let cpu = only ?? 0; cpu < (only === undefined ? this.machine.cpus : only + 1); cpu++) {
+      const read = (name: string): bigint => bus.readSysreg(cpu, name);
+      const [code, watched] = [codeTraps(read), watchKey(read)];
+      if (code.join() !== this.traps[cpu]?.code) this.machine.predecode.setTraps(cpu, code);
+      if (watched !== (this.traps[cpu]?.watched ?? NO_WATCHPOINT)) this.machine.tlb.dropData(cpu);
+      this.traps[cpu] = { code: code.join(), watched };
+    }
   }
 
   private announce(block: number, kind: number): void {

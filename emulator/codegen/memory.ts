@@ -231,6 +231,17 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
       b.set(common.slowVa, va);
       b.set(common.slowPa, pa, 0);
       b.set(common.slowDesc, d);
+      const { guestWatch } = isa;
+      const mayFill = b.local('mayFill', hasEntry);
+      /** Before the access: the guest itself may watch for it. */
+      const watchForGuest = (): void => {
+        if (!guestWatch) return;
+        b.if(b.get(guestWatch.field), () => {
+          const found = b.call(guestWatch.routine, va, d, info);
+          b.if(b.eqi(found, 1), () => b.ret(b.i32(0)));
+          b.if(found, () => b.assign(mayFill, b.i32(0)));
+        });
+      };
       const room = b.sub(b.i32(PAGE), b.andi(lowVa, PAGE - 1));
       const first = b.select(b.ltu(room, bytes), room, bytes);
       b.set(common.slowFirst, first);
@@ -244,6 +255,7 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
           b.if(translate(b, va2, acc), () => fail(arch.raiseAbort, va2));
           const pa2 = b.get(common.trPa);
           b.set(common.slowPa, pa2, 1);
+          watchForGuest();
           const ram2 = ramOffset(b, pa2);
           b.if(b.eqz(b.and(ram.isRam, ram2.isRam)), () => fail(arch.raiseExternal));
           b.if(readsToo, () => {
@@ -256,7 +268,8 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
           });
           b.ret(scratch);
         },
-        () =>
+        () => {
+          watchForGuest();
           b.if(
             ram.isRam,
             () => {
@@ -275,7 +288,7 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
                   b.select(isWrite, b.andi(pf, PageFlag.code | PageFlag.clean), b.i32(0)),
                 ),
               );
-              b.if(hasEntry, () => {
+              b.if(b.read(mayFill), () => {
                 fill(b, b.select(isRead, b.get(common.tlbRead), b.get(common.tlbWrite)), va, tagFlags);
               });
               const host = b.add(b.get(common.ramHost), ram.offset);
@@ -300,7 +313,8 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
               });
               b.ret(scratch);
             },
-          ),
+          );
+        },
       );
     },
   };

@@ -6,7 +6,7 @@ import { Heat } from '../codegen/handlers';
 import { HELD } from '../codegen/interpreter';
 import type { Isa } from '../isa/dsl/isa';
 import type { StateField } from '../ir/nodes';
-import { common, StopReason } from '../ir/state';
+import { BoardLook, common, StopReason } from '../ir/state';
 import { CpuState } from './cpu-state';
 import type { Board, MachineEvent } from './device';
 import { Hasher, hashBlock, stableJson } from './hash';
@@ -87,10 +87,14 @@ export class Machine {
   readonly code: RunExports;
   /** Who hears what there is to say of the machine itself. */
   onEvent: (e: MachineEvent) => void = () => undefined;
+  /** Called when the guest's own breakpoints and watchpoints may have changed, on one CPU or on all. */
+  onTraps: (cpu?: number) => void = () => undefined;
   /** Called for new fetch TLB entries while `setFetchHook(true)`. */
   onFetched: (cpu: number) => void = () => undefined;
   private readonly host: Readonly<Record<string, (...args: number[]) => number | void>>;
   private board: Board | undefined;
+  /** CPUs that wait before an instruction at which no breakpoint of the guest matches: they execute it. */
+  private readonly past: (bigint | undefined)[];
   /** CPUs that stopped before an instruction: resuming executes it. */
   private readonly held: (bigint | undefined)[];
   private running = false;
@@ -120,6 +124,7 @@ export class Machine {
     this.watch = new WatchService(this.view, this.layout, cpus, this.state, this.physical);
     this.schedule = initialSchedule(cpus);
     this.held = new Array<bigint | undefined>(cpus).fill(undefined);
+    this.past = new Array<bigint | undefined>(cpus).fill(undefined);
     this.log = new InputLog(config.log);
     this.snapshots = new SnapshotStore(
       this.view,
@@ -209,6 +214,7 @@ export class Machine {
       }
       const own = this.untilOwnDeadline(cpu);
       if (own !== undefined && own < budget) budget = own;
+      if (budget > 1 && this.isOneByOne(cpu)) budget = 1;
       if (budget <= 0) return { kind: 'limit', cpu, held: false };
       const { used, reason } = this.runCpu(cpu, budget);
       left -= used;
@@ -222,6 +228,10 @@ export class Machine {
   private afterRun(cpu: number, reason: number, held: boolean): Stop | undefined {
     switch (reason) {
       case StopReason.breakpoint:
+        if (held && this.isGuests(cpu)) {
+          if (!this.takeTrap(cpu)) this.past[cpu] = this.pc(cpu);
+          return undefined;
+        }
         if (held) this.held[cpu] = this.pc(cpu);
         return { kind: 'breakpoint', cpu, held: true };
       case StopReason.event:
@@ -294,19 +304,26 @@ export class Machine {
       s.quantumLeft -= done;
       this.state.set(cpu, common.retired, this.state.get(cpu, common.retired) + BigInt(done));
       this.translator?.tick(s.vtime);
-      if (this.state.num(cpu, common.boardLook) !== 0) {
-        this.state.set(cpu, common.boardLook, 0);
-        this.board?.update(cpu);
-      }
+      const look = this.state.num(cpu, common.boardLook);
+      if (look === 0) return;
+      this.state.set(cpu, common.boardLook, 0);
+      if (look & BoardLook.registers) this.board?.update(cpu);
+      if (look & BoardLook.traps) this.onTraps(cpu);
     };
-    const held = this.held[cpu];
+    const pc = this.pc(cpu);
+    const isHeld = this.held[cpu] === pc;
+    const isPast = this.past[cpu] === pc;
     this.held[cpu] = undefined;
-    if (held !== undefined && held === this.pc(cpu)) {
+    this.past[cpu] = undefined;
+    if (isHeld || isPast) {
       const offset = this.fetchOffset(cpu);
-      this.setHoldSkip(cpu, 1);
+      // The debugger's breakpoint comes before the guest's own at the same place.
+      const isTrap = !isPast && offset !== undefined && this.predecode.hasTrap(offset);
+      if (isTrap && this.takeTrap(cpu)) return { used, reason };
+      if (isHeld) this.setHoldSkip(cpu, 1);
       if (offset === undefined) go(1);
       else this.predecode.passBreakpoint(offset, () => go(1));
-      this.setHoldSkip(cpu, 0);
+      if (isHeld) this.setHoldSkip(cpu, 0);
       return { used, reason };
     }
     go(budget);
@@ -328,6 +345,22 @@ export class Machine {
     return left < BigInt(QUANTUM) ? Number(left) : QUANTUM;
   }
 
+  /** Is the record at which a CPU stopped there for a breakpoint of the guest only? */
+  private isGuests(cpu: number): boolean {
+    const offset = this.fetchOffset(cpu);
+    return offset !== undefined && this.predecode.hasTrap(offset) && !this.predecode.hasBreakpoint(offset);
+  }
+
+  /** Lets the guest's own breakpoints have the instruction at the PC. @returns whether one took an exception */
+  private takeTrap(cpu: number): boolean {
+    return this.code['atBreakpoint']!(this.state.block(cpu)) !== 0;
+  }
+
+  private isOneByOne(cpu: number): boolean {
+    const f = this.config.isa.fields.get('oneByOne');
+    return f !== undefined && this.state.num(cpu, f) !== 0;
+  }
+
   private setHoldSkip(cpu: number, v: 0 | 1): void {
     const f = this.config.isa.fields.get('holdSkip');
     if (f) this.state.set(cpu, f, v);
@@ -344,7 +377,7 @@ export class Machine {
   private ready(cpu: number): boolean {
     if (!this.schedule.on[cpu]) return false;
     if (this.state.num(cpu, common.asleep) === 0) return true;
-    if (this.state.num(cpu, common.irqLines) === 0) return false;
+    if ((this.state.num(cpu, common.irqLines) & (this.config.isa.wakeLines ?? -1)) === 0) return false;
     this.state.set(cpu, common.asleep, 0);
     return true;
   }
@@ -359,7 +392,10 @@ export class Machine {
 
   /** Lets the board act on what has changed behind its back, and on the time. */
   private serviceBoard(): void {
-    if (this.boardStale) this.board?.update();
+    if (this.boardStale) {
+      this.board?.update();
+      this.onTraps();
+    }
     this.boardStale = false;
     for (const t of this.board?.timed ?? []) {
       const due = t.deadline();
@@ -430,7 +466,7 @@ export class Machine {
     else {
       const f = this.fieldByName(i.field);
       if (f) this.state.set(i.cpu, f, i.value, i.index);
-      if (i.field === 'pc') this.held[i.cpu] = undefined;
+      if (i.field === 'pc') this.held[i.cpu] = this.past[i.cpu] = undefined;
     }
   }
 

@@ -16,6 +16,9 @@ export class Predecode {
   private slots: number[] = [];
   /** RAM offsets at which run() must stop, with a count of who wants it. */
   private readonly breakpoints = new Map<number, number>();
+  /** Offsets in a page at which run() is to stop wherever that page is, for the guest's own breakpoints: by CPU, and all. */
+  private readonly trapsOf: (readonly number[])[] = [];
+  private traps: ReadonlySet<number> = new Set();
   /** A RAM offset whose breakpoint is passed over once. */
   private passing: number | undefined;
   /** Heat of a record that control has not come to. */
@@ -44,7 +47,7 @@ export class Predecode {
   /** Host call: fills the record at address `rec`. */
   decode(rec: number): void {
     const offset = this.placeOf(rec)!;
-    if (this.breakpoints.has(offset) && this.passing !== offset) {
+    if (this.stopsAt(offset) && this.passing !== offset) {
       this.view.setUint16(rec, Special.breakpoint, true);
       return;
     }
@@ -60,11 +63,6 @@ export class Predecode {
     const page = this.slots[slot];
     const inPage = rec - this.layout.pool - slot * Rec.pageBytes;
     return page === undefined ? undefined : page * PAGE + 4 * (inPage / Rec.bytes);
-  }
-
-  /** Does run() stop at this RAM offset? */
-  hasBreakpoint(offset: number): boolean {
-    return this.breakpoints.has(offset);
   }
 
   /** RAM offset of the instruction at `pageOffset` of the predecoded page at `rec`; undefined for a page that is gone. */
@@ -116,6 +114,32 @@ export class Predecode {
     }
   }
 
+  /** Does somebody but the guest want run() to stop at a RAM offset? */
+  hasBreakpoint(offset: number): boolean {
+    return this.breakpoints.has(offset);
+  }
+
+  /** Does a CPU of the guest have a breakpoint at this offset of some page? */
+  hasTrap(offset: number): boolean {
+    return this.traps.has(offset % PAGE);
+  }
+
+  /** Does the record of a RAM offset stop run()? */
+  stopsAt(offset: number): boolean {
+    return this.hasBreakpoint(offset) || this.hasTrap(offset);
+  }
+
+  /** Says at which offsets of a page a CPU of the guest has breakpoints. */
+  setTraps(cpu: number, offsets: readonly number[]): void {
+    this.trapsOf[cpu] = offsets;
+    const before = this.traps;
+    this.traps = new Set(this.trapsOf.flat());
+    for (const inPage of new Set([...before, ...this.traps])) {
+      if (before.has(inPage) === this.traps.has(inPage)) continue;
+      for (const page of this.slots) this.invalidate(page * PAGE + inPage, 4);
+    }
+  }
+
   addBreakpoint(offset: number): void {
     this.breakpoints.set(offset, (this.breakpoints.get(offset) ?? 0) + 1);
     this.invalidate(offset, 4);
@@ -130,7 +154,7 @@ export class Predecode {
 
   /** Runs `f` with the breakpoint at a RAM offset out of the way. */
   passBreakpoint(offset: number, f: () => void): void {
-    if (!this.breakpoints.has(offset)) return f();
+    if (!this.stopsAt(offset)) return f();
     // Regions hold no instruction with a breakpoint: they stay.
     this.passing = offset;
     this.decodeAgain(offset, 4);

@@ -36,6 +36,16 @@ export class TlbMaintenance {
     for (let bank = 0; bank < Tlb.banks; bank++) this.dropBank(block, bank);
   }
 
+  /** Drops all entries for data of a CPU: they come back by the slow path. What strict mode keeps stays. */
+  dropData(cpu: number): void {
+    const block = this.block(cpu);
+    for (let bank = 0; bank < Tlb.banks; bank++) {
+      const from = this.bankAt(block, bank);
+      for (let e = from; e < from + 2 * Tlb.tableBytes; e += ENTRY_BYTES)
+        this.view.setBigUint64(e, INVALID_TAG, true);
+    }
+  }
+
   invalidate(cpu: number, what: TlbSelection): void {
     this.kept.invalidate(cpu, what.exact ?? what);
     this.invalidations++;

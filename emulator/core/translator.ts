@@ -141,7 +141,7 @@ export class Translator {
 
   private instruction(offset: number): Instruction | undefined {
     const { predecode, view, layout } = this.host;
-    if (predecode.hasBreakpoint(offset)) return undefined;
+    if (predecode.stopsAt(offset)) return undefined;
     const word = view.getUint32(layout.ramHost + offset, true);
     return this.can.instruction(word, (w) => predecode.decodeWord(w));
   }

@@ -43,7 +43,7 @@ export const common = {
   stopReason: layout.field('stopReason', 4),
   /** A StopReason with which run() is to return at the next recheck; set by TypeScript. */
   stopRequest: layout.field('stopRequest', 4),
-  /** Set by a write of a register that the board looks at: TypeScript tells the board when run() returns. */
+  /** BoardLook bits, set by a write of a register that the board looks at: TypeScript acts when run() returns. */
   boardLook: layout.field('boardLook', 4),
   /** Non-zero: an interrupt is asserted towards this CPU (bits by the instruction set). */
   irqLines: layout.field('irqLines', 4),
@@ -121,6 +121,14 @@ export const MemAttr = {
   device: 1,
   /** Fetches are not permitted to be cached: reserved for the translator. */
   noFetchCache: 2,
+} as const;
+
+/** Bits of state.boardLook. */
+export const BoardLook = {
+  /** The board is to look at the CPU's registers. */
+  registers: 1,
+  /** What instructions and accesses of the guest are to be noticed has changed. */
+  traps: 2,
 } as const;
 
 /** First free byte of the CPU block after the common fields. */

@@ -3,12 +3,15 @@ import type { Isa } from '../dsl/isa';
 import { raiseAbort, raiseAlignment, raiseExternal } from './exceptions/abort';
 import { raisePcAlignment, raiseUndefined } from './exceptions/exception';
 import { beforeInstruction } from './instruction-boundary';
+import { Line } from './interrupt-lines';
 import { translateAs, translationFields } from './mmu/at';
 import { contextKey } from './mmu/context';
 import { translate } from './mmu/mmu';
 import { ownDeadline } from './pmu/counters';
 import { a64Rows } from './rows';
 import { A64 } from './sem';
+import { atBreakpoint } from './self-hosted/breakpoint';
+import { guestWatch } from './self-hosted/watchpoint';
 import { layout, state } from './state';
 import './sysregs';
 import { poisonRegisters } from './unknown';
@@ -31,7 +34,10 @@ export const a64Isa: Isa<A64> = {
   },
   registers: [state.x],
   flags: state.nzcv,
-  exports: [translateAs, poisonRegisters, ownDeadline],
+  exports: [translateAs, poisonRegisters, ownDeadline, atBreakpoint],
+  guestWatch,
+  // All inputs but the one that only asks for a look.
+  wakeLines: ~Line.debug,
   translation: translationFields,
   onYield: [
     { field: state.exBytes, value: 0 },

@@ -15,6 +15,8 @@ export const Line = {
   /** Group 1 of Secure and of Non-secure state. */
   secureGroup1: 0x10,
   nonSecureGroup1: 0x20,
+  /** The state of self-hosted debug is to be looked at before each instruction. It wakes nobody. */
+  debug: 0x40,
   /** The machine loop is to look at interrupts which come from registers of the CPU itself. */
   internal: 0x80,
 } as const;

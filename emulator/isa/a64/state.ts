@@ -108,6 +108,23 @@ export const state = {
   /** The routine ownDeadline is to run when this CPU has retired so many instructions; 0: never. */
   ownDeadline: layout.field('ownDeadline', 8),
 
+  // --- self-hosted debug (see self-hosted/) ---
+  /** MDSCR_EL1.SS or MDE is set, and the OS lock is not. */
+  debugOn: layout.field('debugOn', 4),
+  /** Software step is active; a breakpoint for contexts may match any instruction. */
+  stepActive: layout.field('stepActive', 4),
+  checkEach: layout.field('checkEach', 4),
+  /** A run of generated code is to be one instruction long. */
+  oneByOne: layout.field('oneByOne', 4),
+  /** An instruction may be executed with PSTATE.SS = 1: granted when so many were retired; it was a load-exclusive. */
+  stepGranted: layout.field('stepGranted', 4),
+  stepAt: layout.field('stepAt', 8),
+  loadedExclusive: layout.field('loadedExclusive', 4),
+  /** It has been executed, and nothing else has happened since. */
+  stepped: layout.field('stepped', 4),
+  /** Some watchpoint is enabled. */
+  watching: layout.field('watching', 4),
+
   // --- between the debugger and the instructions (see events.ts) ---
   /** Strict mode: what is UNKNOWN gets poison values (see unknown.ts). */
   strict: layout.field('strict', 4),

@@ -52,6 +52,13 @@ export interface Isa<B extends Builder = Builder> {
   readonly registers: readonly StateField[];
   /** The condition flags: a word whose bits 28 to 31 are the only ones that are ever set. */
   readonly flags: StateField;
+  /**
+   * While `field` is not zero, the slow path calls `routine` (va: i64, desc: i32, info: i32) before each data access that it
+   * makes: 1 when it took an exception instead, 2 when the page may have no TLB entry, so that all accesses come by.
+   */
+  readonly guestWatch?: { readonly field: StateField; readonly routine: Routine };
+  /** Bits of state.irqLines that wake a sleeping CPU; all unless given. */
+  readonly wakeLines?: number;
   /** All fields that a translation leaves, where strict mode keeps translations. */
   readonly translation?: readonly StateField[];
   /** What happens to a CPU that loses its turn (exclusive monitor, event register): field and value. */

@@ -204,10 +204,23 @@ const classes: readonly ClassRow[] = [
   },
   simple(0x26, { route: () => 'spAlignment' }),
   simple(0x2f, { fields: { IDS: 24, AET: [12, 10], EA: 9, DFSC: [5, 0] } }),
-  ...[0x30, 0x31].map((ec) => simple(ec, { name: () => 'breakpoint exception', fields: { IFSC: [5, 0] } })),
-  ...[0x32, 0x33].map((ec) => simple(ec, { fields: { ISV: 24, EX: 6, IFSC: [5, 0] } })),
+  ...[0x30, 0x31].map((ec) =>
+    simple(ec, {
+      name: () => 'breakpoint exception',
+      fields: { IFSC: [5, 0] },
+      route: () => 'breakpoint',
+    }),
+  ),
+  ...[0x32, 0x33].map((ec) =>
+    simple(ec, { fields: { ISV: 24, EX: 6, IFSC: [5, 0] }, route: () => 'softwareStep' }),
+  ),
   ...[0x34, 0x35].map((ec) =>
-    simple(ec, { fields: { CM: 8, WnR: 6, DFSC: [5, 0] }, texts: abortTexts, far: true }),
+    simple(ec, {
+      fields: { CM: 8, WnR: 6, DFSC: [5, 0] },
+      texts: abortTexts,
+      route: () => 'watchpoint',
+      far: true,
+    }),
   ),
   simple(0x3c, {
     fields: { Comment: [15, 0] },

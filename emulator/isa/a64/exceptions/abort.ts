@@ -150,6 +150,15 @@ export const raiseExternal: Routine = {
   },
 };
 
+/** (va, desc, reads): a data access meets a watchpoint, an atomic one by its read if `reads`. DFSC: a debug exception. */
+export const raiseWatchpoint: Routine = {
+  k: 'routine',
+  name: 'raiseWatchpoint',
+  params: ['i64', 'i32', 'i32'],
+  build: (s: Builder, va: Val, desc: Val, reads: Val) =>
+    take(s, 'watchpoint', va, s.or(s.i32(0x22), directionBits(s, desc, reads)), 0),
+};
+
 /** (va): the stage 2 fault of the walk that AT S1E0x or S1E1x made at EL1: CM and WnR are set. */
 export const raiseAtFault: Routine = {
   k: 'routine',

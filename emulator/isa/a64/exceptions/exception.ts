@@ -11,6 +11,7 @@ import { bitsWith, hasFeature } from '../features';
 import { Line, physicalLines } from '../interrupt-lines';
 import { isHost } from '../mmu/regimes';
 import { Attempt, enterLevel, leaveLevel } from '../pmu/counters';
+import { leaveStep } from '../self-hosted/transition';
 import { state } from '../state';
 import { getField, getReg, setReg } from '../sysregs';
 import { makeUnknown } from '../unknown';
@@ -90,6 +91,7 @@ export const enterException: Routine = {
   params: ['i32', 'i32', 'i32', 'i64'],
   build: (s: Builder, target: Val, kind: Val, kinds: Val, ret: Val) => {
     leaveLevel(s, () => attempt(s, target, kind, ret));
+    leaveStep(s, s.eqi(kind, Vector.sync), ret);
     const spsr = packPstate(s);
     const source = s.get(state.el);
     const same = s.select(s.get(state.spsel), s.i32(0x200), s.i32(0));

@@ -9,6 +9,7 @@ import { hasFeature } from '../features';
 import { Line } from '../interrupt-lines';
 import { isHost } from '../mmu/regimes';
 import { Attempt, enterLevel, leaveLevel } from '../pmu/counters';
+import { returnStep } from '../self-hosted/transition';
 import { state } from '../state';
 import { getField, getReg } from '../sysregs';
 import { controlHolds } from '../sysregs/controls';
@@ -83,7 +84,7 @@ export const exceptionReturn: Routine = {
       s.set(common.mail, s.get(state.x, 1), 4);
     });
     leaveLevel(s, () => s.i32(Attempt.done));
-    s.set(state.ss, s.i32(0));
+    returnStep(s, target, spsr);
     s.if(
       illegal,
       () => {

@@ -67,6 +67,14 @@ const wait = (el1: Control, el2: Control, el3: Control): readonly Route[] => [
 /** Synchronous external aborts, which SCR_EL3.EA sends to EL3. */
 const external: readonly Route[] = [{ from: any, when: 'SCR_EL3.EA', to: 3 }, ...ordinary];
 
+/** Debug exceptions. Those other than BRK are not enabled above the level that they go to. */
+const debug: readonly Route[] = [
+  { from: [0, 1], when: 'HCR_EL2.TGE', to: 2 },
+  { from: [0, 1], when: 'MDCR_EL2.TDE', to: 2 },
+  { from: [0, 1], to: 1 },
+  { from: [2], to: 2 },
+];
+
 export const exceptions = {
   svc: { what: 'SVC', ec: 0x15, routes: ordinary },
   hvc: {
@@ -96,13 +104,7 @@ export const exceptions = {
   brk: {
     what: 'BRK',
     ec: 0x3c,
-    routes: [
-      { from: [0, 1], when: 'HCR_EL2.TGE', to: 2 },
-      { from: [0, 1], when: 'MDCR_EL2.TDE', to: 2 },
-      { from: [0, 1], to: 1 },
-      { from: [2], to: 2 },
-      { from: [3], to: 3 },
-    ],
+    routes: [...debug, { from: [3], to: 3 }],
   },
   /** An instruction that authenticates pointers, while EL2 has not permitted it. */
   pauth: {
@@ -120,6 +122,9 @@ export const exceptions = {
     ],
   },
   branchTarget: { what: 'a branch to no landing pad', ec: 0x0d, routes: ordinary },
+  breakpoint: { what: 'a breakpoint', ec: 0x30, ecSame: 0x31, routes: debug },
+  softwareStep: { what: 'a software step', ec: 0x32, ecSame: 0x33, routes: debug },
+  watchpoint: { what: 'a watchpoint', ec: 0x34, ecSame: 0x35, routes: debug },
   undefined: { what: 'an undefined instruction', ec: 0x00, routes: ordinary },
   illegalState: { what: 'an illegal execution state', ec: 0x0e, routes: ordinary },
   pcAlignment: { what: 'a misaligned PC', ec: 0x22, routes: ordinary },

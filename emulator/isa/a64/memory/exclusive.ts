@@ -44,6 +44,7 @@ const access = (kind: 'read' | 'write', size: Size, count: 1 | 2, ordered: boole
 });
 
 function mark(s: A64, va: Val, bytes: number): void {
+  s.set(state.loadedExclusive, s.i32(1));
   s.set(state.exAddr, va);
   s.set(state.exBytes, s.i32(bytes));
 }

@@ -6,6 +6,7 @@ import type { Builder } from '../../../ir/builder';
 import type { Routine, Val } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { route } from '../exceptions/routes';
+import { debugContext } from '../self-hosted/enable';
 import { hasFeature } from '../features';
 import { CpuFeature, state } from '../state';
 import {
@@ -123,6 +124,7 @@ export const contextKey: Routine = {
   name: 'contextKey',
   params: [],
   build: (s: Builder) => {
+    s.if(s.get(state.debugOn), () => s.call(debugContext));
     const el = s.get(state.el);
     // This runs at every world switch: without VHE and outside Secure state it must stay short.
     const build = (known: Known): void => {

@@ -34,7 +34,7 @@ const put = (s: Builder, name: string, v: Val): void => s.set(field(name), v);
 const any = (s: Builder, list: readonly Val[]): Val => list.reduce((a, b) => s.or(a, b));
 
 /** Instructions that this CPU has retired, with the one that executes. */
-const retired = (s: Builder): Val => s.sub(s.get(common.retiredEnd), s.zext(s.get(common.left)));
+export const retired = (s: Builder): Val => s.sub(s.get(common.retiredEnd), s.zext(s.get(common.left)));
 
 /** Is counter `n` one of EL2's (MDCR_EL2.HPMN)? */
 const isHyp = (s: Builder, n: number): Val =>

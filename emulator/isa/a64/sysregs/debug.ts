@@ -1,5 +1,11 @@
-/** Self-hosted debug registers (Arm ARM DDI 0487 D17.3), as stored state: six breakpoints, four watchpoints. */
-import { sysreg, type SysregRow, type TrapRule } from '../../dsl/sysreg';
+/** Self-hosted debug registers (Arm ARM DDI 0487 D17.3): six breakpoints, four watchpoints. What they do is in ../self-hosted/. */
+import type { Builder } from '../../../ir/builder';
+import type { Val } from '../../../ir/nodes';
+import { BoardLook, common, StopReason } from '../../../ir/state';
+import { Line } from '../interrupt-lines';
+import { WATCHPOINTS } from '../self-hosted/traps';
+import { state } from '../state';
+import { sysreg, type RegisterAccess, type SysregRow, type TrapRule } from '../../dsl/sysreg';
 
 /** MDCR_EL2.TDA traps debug registers, TDOSA those of power-down, TDRA the ROM address; TDE implies all three. */
 const traps = (field: 'TDA' | 'TDOSA' | 'TDRA', from: readonly number[] = [1]): readonly TrapRule[] => [
@@ -26,14 +32,45 @@ const wcr = {
   MASK: [28, 24],
 } as const;
 
+/** MDSCR_EL1 or a lock has changed: does debug have to be looked at? Whether it is enabled here follows with the context. */
+function settleDebug(s: Builder, r: RegisterAccess): void {
+  const mdscr = r.get('MDSCR_EL1');
+  const doubleLock = s.and(s.bit(r.get('OSDLR_EL1'), 0), s.eqz(s.bit(r.get('DBGPRCR_EL1'), 0)));
+  const locked = s.or(s.bit(r.get('OSLSR_EL1'), 1), doubleLock);
+  const on = s.and(s.or(s.bit(mdscr, 0), s.bit(mdscr, 15)), s.eqz(locked));
+  s.set(state.debugOn, on);
+  for (const f of [state.stepActive, state.checkEach, state.oneByOne, state.stepGranted]) s.set(f, s.i32(0));
+  s.set(common.irqLines, s.andi(s.get(common.irqLines), ~Line.debug));
+}
+
+/** A register of a breakpoint or watchpoint: the machine has to know, before the next instruction. */
+const trapRegister = (name: string, mask: bigint) => ({
+  context: true,
+  write: (s: Builder, v: Val, r: RegisterAccess): void => {
+    r.set(name, s.andi(v, mask));
+    const enabled = Array.from({ length: WATCHPOINTS }, (_, n) => s.bit(r.get(`DBGWCR${n}_EL1`), 0));
+    s.set(
+      state.watching,
+      enabled.reduce((a, b) => s.or(a, b)),
+    );
+    s.set(common.boardLook, s.ori(s.get(common.boardLook), BoardLook.traps));
+    s.if(s.eqz(s.get(common.stopRequest)), () => s.set(common.stopRequest, s.i32(StopReason.board)));
+  },
+});
+
 const breakpoint = (n: number): SysregRow[] => [
-  sysreg(`DBGBVR${n}_EL1`, [2, 0, 0, n, 4], { min: 1, doc: `Value of breakpoint ${n}`, trap: tda }),
+  sysreg(`DBGBVR${n}_EL1`, [2, 0, 0, n, 4], {
+    min: 1,
+    doc: `Value of breakpoint ${n}`,
+    trap: tda,
+    ...trapRegister(`DBGBVR${n}_EL1`, 0xffffffffffffffffn),
+  }),
   sysreg(`DBGBCR${n}_EL1`, [2, 0, 0, n, 5], {
     min: 1,
     doc: `Control of breakpoint ${n}`,
     trap: tda,
     fields: bcr,
-    mask: 0xffe1e7n,
+    ...trapRegister(`DBGBCR${n}_EL1`, 0xffe1e7n),
   }),
 ];
 const watchpoint = (n: number): SysregRow[] => [
@@ -41,14 +78,14 @@ const watchpoint = (n: number): SysregRow[] => [
     min: 1,
     doc: `Address of watchpoint ${n}`,
     trap: tda,
-    mask: 0xfffffffffffffffcn,
+    ...trapRegister(`DBGWVR${n}_EL1`, 0xfffffffffffffffcn),
   }),
   sysreg(`DBGWCR${n}_EL1`, [2, 0, 0, n, 7], {
     min: 1,
     doc: `Control of watchpoint ${n}`,
     trap: tda,
     fields: wcr,
-    mask: 0x1f1fffffn,
+    ...trapRegister(`DBGWCR${n}_EL1`, 0x1f1fffffn),
   }),
 ];
 
@@ -73,6 +110,11 @@ export const debugRegisters: readonly SysregRow[] = [
     doc: 'Self-hosted debug control: single step, breakpoints',
     trap: tda,
     fields: { SS: 0, ERR: 6, TDCC: 12, KDE: 13, HDE: 14, MDE: 15, RXfull: 30, TXfull: 29 },
+    context: true,
+    write: (s, v, r) => {
+      r.set('MDSCR_EL1', v);
+      settleDebug(s, r);
+    },
   }),
   sysreg('OSDTRTX_EL1', [2, 0, 0, 3, 2], {
     min: 1,
@@ -115,7 +157,11 @@ export const debugRegisters: readonly SysregRow[] = [
     fields: { OSLK: 0 },
     trap: tdosa,
     same: 'OSLSR_EL1',
-    write: (s, v, r) => r.set('OSLSR_EL1', s.or(s.andi(r.get('OSLSR_EL1'), ~2n), s.shli(s.bits(v, 0, 1), 1))),
+    context: true,
+    write: (s, v, r) => {
+      r.set('OSLSR_EL1', s.or(s.andi(r.get('OSLSR_EL1'), ~2n), s.shli(s.bits(v, 0, 1), 1)));
+      settleDebug(s, r);
+    },
   }),
   sysreg('OSLSR_EL1', [2, 0, 1, 1, 4], {
     min: 1,
@@ -130,14 +176,22 @@ export const debugRegisters: readonly SysregRow[] = [
     min: 1,
     doc: 'OS double lock',
     fields: { DLK: 0 },
-    mask: 1n,
+    context: true,
+    write: (s, v, r) => {
+      r.set('OSDLR_EL1', s.andi(v, 1));
+      settleDebug(s, r);
+    },
     trap: tdosa,
   }),
   sysreg('DBGPRCR_EL1', [2, 0, 1, 4, 4], {
     min: 1,
     doc: 'Debug power control',
     fields: { CORENPDRQ: 0 },
-    mask: 1n,
+    context: true,
+    write: (s, v, r) => {
+      r.set('DBGPRCR_EL1', s.andi(v, 1));
+      settleDebug(s, r);
+    },
     trap: tdosa,
   }),
   sysreg('DBGCLAIMSET_EL1', [2, 0, 7, 8, 6], {

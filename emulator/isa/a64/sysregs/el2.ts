@@ -1,7 +1,7 @@
 /** Registers of EL2: trap control, stage 2 translation, exceptions (Arm ARM DDI 0487 D17.2). */
 import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
-import { common, StopReason } from '../../../ir/state';
+import { BoardLook, common, StopReason } from '../../../ir/state';
 import { sysreg, type RegisterAccess, type SysregRow } from '../../dsl/sysreg';
 import { bitsWith } from '../features';
 import { Line } from '../interrupt-lines';
@@ -114,7 +114,7 @@ export const el2Registers: readonly SysregRow[] = [
       // A world switch writes it: counters that are off need no look.
       s.if(s.eqz(r.get('PMCNTENSET_EL0')), write, () => {
         withCounters(s, write);
-        s.set(common.boardLook, s.i32(1));
+        s.set(common.boardLook, s.i32(BoardLook.registers));
         s.if(s.eqz(s.get(common.stopRequest)), () => s.set(common.stopRequest, s.i32(StopReason.board)));
       });
     },

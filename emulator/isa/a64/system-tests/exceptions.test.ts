@@ -7,7 +7,7 @@ import { common, StopReason } from '../../../ir/state';
 import { accessDesc, fetchDesc } from '../../dsl/isa';
 import { parseControl } from '../../dsl/sysreg';
 import { EventKind, eventBit } from '../events';
-import { raiseAbort, raiseAlignment, raiseExternal } from '../exceptions/abort';
+import { raiseAbort, raiseAlignment, raiseExternal, raiseWatchpoint } from '../exceptions/abort';
 import {
   exceptions,
   explainRoute,
@@ -115,6 +115,10 @@ const triggers: Readonly<Record<ExceptionName, Trigger | undefined>> = {
     iss: 2,
     ret: PC,
   },
+  // In board/debug.qemu.test.ts.
+  breakpoint: undefined,
+  softwareStep: undefined,
+  watchpoint: { cause: (c) => c.call(raiseWatchpoint, VA, stage1Write, 0), iss: 0x62, ret: PC, far: VA },
   undefined: { cause: (c) => void c.call(raiseUndefined), iss: 0, ret: PC },
   illegalState: {
     cause: (c) => {

@@ -1,6 +1,6 @@
 /** MRS and MSR (register): one handler for each register of the table and direction (Arm ARM DDI 0487 C5.2, D17). */
 import type { Operand, Val } from '../../../ir/nodes';
-import { common, StopReason } from '../../../ir/state';
+import { BoardLook, common, StopReason } from '../../../ir/state';
 import type { RawFields, Row } from '../../dsl/row';
 import { encodingKey, type Encoding } from '../../dsl/sysreg';
 import { raiseTrap } from '../exceptions/exception';
@@ -100,11 +100,11 @@ function writeRegister(s: A64, r: Sysreg, rt: Operand): void {
     );
   else store(s, r, v);
   if (r.board) {
-    s.set(common.boardLook, s.i32(1));
+    s.set(common.boardLook, s.i32(BoardLook.registers));
     s.if(s.eqz(s.get(common.stopRequest)), () => s.set(common.stopRequest, s.i32(StopReason.board)));
     s.nextWithRecheck();
   } else if (r.context || host?.context) s.nextWithRecheck();
-  else if (r.irq) s.if(s.get(common.irqLines), () => s.nextWithRecheck());
+  else if (r.irq) s.if(s.or(s.get(common.irqLines), s.get(state.debugOn)), () => s.nextWithRecheck());
 }
 
 /** One row a direction and feature: its shapes are the registers. */

@@ -301,7 +301,7 @@ const pstateRows: readonly Row<A64>[] = [
     exec: (s, f) => {
       mayMask(s, 7, f.CRm);
       s.set(state.daif, s.and(s.get(state.daif), s.not(s.shli(s.imm(f.CRm, 'i32'), 6))));
-      s.if(s.get(common.irqLines), () => s.nextWithRecheck());
+      s.if(s.or(s.get(common.irqLines), s.get(state.debugOn)), () => s.nextWithRecheck());
     },
   }),
   row('MSR PAN', '1101010100000 000 0100 CRm:4 100 11111', {
