@@ -1,12 +1,15 @@
 import { requireTool } from '../support/oracles';
 import { seed } from '../support/random';
-import { armv82Kinds } from './armv82';
+import { armv82Kinds, maxKinds } from './armv82';
 import { tools } from './batch';
 import { newSummary, runKind, summaryText } from './campaign';
 
 const CASES_A_KIND = 400;
 /** The others are compared by `npm run test:differential`. */
-const chosen = armv82Kinds.filter((k) => /host|E2H|read at each|single words/.test(k.name));
+const chosen = [
+  ...armv82Kinds.filter((k) => /host|E2H|read at each|single words/.test(k.name)),
+  ...maxKinds.filter((k) => /single words|returns/.test(k.name)),
+];
 
 describe('Armv8.2 and VHE, compared with QEMU', function () {
   this.timeout(120_000);

@@ -116,3 +116,8 @@ export const armv82Kinds: readonly Kind[] = [
   ...[...systemKinds, ...exceptionKindsOf(CPU)].map((k) => ({ ...k, name: `${k.name}, ${CPU}` })),
   ...hostKinds,
 ].map((k) => ({ name: k.name, make: (rng, count) => ({ ...k.make(rng, count), cpu: CPU }) }));
+
+/** The kinds on `max`; QEMU's has more instructions and registers. */
+export const maxKinds: readonly Kind[] = exceptionKindsOf('max')
+  .filter(({ name }) => name !== 'words that are no instruction')
+  .map((k) => ({ ...k, name: `${k.name}, max` }));

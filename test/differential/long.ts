@@ -5,7 +5,7 @@
  */
 import { hasTool } from '../support/oracles';
 import { Random, seed } from '../support/random';
-import { armv82Kinds } from './armv82';
+import { armv82Kinds, maxKinds } from './armv82';
 import { tools } from './batch';
 import { Mismatch, newSummary, runKind, summaryText, type Kind } from './campaign';
 import { exceptionKinds } from './exceptions';
@@ -26,6 +26,7 @@ const kinds: readonly Kind[] = [
   ...exceptionKinds,
   ...mmuKinds,
   ...armv82Kinds,
+  ...maxKinds,
 ];
 
 function main(): number {

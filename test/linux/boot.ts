@@ -131,8 +131,8 @@ const different: readonly RegExp[] = [
   /^KASLR enabled|Kernel Offset:/,
 ];
 
-/** Lines of one console that the other does not have; in the same number, in any order. */
-export function onlyIn(one: string, other: string): string[] {
+/** Lines of one console that the other does not have; in the same number, in any order; `but` these, and those above. */
+export function onlyIn(one: string, other: string, ...but: readonly RegExp[]): string[] {
   const lines = (text: string): string[] =>
     text
       .split('\n')
@@ -142,7 +142,7 @@ export function onlyIn(one: string, other: string): string[] {
           .replace(/\birq = \d+|\bIRQ\d+/g, 'irq N')
           .trimEnd(),
       )
-      .filter((l) => l !== '' && !different.some((r) => r.test(l)));
+      .filter((l) => l !== '' && ![...different, ...but].some((r) => r.test(l)));
   const left = new Map<string, number>();
   for (const l of lines(other)) left.set(l, (left.get(l) ?? 0) + 1);
   return lines(one).filter((l) => {

@@ -121,7 +121,7 @@ export function runOnQemu(sequences: readonly Sequence[], scratch: Uint8Array): 
     writeFileSync(join(dir, 'program.s'), program(sequences));
     run(dir, tools[1], ['-march=armv8-a', '-o', 'program.o', 'program.s']);
     run(dir, tools[2], ['--section-start=.program=0x400000', '-o', 'program', 'program.o']);
-    const out = run(dir, tools[0], ['-cpu', 'cortex-a76', 'program']);
+    const out = run(dir, tools[0], ['-cpu', 'max', 'program']);
     const each = Regs.bytes + scratchBytes;
     return Array.from({ length: Math.floor(out.length / each) }, (_, i) => ({
       regs: out.subarray(i * each, i * each + Regs.bytes),

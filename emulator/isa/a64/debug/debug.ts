@@ -62,9 +62,9 @@ function interrupted(level: number, read: ReadRegister): InterruptedContext | un
   };
 }
 
-/** BL (C6.2.33) and BLR (C6.2.34). */
+/** BL (C6.2.33), BLR (C6.2.34), BLRAA and its kin (C6.2.35). */
 function callTarget(word: number, address: bigint): bigint | 'indirect' | undefined {
-  if ((word & 0xfffffc1f) >>> 0 === 0xd63f0000) return 'indirect';
+  if ((word & 0xfffffc1f) >>> 0 === 0xd63f0000 || (word & 0xfefff800) >>> 0 === 0xd63f0800) return 'indirect';
   if ((word & 0xfc000000) >>> 0 !== 0x94000000) return undefined;
   return BigInt.asUintN(64, address + BigInt.asIntN(28, BigInt(word & 0x3ffffff) << 2n));
 }

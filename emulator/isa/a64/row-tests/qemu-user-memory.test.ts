@@ -11,6 +11,7 @@ import { atomicRows } from '../memory/atomic';
 import { exclusiveRows } from '../memory/exclusive';
 import { loadStoreRows } from '../memory/load-store';
 import { loadStorePairRows } from '../memory/load-store-pair';
+import { orderedRows } from '../memory/ordered';
 import type { A64 } from '../sem';
 import { simdLoadStoreRows } from '../simd/load-store';
 import { simdMoveRows } from '../simd/move';
@@ -27,7 +28,13 @@ import {
 } from '../../../../test/support/qemu-user-memory';
 import { Random, seed } from '../../../../test/support/random';
 
-const plainRows = [...loadStoreRows, ...loadStorePairRows, ...simdLoadStoreRows, ...simdMoveRows];
+const plainRows = [
+  ...loadStoreRows,
+  ...loadStorePairRows,
+  ...orderedRows,
+  ...simdLoadStoreRows,
+  ...simdMoveRows,
+];
 const all = [...plainRows, ...exclusiveRows, ...atomicRows];
 
 /** Where the buffer lies in the evaluator's linear memory. */
@@ -265,7 +272,13 @@ describe(`Loads, stores and moves against QEMU's user mode (SEED=${seed})`, func
     const g = new Generator(new Random(seed));
     const ordered = exclusiveRows.filter((row) => /^(LDAR|STLR|LDA?X|STL?X)/.test(row.name));
     for (let n = 0; n < 8; n++) {
-      for (const row of [...loadStoreRows, ...loadStorePairRows, ...simdLoadStoreRows, ...ordered])
+      for (const row of [
+        ...loadStoreRows,
+        ...loadStorePairRows,
+        ...simdLoadStoreRows,
+        ...orderedRows,
+        ...ordered,
+      ])
         g.single(row);
     }
     compare(g);

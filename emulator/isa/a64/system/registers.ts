@@ -34,19 +34,23 @@ function deviceNumber(s: A64, r: Sysreg): Val {
   return s.select(s.and(el1, redirected), number(r.virtual.name), number(r.name));
 }
 
-/** FEAT_IDST: EL0 reading an identification register is a trap, not an UNDEFINED instruction (D17.2.37, EC 0x18). */
-function trapIdAtEl0(s: A64, iss: () => Val): void {
-  const trapped = s.and(s.eqz(s.get(state.el)), hasFeature(s, 'IDST'));
+/**
+ * FEAT_IDST: all exceptions of reads in the space of identification registers have EC 0x18 (ID_AA64MMFR2_EL1.IDS). `bad`: the
+ * access is UNDEFINED.
+ */
+function trapId(s: A64, bad: Val, iss: () => Val): void {
+  const trapped = s.and(bad, hasFeature(s, 'IDST'));
   s.if(trapped, () => s.raise(raiseTrap, s.i32(1), iss()));
 }
 
-const inIdSpace = ([op0, op1, crn, crm]: Encoding): boolean => op0 === 3 && op1 <= 3 && crn === 0 && crm <= 7;
+const inIdSpace = ([op0, op1, crn, crm]: Encoding): boolean =>
+  op0 === 3 && op1 <= 3 && op1 !== 2 && crn === 0 && crm <= 7;
 
 /** What comes before the access, whatever its direction. */
 function check(s: A64, r: Sysreg, isRead: boolean, rt: Operand): void {
   const min = isRead ? r.min : (r.minWrite ?? r.min);
   if (isRead && min === 1 && inIdSpace(r.enc))
-    trapIdAtEl0(s, () => s.ori(s.shli(s.num(rt), 5), trapIss(r.enc, true)));
+    trapId(s, s.eqz(s.get(state.el)), () => s.ori(s.shli(s.num(rt), 5), trapIss(r.enc, true)));
   requireLevel(s, min);
   if (r.undefinedWhen) s.if(r.undefinedWhen(s, accessOf(s)), () => s.undefinedInstruction());
   checkTraps(s, r.trap ?? [], r.enc, isRead, rt, min === 'highest' ? 1 : min);
@@ -150,9 +154,20 @@ const isReservedId = (f: RawFields<Shape>): boolean =>
   f.CRm <= 7 &&
   !readable.has(encodingKey(encodingOf(f)));
 
-/** The syndrome of a reserved encoding: CRm and op2 are operands here. */
-function reservedIss(s: A64, crm: Operand, op2: Operand, rt: Operand): Val {
-  const parts = [s.shli(s.num(op2), 17), s.shli(s.num(rt), 5), s.shli(s.num(crm), 1)];
+const isNoId = (f: RawFields<Shape>): boolean =>
+  inIdSpace(encodingOf(f)) && !readable.has(encodingKey(encodingOf(f))) && !isReservedId(f);
+
+type IdOperands = Readonly<Record<'op1' | 'CRm' | 'op2' | 'rt', Operand>>;
+
+/** The syndrome of an encoding among the ID registers that is an operand here. */
+function idIss(s: A64, { op1, CRm, op2, rt }: IdOperands): Val {
+  const places = [
+    [op2, 17],
+    [op1, 14],
+    [rt, 5],
+    [CRm, 1],
+  ] as const;
+  const parts = places.map(([field, lsb]) => s.shli(s.num(field), lsb));
   return parts.reduce((a, b) => s.or(a, b), s.i32(trapIss([3, 0, 0, 0, 0], true)));
 }
 
@@ -164,17 +179,26 @@ const unknownRows: readonly Row<A64>[] = [
     when: isReservedId,
     doc: 'Reads a reserved identification register: zero.',
     exec: (s, f) => {
-      const iss = (): Val => reservedIss(s, f.CRm, f.op2, f.rt);
-      trapIdAtEl0(s, iss);
+      const iss = (): Val => idIss(s, f);
+      trapId(s, s.eqz(s.get(state.el)), iss);
       requireLevel(s, 1);
       const el1 = s.eqi(s.get(state.el), 1);
       s.if(s.and(el1, allHold(s, 'HCR_EL2.TID3')), () => s.raise(raiseTrap, s.i32(2), iss()));
       s.setX(f.rt, s.i64(0));
     },
   }),
+  row('MRS (no ID register)', '1101010100 1 1 o0 op1:3 CRn:4 CRm:4 op2:3 rt:5', {
+    asm: 'mrs <x:rt>, <sysreg:o0,op1,CRn,CRm,op2>',
+    when: isNoId,
+    doc: 'Reads where an identification register could be: UNDEFINED, which FEAT_IDST reports as a trap.',
+    exec: (s, f) => {
+      trapId(s, s.i32(1), () => idIss(s, f));
+      unknown(s);
+    },
+  }),
   row('MRS (unknown register)', '1101010100 1 1 o0 op1:3 CRn:4 CRm:4 op2:3 rt:5', {
     asm: 'mrs <x:rt>, <sysreg:o0,op1,CRn,CRm,op2>',
-    when: (f) => !readable.has(encodingKey(encodingOf(f))) && !isReservedId(f),
+    when: (f) => !readable.has(encodingKey(encodingOf(f))) && !isReservedId(f) && !isNoId(f),
     doc: 'Reads a system register that this CPU does not have: UNDEFINED.',
     exec: unknown,
   }),
