@@ -5,8 +5,8 @@ import { littleEndian } from '../symbols/dwarf/expression';
 import type { CType } from '../symbols/dwarf/types';
 import { SymbolError } from '../symbols/errors';
 import { memberPlace, type MemberPlace } from '../symbols/linux/member-path';
+import { perCpuOf, referencesIn } from '../symbols/linux/references';
 import { mappedAt } from './el2-tables';
-import { perCpuOf, walkedLists } from './kvm-code';
 import type { HypervisorHost } from './reference';
 import type { SavedRegister, TypedStruct } from './types';
 
@@ -135,7 +135,7 @@ export class KvmPlaces {
       const offset = kernel.kallsyms.named(name)[0]?.offset;
       if (offset === undefined) return [];
       const from = Number(offset);
-      const [list, ...others] = walkedLists(kernel.image, { from, to: from + MAX_WALKER });
+      const [list, ...others] = referencesIn(kernel.image, { from, to: from + MAX_WALKER }).walked;
       return list === undefined || others.length > 0 ? [] : [{ name, list }];
     });
     const [first] = found;

@@ -5,10 +5,10 @@ import { requireTool } from '../../test/support/oracles';
 import { nothing, type CType } from '../symbols/dwarf/types';
 import { Btf } from '../symbols/linux/btf';
 import { Kallsyms } from '../symbols/linux/kallsyms';
+import { perCpuOf, referencesIn } from '../symbols/linux/references';
 import { cachedKernels, systemMapOf } from '../symbols/linux/testing';
 import { Workshop } from '../symbols/testing';
 import { KvmHypervisor } from './kvm';
-import { perCpuOf, walkedLists } from './kvm-code';
 import { KvmPlaces, type KvmKernel } from './kvm-places';
 import { isLazyInVhe, systemRegisters } from './kvm-registers';
 import type { HypervisorHost } from './reference';
@@ -57,6 +57,8 @@ describe('KVM in the code of a kernel', () => {
         const code = { from: 0x80000, to: 0x81000 };
         assert.equal(perCpuOf(image, code, 0x20, 0x718), host);
         assert.equal(perCpuOf(image, code, 0x20, 0x720), undefined);
+        // The first variable is another: nothing is added to its address before the member.
+        assert.equal(perCpuOf(image, code, 0, 0x718), undefined);
         assert.equal(perCpuOf(image, { from: 0x80000, to: 0x80040 }, 0x20, 0x718), undefined);
       } finally {
         shop.close();
@@ -91,7 +93,7 @@ describe('KVM in the code of a kernel', () => {
       const image = new Uint8Array(0x81000);
       image.set(shop.read('l.bin'), 0x80000);
       assert.deepEqual(
-        [...walkedLists(image, { from: 0x80000, to: 0x81000 })],
+        [...referencesIn(image, { from: 0x80000, to: 0x81000 }).walked],
         [0x12e538, 0x12e518, 0x12e558],
       );
     } finally {

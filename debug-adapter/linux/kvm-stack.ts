@@ -2,9 +2,8 @@
  * Where KVM keeps its own registers while a guest runs: `__guest_enter` saves those that a call preserves in the per-CPU
  * variable `kvm_hyp_ctxt`, and goes on from there after the guest's exit.
  */
-import { perCpuOf } from '../hypervisors/kvm-code';
 import { SymbolError } from '../symbols/errors';
-import { referencesIn } from '../symbols/linux/references';
+import { perCpuOf, referencesIn } from '../symbols/linux/references';
 import type { LinuxKernel } from './kernel';
 import { KernelType } from './memory';
 

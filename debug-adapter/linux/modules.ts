@@ -2,9 +2,9 @@
  * The modules that a kernel has loaded, by its own list of them, and the symbols that it keeps for each. The head of the
  * list is a variable: its place is told by functions that walk the list.
  */
-import { walkedLists } from '../hypervisors/kvm-code';
 import { SymbolError } from '../symbols/errors';
 import { SymbolElf, type ElfPart, type ListedSymbol } from '../symbols/linux/symbol-elf';
+import { referencesIn } from '../symbols/linux/references';
 import type { LinuxKernel } from './kernel';
 import { KernelType } from './memory';
 
@@ -71,7 +71,7 @@ export class Modules {
     const { kernel } = this;
     for (const user of USERS)
       for (const code of kernel.codeOf(user)) {
-        const [offset] = walkedLists(kernel.image, code);
+        const [offset] = referencesIn(kernel.image, code).walked;
         if (offset !== undefined) return { offset: BigInt(offset), user };
       }
     return undefined;
