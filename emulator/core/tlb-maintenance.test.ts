@@ -61,4 +61,34 @@ describe('TLB maintenance', () => {
     }
     assert.ok(dropped > 1000);
   });
+
+  it('drops every piece of a mapping that meets a range, and nothing else', () => {
+    const rnd = random(8);
+    const view = new DataView(new ArrayBuffer(layout.cpuBase + layout.cpuStride));
+    const tlb = new TlbMaintenance(view, layout, new KeptTranslations(new CpuState(view, layout), []));
+    let [dropped, kept] = [0, 0];
+    for (let round = 0; round < 100; round++) {
+      const va = BigInt.asUintN(64, (BigInt(rnd(2 ** 31)) << 33n) ^ (BigInt(rnd(2 ** 31)) << 5n));
+      const tags = fill(view, rnd, va, round % 2 === 0);
+      const sizes = tags.map((_, i) => view.getUint8(at + i * Tlb.entryBytes + Tlb.size));
+      view.setBigUint64(layout.cpuBase + layout.tlb.keys + bank * Tlb.keyBytes, 42n, true);
+      const from = BigInt.asUintN(56, va) & ~0xfffn;
+      const bytes = 4096n << BigInt(rnd(24));
+      tlb.invalidate(0, { bank: ([key]) => key === 42n, va: from, bytes });
+      tags.forEach((tag, i) => {
+        const size = BigInt(Math.max(12, sizes[i] ?? 12));
+        const start = (BigInt.asUintN(56, tag) >> size) << size;
+        const meant = start < from + bytes && start + (1n << size) > from;
+        if (tag !== INVALID_TAG && meant) dropped++;
+        else if (tag !== INVALID_TAG) kept++;
+        const now = view.getBigUint64(at + i * Tlb.entryBytes, true);
+        assert.equal(
+          now,
+          meant ? INVALID_TAG : tag,
+          `${tag.toString(16)} size ${size} from ${from.toString(16)}`,
+        );
+      });
+    }
+    assert.ok(dropped > 1000 && kept > 1000);
+  });
 });
