@@ -22,12 +22,12 @@ export class RegionLocals {
   readonly pc: number;
   readonly tlbRead: number;
   readonly tlbWrite: number;
-  /** Bits 28 to 31 of the flags word, each 0 or 1. */
+  /** Bits 28 to 31 of the flags word, each 0 or 1: in A64 V, C, Z and N. */
   readonly flags: readonly number[];
   /** Registers by byte offset in the CPU block. */
   readonly registers = new Map<number, number>();
   readonly written = new Set<number>();
-  private readonly fields: readonly { from: number; to: number }[];
+  private readonly fields: readonly { name: string; from: number; to: number }[];
 
   constructor(
     private readonly func: Func,
@@ -39,7 +39,23 @@ export class RegionLocals {
     this.tlbRead = func.newLocal('i32');
     this.tlbWrite = func.newLocal('i32');
     this.flags = FLAG_BITS.map(() => func.newLocal('i32'));
-    this.fields = isa.registers.map((f) => ({ from: f.offset, to: f.offset + f.stride * f.count }));
+    this.fields = isa.registers.map((f) => ({
+      name: f.name,
+      from: f.offset,
+      to: f.offset + f.stride * f.count,
+    }));
+  }
+
+  /** What a local holds, in a word. */
+  name(index: number): string {
+    const own = (['base', 'left', 'pc', 'tlbRead', 'tlbWrite'] as const).find((n) => this[n] === index);
+    const flag = this.flags.indexOf(index);
+    const register = [...this.registers].find(([, local]) => local === index)?.[0];
+    const field = this.fields.find(
+      ({ from, to }) => register !== undefined && register >= from && register < to,
+    );
+    if (register !== undefined && field) return `${field.name}${(register - field.from) / 8}`;
+    return own ?? (flag < 0 ? `t${index}` : ['v', 'c', 'z', 'n'][flag]!);
   }
 
   /** The local of the register at a byte offset, if it has one. */

@@ -61,6 +61,17 @@ export function regionModule(isa: Isa, regions: readonly Region[]): RegionModule
   return { bytes: module.encode(), routines: [...routines.keys()] };
 }
 
+/** The code of one region's function by itself, and names of its locals: for who wants to read it. */
+export function regionCode(
+  isa: Isa,
+  region: Region,
+): { readonly code: Uint8Array; readonly localName: (index: number) => string } {
+  const func = new WasmModule().func({ params: ['i32', 'i32'], results: ['i32'] });
+  const made = new RegionFunction(isa, func, region, () => 0);
+  made.emit();
+  return { code: func.code.view(), localName: (index) => made.localName(index) };
+}
+
 function collectRoutines(stmts: Placed['body'], cold: Placed['cold'], found: Map<string, Routine>): void {
   if (cold.has(stmts)) return;
   for (const s of stmts) {
@@ -96,6 +107,11 @@ class RegionFunction {
     this.status = func.newLocal('i32');
     const { blocks } = region;
     this.flow = flowOf(region.entry, (node) => successors(blocks.get(node)!, blocks));
+  }
+
+  /** What a local holds, in a word. */
+  localName(index: number): string {
+    return index < 2 ? ['cpu', 'record'][index]! : index === this.status ? 'status' : this.locals.name(index);
   }
 
   emit(): void {
