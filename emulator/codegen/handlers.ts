@@ -12,9 +12,10 @@ export const Rec = { bytes: 32, shift: 5, perPage: 1024, pageBytes: 1024 * 32 + 
 
 /**
  * A record's u16 at `heat` counts how often control came to it by a branch, up to `Heat.hot`, when the translator hears
- * of it. A larger one is Heat.hot + 1 + the number of the region that starts there.
+ * of it. A larger one is Heat.hot + 1 + the number of the region that starts there. `hot` is near the most that fits: the boot of a
+ * kernel has few places that pay back what translating them costs, and a loop gets there in a millisecond.
  */
-export const Heat = { offset: 2, hot: 8000, regions: 8192 } as const;
+export const Heat = { offset: 2, hot: 50_000, regions: 8192 } as const;
 
 /** Handler numbers that are not instructions. */
 export const Special = { decode: 0, pageEnd: 1, breakpoint: 2, undefined: 3 } as const;
