@@ -286,6 +286,38 @@ use:	ldr	x0, [x1, x7]
     assert.equal(walk!.pc, g.at('use') + 4n);
   });
 
+  it('the access flag that the walk for a fetch sets is one too: before the instruction', () => {
+    const g = guest(
+      `
+	adrp	x5, table
+	ldr	x6, =0x40000301		// the flag is clear
+	str	x6, [x5, #24]
+	mrs	x6, tcr_el2
+	orr	x6, x6, #1 << 21	// HA
+	msr	tcr_el2, x6
+	isb
+	tlbi	alle2
+	isb
+	mov	x7, #0x80000000
+	adr	x8, there
+	add	x8, x8, x7
+	br	x8
+	.balign	4096
+	nop
+there:	b	off
+`,
+      'cortex-a76',
+    );
+    g.computer.machine.watch.add({ pa: g.at('table') + 24n, bytes: 8, kind: 'write' });
+    const [, , walk, ...more] = stops(g);
+    assert.deepEqual(more, []);
+    assert.deepEqual(
+      walk!.accesses.map((a) => [a.by, a.pc, a.before[1]! & 4, a.after[1]! & 4]),
+      [['walk', g.at('there') + 0x8000_0000n, 0, 4]],
+    );
+    assert.equal(walk!.pc, walk!.accesses[0]!.pc);
+  });
+
   for (const [kind, expected] of [
     ['read', ['load']],
     ['write', ['store']],

@@ -12,7 +12,7 @@ import type { Board, MachineEvent } from './device';
 import { Hasher, hashBlock, stableJson } from './hash';
 import { interpreterOf } from './interpreter';
 import { KeptTranslations } from './kept-translations';
-import { layoutMemory, PAGE, type MemoryLayout } from './layout';
+import { layoutMemory, type MemoryLayout } from './layout';
 import { PhysicalMemory } from './physical';
 import { Predecode } from './predecode';
 import { InputLog, type Input, type LogEntry } from './replay';
@@ -21,6 +21,7 @@ import { SnapshotStore, type SnapshotParts } from './snapshot';
 import { TlbMaintenance } from './tlb-maintenance';
 import { translationOptions, Translator, type TranslatorOptions } from './translator';
 import { WatchService } from './watch';
+import { WatchStop } from './watch-stop';
 
 export interface MachineConfig {
   readonly isa: Isa;
@@ -43,7 +44,7 @@ export type StopKind =
   | 'limit'
   | 'breakpoint'
   | 'event'
-  /** An access to watched memory: the instruction that made it has executed. */
+  /** An access to watched memory: the instruction that made it has executed, unless it was the walk for fetching it. */
   | 'watch'
   /** All CPUs sleep and no timer is armed: only input can wake them. */
   | 'idle'
@@ -100,8 +101,7 @@ export class Machine {
   private running = false;
   /** Registers may have changed without an instruction: a restored snapshot, a reset, the debugger. */
   private boardStale = true;
-  /** Set while generated code is to stop behind the instruction that accesses watched memory. */
-  private disarm: (() => void) | undefined;
+  private readonly watchStop: WatchStop;
 
   constructor(readonly config: MachineConfig) {
     const { isa, cpus, ramBytes } = config;
@@ -121,6 +121,7 @@ export class Machine {
     );
     this.kept = new KeptTranslations(this.state, isa.translation ?? []);
     this.tlb = new TlbMaintenance(this.view, this.layout, this.kept);
+    this.watchStop = new WatchStop(this.state, this.predecode);
     this.watch = new WatchService(this.view, this.layout, cpus, this.state, this.physical);
     this.schedule = initialSchedule(cpus);
     this.held = new Array<bigint | undefined>(cpus).fill(undefined);
@@ -218,9 +219,10 @@ export class Machine {
       if (budget <= 0) return { kind: 'limit', cpu, held: false };
       const { used, reason } = this.runCpu(cpu, budget);
       left -= used;
-      const watched = this.watchStop(cpu);
-      const stop = this.afterRun(cpu, reason & ~HELD, !watched && (reason & HELD) !== 0);
-      if (watched ?? stop) return watched ?? stop!;
+      const isWatch = this.watchStop.disarm();
+      const stop = this.afterRun(cpu, reason & ~HELD, !isWatch && (reason & HELD) !== 0);
+      if (isWatch) return { kind: 'watch', cpu, held: false };
+      if (stop) return stop;
     }
   }
 
@@ -247,45 +249,22 @@ export class Machine {
     }
   }
 
-  /** An access to watched memory, if generated code came back for one. */
-  private watchStop(cpu: number): Stop | undefined {
-    if (!this.disarm) return undefined;
-    this.disarm();
-    this.disarm = undefined;
-    return { kind: 'watch', cpu, held: false };
-  }
-
   /** A table walk for the instruction at the PC, or for fetching it, writes a descriptor (access flag, dirty state). */
   writeByWalk(cpu: number, pa: bigint, bytes: Uint8Array): void {
-    if (!this.watch.isEmpty && this.watch.writeBy('walk', cpu, pa, bytes)) this.stopBehind(cpu);
+    if (!this.watch.isEmpty && this.watch.writeBy('walk', cpu, pa, bytes)) this.watchStop.arm(cpu);
     this.physical.poke(pa, bytes);
   }
 
   /** A device writes RAM, on behalf of the CPU that runs now. */
   writeByDevice(pa: bigint, bytes: Uint8Array): void {
     const cpu = this.schedule.current;
-    if (!this.watch.isEmpty && this.watch.writeBy('device', cpu, pa, bytes)) this.stopBehind(cpu);
+    if (!this.watch.isEmpty && this.watch.writeBy('device', cpu, pa, bytes)) this.watchStop.arm(cpu);
     this.physical.poke(pa, bytes);
   }
 
   /** Looks at an access that the slow path makes; where it is to be reported, the next instruction waits. */
   private watched(cpu: number, write: boolean): void {
-    if (!this.watch.isEmpty && this.watch.access(cpu, write)) this.stopBehind(cpu);
-  }
-
-  /** Makes generated code return when the instruction at the PC has executed. */
-  private stopBehind(cpu: number): void {
-    if (this.disarm || !this.running) return;
-    // An instruction ends either by going on to the next record or by a look at stopRequest.
-    const inPage = Number(this.pc(cpu) & BigInt(PAGE - 1));
-    const undo = this.predecode.stopBehind(this.state.num(cpu, common.pageRec), inPage);
-    if (this.state.num(cpu, common.stopRequest) === StopReason.none)
-      this.state.set(cpu, common.stopRequest, StopReason.watch);
-    this.disarm = () => {
-      undo();
-      if (this.state.num(cpu, common.stopRequest) === StopReason.watch)
-        this.state.set(cpu, common.stopRequest, StopReason.none);
-    };
+    if (!this.watch.isEmpty && this.watch.access(cpu, write)) this.watchStop.arm(cpu);
   }
 
   private runCpu(cpu: number, budget: number): { used: number; reason: number } {
@@ -476,6 +455,7 @@ export class Machine {
   }
 
   setFetchHook(on: boolean): void {
+    this.watchStop.hearsFetches = on;
     for (let cpu = 0; cpu < this.cpus; cpu++) this.state.set(cpu, common.fetchHook, on ? 1 : 0);
     if (on) this.predecode.flush();
   }
@@ -539,7 +519,10 @@ export class Machine {
       keptTranslation: (block, acc) => this.kept.find(cpuOf(block!), acc!),
       keepTranslation: (block, acc) => this.kept.keep(cpuOf(block!), acc!),
       codePage: (_block, page) => this.predecode.codePage(page!),
-      fetched: (block) => this.onFetched(cpuOf(block!)),
+      fetched: (block) => {
+        this.watchStop.fetched(cpuOf(block!));
+        this.onFetched(cpuOf(block!));
+      },
       saveClean: (_block, page) => this.snapshots.saveClean(page!),
       mmioRead: (block, bytes) => {
         const answered = this.physical.mmioRead(block!, cpuOf(block!), bytes!);

@@ -109,9 +109,15 @@ export class Predecode {
 
   private decodeAgain(offset: number, bytes: number): void {
     for (let at = offset & ~3; at < offset + bytes; at += 4) {
-      const recs = this.view.getUint32(this.layout.pageRecs + 4 * Math.floor(at / PAGE), true);
-      if (recs) this.view.setUint16(recs + (at % PAGE) * (Rec.bytes / 4), Special.decode, true);
+      const rec = this.recordAt(at);
+      if (rec) this.view.setUint16(rec, Special.decode, true);
     }
+  }
+
+  /** Address of the record for a RAM offset; 0 where its page is not predecoded. */
+  private recordAt(offset: number): number {
+    const recs = this.view.getUint32(this.layout.pageRecs + 4 * Math.floor(offset / PAGE), true);
+    return recs && recs + (offset % PAGE) * (Rec.bytes / 4);
   }
 
   /** Does somebody but the guest want run() to stop at a RAM offset? */
@@ -164,6 +170,15 @@ export class Predecode {
       this.passing = undefined;
       this.decodeAgain(offset, 4);
     }
+  }
+
+  /** Makes run() stop before the instruction at a RAM offset of a predecoded page. @returns how to undo it */
+  stopBefore(offset: number): () => void {
+    // A region that starts there would not look at the record.
+    this.onInvalid(offset, 4);
+    const rec = this.recordAt(offset);
+    this.view.setUint16(rec, Special.breakpoint, true);
+    return () => this.view.setUint16(rec, Special.decode, true);
   }
 
   /**
