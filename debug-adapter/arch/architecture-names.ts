@@ -101,7 +101,10 @@ const byEncoding = new Map(
 /** All names with their encodings. */
 export const architecturalRegisters: readonly (readonly [name: string, encoding: Encoding])[] = [
   ...byEncoding,
-].map(([encoding, name]) => [name, encoding.split('.').map(Number) as unknown as Encoding]);
+].map(([encoding, name]) => {
+  const [op0 = 0, op1 = 0, crn = 0, crm = 0, op2 = 0] = encoding.split('.').map(Number);
+  return [name, [op0, op1, crn, crm, op2]];
+});
 
 /** The name of a system register's encoding; undefined where the architecture has none, or none that is known here. */
 export const registerNameOf = (encoding: Encoding): string | undefined => byEncoding.get(encoding.join('.'));

@@ -149,7 +149,12 @@ function symbolFiles(value: unknown): SymbolFile[] {
     const name = `symbols[${i}]`;
     if (typeof entry !== 'object' || entry === null || Array.isArray(entry))
       throw complain(name, 'an object with a "file"', entry);
-    const { file, offset, regime, vmid, vm } = entry as Record<string, unknown>;
+    const { file, offset, regime, vmid, vm, ...rest } = entry as Record<string, unknown>;
+    const [unknown] = Object.keys(rest);
+    if (unknown !== undefined)
+      throw wrong(
+        `"${name}.${unknown}" in launch.json is unknown: a file of symbols has "file", "offset", "regime", "vmid" and "vm".`,
+      );
     text(`${name}.file`, file, 'the path of an ELF file');
     if (offset !== undefined && typeof offset !== 'string' && typeof offset !== 'number')
       throw complain(`${name}.offset`, 'a hexadecimal string such as "0x40000000"', offset);
@@ -186,7 +191,9 @@ function disks(value: unknown): DiskFile[] {
     : [diskFile('disk', value)];
   const most = VIRTIO_TRANSPORTS - virtioNames.length;
   if (list.length > most)
-    throw wrong(`"disk" in launch.json names ${list.length} disks: ${most} are possible.`);
+    throw wrong(
+      `"disk" in launch.json names ${list.length} disks, and ${most} are possible: leave some out.`,
+    );
   return list;
 }
 
@@ -195,7 +202,7 @@ function virtioDevices(value: unknown): VirtioName[] {
   const list = value.map((entry: unknown, i) => oneOf(`virtio[${i}]`, entry, virtioNames));
   const twice = list.find((name, i) => list.indexOf(name) !== i);
   if (twice !== undefined)
-    throw wrong(`"virtio" in launch.json names "${twice}" twice: there is one of each.`);
+    throw wrong(`"virtio" in launch.json names "${twice}" twice, and there is one of each: leave one out.`);
   return list;
 }
 
