@@ -15,6 +15,7 @@ import { LoopDetector } from './control/loops';
 import { Runner } from './control/runner';
 import { Stepper } from './control/stepper';
 import type {
+  AdvanceOptions,
   ControlListener,
   ControlObserver,
   EndReport,
@@ -25,25 +26,9 @@ import type {
 } from './control/types';
 import { ErrorId, UserError } from './errors';
 import type { Target } from './target';
-import { ModuleWatch } from './linux/module-symbols';
+import { ModuleWatch } from './linux/module-watch';
 import { MarkWatch } from './trace/marks';
 import { INTERRUPT, type RawRecord } from './trace/ring';
-
-/** A breakpoint of run control's own: a place, and whether this arrival counts. */
-export interface Temporary {
-  readonly cpu: number;
-  /** RAM offsets. */
-  readonly offsets: readonly number[];
-  readonly counts: () => boolean;
-}
-
-export interface AdvanceOptions {
-  /** End when this CPU has retired so many instructions. */
-  readonly retired?: { readonly cpu: number; readonly count: bigint };
-  readonly temporary?: Temporary;
-  /** End when this CPU has taken an exception. */
-  readonly entriesOn?: number;
-}
 
 /** Instructions of all CPUs within which one CPU is to execute its next one, before requests are looked at. */
 const ONE_STEP = 200_000;

@@ -1,10 +1,11 @@
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import type { Control } from './control';
-import type { GdbServer } from './gdb/server';
 import { ErrorId, UserError } from './errors';
 import { Handles } from './handles';
-import type { Need } from './protocol/table';
 import type { Target } from './target';
+
+/** What must have happened before a request makes sense. */
+export type Need = 'nothing' | 'initialize' | 'launch' | 'stop';
 
 /** What a frame handle stands for; inspect/ says more about it. */
 export interface FrameHandle {
@@ -27,8 +28,8 @@ export class Session {
   target: Target | undefined;
   /** Runs and stops it. */
   control: Control | undefined;
-  /** Where gdb can attach. */
-  gdb: GdbServer | undefined;
+  /** Where gdb can attach; it is served once it is open. */
+  gdb: { open(): void } | undefined;
   /** Frames and variable containers of this stop; they die when the guest resumes. */
   readonly frames = new Handles<FrameHandle>('stack frame');
   readonly variables = new Handles<VariableContainer>('variable');

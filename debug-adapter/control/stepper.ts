@@ -4,10 +4,11 @@
  */
 import { common } from '../../emulator/ir/state';
 import type { CpuContext } from '../arch/types';
-import type { Control, Temporary } from '../control';
 import { regimeName } from '../symbols/regime';
 import type { Place } from '../symbols/types';
-import type { Granularity, Outcome, StepKind } from './types';
+import type { Target } from '../target';
+import type { Caller } from './caller';
+import type { AdvanceOptions, Granularity, Outcome, StepKind, Temporary } from './types';
 
 /** Attempts to execute one instruction between interrupts; a guest that only takes interrupts is stopped then. */
 const MAX_RETRIES = 10_000;
@@ -26,8 +27,21 @@ interface LineHere {
 /** The outcome of one instruction; `entered`: it ended in the vector of an exception. */
 type StepOutcome = Outcome;
 
+/** Run control, as far as steps are made of it. */
+interface SteppedRun {
+  readonly target: Target;
+  readonly callerOf: (target: Target, cpu: number) => Caller | undefined;
+  /** Also ends pieces of the run at each exception that is taken, or no more. */
+  arm(everyEntry: boolean): void;
+  advance(options: AdvanceOptions): Promise<Outcome>;
+  interruption(): Outcome | undefined;
+  breathe(): Promise<void>;
+  leave(cpu: number, options?: AdvanceOptions): Outcome | undefined;
+  arrival(cpu: number): Outcome | undefined;
+}
+
 export class Stepper {
-  constructor(private readonly control: Control) {}
+  constructor(private readonly control: SteppedRun) {}
 
   /** One step as the user asks for it. */
   step(cpu: number, kind: StepKind, granularity: Granularity): Promise<Outcome> {

@@ -65,6 +65,23 @@ export interface ControlObserver {
 export type StepKind = 'in' | 'over' | 'out';
 export type Granularity = 'instruction' | 'line';
 
+/** A breakpoint of run control's own: a place, and whether this arrival counts. */
+export interface Temporary {
+  readonly cpu: number;
+  /** RAM offsets. */
+  readonly offsets: readonly number[];
+  readonly counts: () => boolean;
+}
+
+/** What ends a piece of a run, beside what always does. */
+export interface AdvanceOptions {
+  /** End when this CPU has retired so many instructions. */
+  readonly retired?: { readonly cpu: number; readonly count: bigint };
+  readonly temporary?: Temporary;
+  /** End when this CPU has taken an exception. */
+  readonly entriesOn?: number;
+}
+
 /** How a piece of a run ended. */
 export type Outcome =
   | { readonly kind: 'stop'; readonly report: StopReport }

@@ -5,7 +5,6 @@ import { sentenceOf, UserError } from '../errors';
 import type { AddressSpace } from '../inspect/address-space';
 import { Session } from '../session';
 import { GdbBreakpoints } from './breakpoints';
-import { answer } from './commands';
 import { textToHex } from './packets';
 import { GdbRegisters } from './registers';
 
@@ -20,6 +19,9 @@ export interface GdbHooks {
   /** A gdb has gone; its breakpoints are removed. */
   detached?(): void;
 }
+
+/** Answers what stands behind the name of a packet; undefined: later, or not at all. */
+export type Command = (c: GdbClient, rest: string) => string | undefined;
 
 /** The way to the other side. */
 export interface GdbWire {
@@ -56,6 +58,8 @@ export class GdbClient implements ControlObserver {
     readonly control: Control,
     readonly hooks: GdbHooks,
     readonly wire: GdbWire,
+    /** Answers a whole packet. */
+    private readonly answer: Command,
   ) {
     this.breakpoints = new GdbBreakpoints(control);
     this.registers = new GdbRegisters(control.target);
@@ -68,7 +72,7 @@ export class GdbClient implements ControlObserver {
 
   /** Answers one packet. */
   receive(data: string): void {
-    const said = this.guarded(() => answer(this, data));
+    const said = this.guarded(() => this.answer(this, data));
     if (said !== undefined) this.wire.send(said);
   }
 

@@ -1,19 +1,15 @@
 /** The packets that are understood (GDB manual, "Packets" and "General Query Packets"), a row each. */
 import type { AddressSpace } from '../inspect/address-space';
 import { threadName } from '../requests/run';
-import type { GdbClient } from './client';
+import type { Command, GdbClient } from './client';
 import { runMonitor } from './monitor';
-import { fromHex, hexNumber, PACKET_BYTES, textToHex, toHex } from './packets';
+import { fromHex, hexNumber, MALFORMED, PACKET_BYTES, textToHex, toHex } from './packets';
 import { runCommands } from './run-commands';
 import { threadCpu } from './threads';
 
 const OK = 'OK';
-/** What is no packet of that kind; EFAULT for memory that is not there. */
-const MALFORMED = 'E16';
+/** EFAULT: memory that is not there. */
 const FAULT = 'E0e';
-
-/** Answers what stands behind the name of a packet; undefined: later, or not at all. */
-export type Command = (c: GdbClient, rest: string) => string | undefined;
 
 const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
 

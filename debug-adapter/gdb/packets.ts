@@ -9,6 +9,9 @@ export const PACKET_BYTES = 0x4000;
 /** A client that sends no end of a packet must not fill the memory. */
 const MOST_BUFFERED = 2 * PACKET_BYTES + 4;
 
+/** The answer to a packet that cannot be read. */
+export const MALFORMED = 'E16';
+
 const ESCAPE = '}';
 const INTERRUPT = '\x03';
 

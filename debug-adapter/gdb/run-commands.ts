@@ -1,11 +1,8 @@
 /** Packets that let the guest run. All CPUs run together, by the machine's own schedule, whatever gdb's scheduler says. */
 import { UserError } from '../errors';
-import type { GdbClient } from './client';
-import type { Command } from './commands';
-import { hexNumber } from './packets';
+import type { Command, GdbClient } from './client';
+import { hexNumber, MALFORMED } from './packets';
 import { threadCpu } from './threads';
-
-const MALFORMED = 'E16';
 
 interface Action {
   readonly kind: string;

@@ -3,6 +3,7 @@ import net from 'node:net';
 import type { Control } from '../control';
 import { ErrorId, UserError } from '../errors';
 import { GdbClient, type GdbHooks } from './client';
+import { answer } from './commands';
 import { packet, PacketReader } from './packets';
 
 const HOST = '127.0.0.1';
@@ -132,7 +133,7 @@ export class GdbServer {
   }
 
   private attach(socket: net.Socket, wire: Wire): void {
-    const client = new GdbClient(this.control, this.hooks, wire);
+    const client = new GdbClient(this.control, this.hooks, wire, answer);
     this.client = client;
     wire.onPacket = (data) => client.receive(data);
     wire.onInterrupt = () => client.interrupt();

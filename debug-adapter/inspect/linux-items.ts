@@ -9,7 +9,7 @@ import type { Frame } from './frames';
 import { textItem, type Item } from './items';
 import { hex } from './numbers';
 import type { ItemContext } from './register-items';
-import type { NamesView } from './names';
+import type { NamesView } from './names-view';
 
 /** `per_cpu(runqueues, 1)`: what the kernel itself writes for the variable of another CPU. */
 const CALL = /\bper_cpu\(\s*([A-Za-z_]\w*)\s*,\s*([^(),]+?)\s*\)/g;

@@ -15,9 +15,9 @@ import { symbolText } from './disassembly';
 import type { Frame } from './frames';
 import { partNamed, type Item } from './items';
 import { LinuxItems, absentPerCpu, kernelOf, namePerCpu } from './linux-items';
+import type { NamesView } from './names-view';
 import { hex } from './numbers';
 import { registerItem, type ItemContext } from './register-items';
-import type { StopView } from './stop-view';
 import { StructItems } from './struct-items';
 import { vmSummary } from './vms';
 
@@ -52,13 +52,6 @@ export interface CVariable {
   readonly isArgument: boolean;
   readonly item: Item;
 }
-
-/** What names are looked up in: a stop, or the moment in which a condition is asked. */
-export type NamesView = Pick<StopView, 'version' | 'walker' | 'guest'> & {
-  /** What a call will report as its syndrome, that a frame is about to make. */
-  readonly heldCall?: (frame: Frame) => Readonly<Record<string, bigint>> | undefined;
-  readonly target: Pick<StopView['target'], 'symbols' | 'arch' | 'kernelTypes' | 'linux'>;
-};
 
 /** Checks an expression without values. @throws ExpressionError */
 export function checkExpression(text: string): void {

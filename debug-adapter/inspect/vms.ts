@@ -3,11 +3,18 @@ import { UserError } from '../errors';
 import { vcpuName, type ExitCount, type Hypervisor, type Vcpu } from '../hypervisors/types';
 import { symbolText } from './disassembly';
 import type { Frame } from './frames';
+import type { Guest } from './guest';
 import { hex } from './numbers';
-import type { StopView } from './stop-view';
+
+/** The call stacks of a stop. */
+interface Stacks {
+  readonly guest: Guest;
+  frames(cpu: number): readonly Frame[];
+  vcpuFrames(vcpu: Vcpu): readonly Frame[];
+}
 
 /** The frame of a vcpu's own code: of the CPU that runs it, or of its saved registers. */
-export function frameOfVcpu(view: StopView, vcpu: Vcpu): Frame | undefined {
+export function frameOfVcpu(view: Stacks, vcpu: Vcpu): Frame | undefined {
   const { runsOn } = vcpu;
   if (runsOn === undefined) return view.vcpuFrames(vcpu)[0];
   return view
@@ -19,7 +26,7 @@ export function frameOfVcpu(view: StopView, vcpu: Vcpu): Frame | undefined {
 export const whereIs = ({ runsOn }: Vcpu): string =>
   runsOn === undefined ? 'not running' : `runs on CPU ${runsOn}`;
 
-function place(view: StopView, vcpu: Vcpu): string {
+function place(view: Stacks, vcpu: Vcpu): string {
   const frame = frameOfVcpu(view, vcpu);
   if (!frame) return 'none yet';
   const symbol = symbolText(view.guest, frame.space, frame.pc);
@@ -33,7 +40,7 @@ const reasons = (counts: readonly ExitCount[]): string =>
     .map(({ name, count }) => `${name} ${count}`)
     .join(', ');
 
-function row(view: StopView, vcpu: Vcpu): string[] {
+function row(view: Stacks, vcpu: Vcpu): string[] {
   const counts = view.guest.hypervisor.exitCounts?.(vcpu) ?? [];
   const all = counts.find(({ name }) => name === 'exits')?.count;
   return [
@@ -56,7 +63,7 @@ export function vmSummary(hypervisor: Hypervisor): string | undefined {
 }
 
 /** The table as lines. @throws UserError where there is nothing to list */
-export function vmTable(view: StopView, cpu: number): string[] {
+export function vmTable(view: Stacks, cpu: number): string[] {
   const { hypervisor } = view.guest;
   if (hypervisor.name === 'none')
     throw new UserError(

@@ -4,7 +4,7 @@
  * arch/arm64/kernel/entry.S).
  */
 import { SymbolError } from '../symbols/errors';
-import type { LinuxKernel } from './kernel';
+import type { KernelImage } from './kernel-image';
 import { KernelType } from './memory';
 
 /** Code that runs with a complete pt_regs: how it was entered is in the name. */
@@ -40,7 +40,7 @@ export interface SavedContext {
 export class KernelEntries {
   private readonly regs: KernelType | undefined;
 
-  constructor(kernel: LinuxKernel) {
+  constructor(kernel: KernelImage) {
     const type = kernel.types?.named('struct pt_regs');
     this.regs = type && new KernelType(kernel.memory, type);
   }

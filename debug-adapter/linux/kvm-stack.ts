@@ -4,7 +4,7 @@
  */
 import { SymbolError } from '../symbols/errors';
 import { perCpuOf, referencesIn } from '../symbols/linux/references';
-import type { LinuxKernel } from './kernel';
+import type { KernelImage } from './kernel-image';
 import { KernelType } from './memory';
 
 /** `__guest_enter` and the exits behind it are one file of assembly, far smaller than this. */
@@ -16,7 +16,7 @@ export class KvmStack {
   /** From `kvm_host_data` to `kvm_hyp_ctxt`, by the function whose code tells it. */
   private readonly distances = new Map<string, number | undefined>();
 
-  constructor(private readonly kernel: LinuxKernel) {}
+  constructor(private readonly kernel: KernelImage) {}
 
   /**
    * The addresses of KVM's own registers on a CPU, by name; undefined where they cannot be found.

@@ -5,7 +5,7 @@
 import { SymbolError } from '../symbols/errors';
 import { SymbolElf, type ElfPart, type ListedSymbol } from '../symbols/linux/symbol-elf';
 import { referencesIn } from '../symbols/linux/references';
-import type { LinuxKernel } from './kernel';
+import type { KernelImage } from './kernel-image';
 import { KernelType } from './memory';
 
 export interface KernelModule {
@@ -44,7 +44,7 @@ export class Modules {
   private readonly symbols: KernelType | undefined;
   private head: { readonly offset: bigint; readonly user: string } | null | undefined;
 
-  constructor(private readonly kernel: LinuxKernel) {
+  constructor(private readonly kernel: KernelImage) {
     const named = (name: string): KernelType | undefined => {
       const type = kernel.types?.named(name);
       return type && new KernelType(kernel.memory, type);

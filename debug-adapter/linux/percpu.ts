@@ -5,7 +5,7 @@
 import type { CType } from '../symbols/dwarf/types';
 import type { Btf } from '../symbols/linux/btf';
 import { referencesIn } from '../symbols/linux/references';
-import type { LinuxKernel } from './kernel';
+import type { KernelImage } from './kernel-image';
 
 /** Functions that look at the run queue of a CPU by its number. */
 const USERS = [
@@ -40,7 +40,7 @@ export class PerCpu {
     { readonly start: number; readonly offsets: number; readonly user: string } | null | undefined;
 
   constructor(
-    private readonly kernel: LinuxKernel,
+    private readonly kernel: KernelImage,
     types: Btf,
   ) {
     this.variables = new Map(types.variables(SECTION).map((v) => [v.name, v]));

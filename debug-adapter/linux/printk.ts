@@ -4,7 +4,7 @@
  */
 import { SymbolError } from '../symbols/errors';
 import { referencesIn } from '../symbols/linux/references';
-import type { LinuxKernel } from './kernel';
+import type { KernelImage } from './kernel-image';
 import { KernelType } from './memory';
 
 export interface KernelMessage {
@@ -43,7 +43,7 @@ export class MessageBuffer {
   private found: { readonly offset: bigint; readonly user: string } | undefined;
 
   /** @throws SymbolError for a kernel without the types of a ring buffer */
-  constructor(private readonly kernel: LinuxKernel) {
+  constructor(private readonly kernel: KernelImage) {
     const named = (name: string): KernelType => {
       const type = kernel.types?.named(`struct ${name}`);
       if (!type)

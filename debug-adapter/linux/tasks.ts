@@ -1,7 +1,8 @@
 /** The processes and threads of a kernel, by its own list of them. */
 import { SymbolError } from '../symbols/errors';
-import type { LinuxKernel } from './kernel';
+import type { KernelImage } from './kernel-image';
 import { KernelType } from './memory';
+import type { PerCpu } from './percpu';
 
 export interface Task {
   /** Of its struct task_struct. */
@@ -46,7 +47,7 @@ export class Tasks {
   private readonly signal: KernelType | undefined;
 
   /** @throws SymbolError for a kernel without the type of tasks */
-  constructor(private readonly kernel: LinuxKernel) {
+  constructor(private readonly kernel: KernelImage & { readonly percpu: PerCpu | undefined }) {
     const { types, memory, percpu } = kernel;
     const named = (name: string): KernelType | undefined => {
       const type = types?.named(name);

@@ -6,16 +6,9 @@
 import { DebugSession } from '@vscode/debugadapter';
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import { ErrorId, sentenceOf, UserError } from '../errors';
-import { Session } from '../session';
+import { type Need, Session } from '../session';
 import { encode, frame, FrameReader } from './framing';
-import {
-  needs,
-  type Command,
-  type Handler,
-  type HandlerTable,
-  type Need,
-  type RequestContext,
-} from './table';
+import { needs, type Command, type Handler, type HandlerTable, type RequestContext } from './table';
 
 /** A request on its way. */
 interface Pending {

@@ -1,5 +1,5 @@
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
-import type { Session } from '../session';
+import type { Need, Session } from '../session';
 
 /** The arguments of `worldswitch/uart`: input for the guest, or whether output is wanted as events. */
 export interface UartArguments {
@@ -87,9 +87,6 @@ export interface RequestContext {
   /** Runs `f` after the response has been sent: for events that must not come before it. */
   afterResponse(f: () => void): void;
 }
-
-/** What must have happened before a request makes sense. */
-export type Need = 'nothing' | 'initialize' | 'launch' | 'stop';
 
 /** Needs that differ from 'launch'. */
 export const needs: Partial<Record<Command, Need>> = {
