@@ -6,7 +6,7 @@ import { readLocation, type Variable } from '../symbols/dwarf/variables';
 import type { TypedStruct } from '../hypervisors/types';
 import { formatAddress, formatSpace, type AddressSpace } from './address-space';
 import { symbolText } from './disassembly';
-import type { Frame } from './frames';
+import type { Frame } from './frame';
 import { ANONYMOUS, PAGED, type Effect, type Item } from './items';
 import { bytesOf, editedText, hex, plainNumber, requireFits } from './numbers';
 import { fieldItems, parseValue, summaryText, type ItemContext } from './register-items';

@@ -6,7 +6,7 @@ import { linuxCommands } from '../linux/commands';
 import { TRACE_LENGTH } from '../trace/ring';
 import { formatAddress, parseSpace, type AddressSpace } from './address-space';
 import type { FrameEvaluator } from './evaluate';
-import type { Frame } from './frames';
+import type { Frame } from './frame';
 import { hex } from './numbers';
 import { summaryText } from './register-items';
 import type { StopView } from './stop-view';

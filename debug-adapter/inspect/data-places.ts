@@ -5,7 +5,7 @@ import type { Session } from '../session';
 import { formatAddress, parseAddress, symbolPlace, type AddressSpace } from './address-space';
 import { ItemContainer } from './containers';
 import { FrameEvaluator } from './evaluate';
-import type { Frame } from './frames';
+import type { Frame } from './frame';
 import { partNamed, type Item } from './items';
 import { FrameNames, splitPath, structRoots } from './names';
 import { viewOf, type StopView } from './stop-view';

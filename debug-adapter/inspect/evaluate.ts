@@ -10,7 +10,7 @@ import { FrameNames, qualified, splitPath } from './names';
 import { bytesOf, editedText, hex } from './numbers';
 import { parseValue } from './register-items';
 import type { StopView } from './stop-view';
-import type { Frame } from './frames';
+import type { Frame } from './frame';
 
 const assignment = /^([^=<>!]*?[^=<>!\s+\-*/%&|^])\s*(<<|>>|[-+*/%&|^])?=(?!=)\s*([^=].*)$/s;
 const wholePath = /^\$?[A-Za-z_$][\w$]*(?:\s*(?:\.|->)\s*[A-Za-z_$][\w$]*|\[[^[\]]+\])*$/;

@@ -49,6 +49,18 @@ export class FrameRegisters {
     return register.layout?.(this.reader) ?? register.fields;
   }
 
+  /** A register of an interrupted context, which another register of this one holds: PC in ELR_EL2. */
+  heldBy(holder: string): RegisterPlace {
+    const register = this.isa.find(holder);
+    return {
+      read: () => (register ? this.value(register) : undefined),
+      ...(register && this.whyNotWritable(register) === undefined
+        ? { write: (v: bigint) => this.write(register, v) }
+        : {}),
+      where: `in ${holder}`,
+    };
+  }
+
   /** The value, or undefined when it is lost or cannot be read. */
   value(register: DebugRegister): bigint | undefined {
     if (register.part) {

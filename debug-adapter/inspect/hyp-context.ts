@@ -5,7 +5,7 @@
 import { vcpuName, type StructAt, type TrailStep, type Vcpu, type Vm } from '../hypervisors/types';
 import { formatAddress } from './address-space';
 import { symbolText } from './disassembly';
-import type { Frame } from './frames';
+import type { Frame } from './frame';
 import type { Guest } from './guest';
 import { factItems, foundItems } from './fact-items';
 import { textItem, type Item } from './items';

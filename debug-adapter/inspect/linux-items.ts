@@ -5,7 +5,7 @@ import type { CType } from '../symbols/dwarf/types';
 import { SymbolError } from '../symbols/errors';
 import type { AddressSpace } from './address-space';
 import { CItems } from './c-items';
-import type { Frame } from './frames';
+import type { Frame } from './frame';
 import { textItem, type Item } from './items';
 import { hex } from './numbers';
 import type { ItemContext } from './register-items';

@@ -1,5 +1,6 @@
 import type { Target } from '../target';
-import type { Frame, StackWalker } from './frames';
+import type { Frame } from './frame';
+import type { StackWalker } from './frames';
 import type { Guest } from './guest';
 
 /** What names are looked up in: a stop, or the moment in which a condition is asked. */

@@ -12,7 +12,7 @@ import type { Regime, SymbolHit } from '../symbols/types';
 import { formatAddress, formatSpace, parseAddress, symbolPlace, type AddressSpace } from './address-space';
 import { CItems } from './c-items';
 import { symbolText } from './disassembly';
-import type { Frame } from './frames';
+import type { Frame } from './frame';
 import { partNamed, type Item } from './items';
 import { LinuxItems, absentPerCpu, kernelOf, namePerCpu } from './linux-items';
 import type { NamesView } from './names-view';

@@ -1,6 +1,6 @@
 /** The scopes of a frame: registers by the architecture's description, then what software knows. */
 import type { DebugProtocol as DP } from '@vscode/debugprotocol';
-import type { Frame } from './frames';
+import type { Frame } from './frame';
 import { vcpuItems } from './fact-items';
 import type { Item } from './items';
 import { hasContent, scopeItems, type ItemContext } from './register-items';

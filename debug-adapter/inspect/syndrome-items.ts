@@ -2,7 +2,8 @@
 import type { Syndrome } from '../../emulator/isa/dsl/debug';
 import { formatAddress, type AddressSpace } from './address-space';
 import { symbolText } from './disassembly';
-import type { ExceptionHistory, Frame } from './frames';
+import type { Frame } from './frame';
+import type { ExceptionHistory } from './frames';
 import type { Item } from './items';
 import { textItem } from './items';
 import { hex } from './numbers';

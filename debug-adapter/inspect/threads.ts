@@ -6,7 +6,7 @@ import { vcpuName, type Vcpu } from '../hypervisors/types';
 import { ErrorId, UserError } from '../errors';
 import type { Session } from '../session';
 import type { Target } from '../target';
-import type { Frame } from './frames';
+import type { Frame } from './frame';
 import { viewOf } from './stop-view';
 
 /** Behind all CPUs that a machine may have. */

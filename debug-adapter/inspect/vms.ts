@@ -2,7 +2,7 @@
 import { UserError } from '../errors';
 import { vcpuName, type ExitCount, type Hypervisor, type Vcpu } from '../hypervisors/types';
 import { symbolText } from './disassembly';
-import type { Frame } from './frames';
+import type { Frame } from './frame';
 import type { Guest } from './guest';
 import { hex } from './numbers';
 

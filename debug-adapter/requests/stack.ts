@@ -5,7 +5,7 @@ import type { DebugProtocol as DP } from '@vscode/debugprotocol';
 import { UserError } from '../errors';
 import { formatAddress, hex } from '../inspect/address-space';
 import { referenceOf } from '../inspect/containers';
-import type { Frame } from '../inspect/frames';
+import type { Frame } from '../inspect/frame';
 import { scopesOf } from '../inspect/scopes';
 import { documentsOf, viewOf, type StopView } from '../inspect/stop-view';
 import { framesOf } from '../inspect/threads';
