@@ -30,6 +30,15 @@ describe('launch configuration', () => {
     assert.deepEqual(symbols, [{ file: 'vmlinux', offset: -0x1000n, regime: { el: 'EL1', vmid: 3 } }]);
   });
 
+  it('takes symbols of firmware at EL3', () => {
+    const { symbols } = parseLaunch({
+      program: 'p',
+      secure: true,
+      symbols: [{ file: 'bl31.elf', regime: 'EL3' }],
+    });
+    assert.deepEqual(symbols[0]?.regime, { el: 'EL3' });
+  });
+
   const bad: readonly (readonly [Record<string, unknown>, RegExp])[] = [
     [{}, /no "program"/],
     [{ program: 'p', kernel: 'k' }, /both "program" and "kernel"/],

@@ -158,7 +158,7 @@ function symbolFiles(value: unknown): SymbolFile[] {
     text(`${name}.file`, file, 'the path of an ELF file');
     if (offset !== undefined && typeof offset !== 'string' && typeof offset !== 'number')
       throw complain(`${name}.offset`, 'a hexadecimal string such as "0x40000000"', offset);
-    if (regime !== undefined) text(`${name}.regime`, regime, '"EL2", "EL1" or "PA"');
+    if (regime !== undefined) text(`${name}.regime`, regime, '"EL1", "EL2", "EL3" or "PA"');
     if (vmid !== undefined) count(`${name}.vmid`, vmid, 0, 0xffff);
     if (vm !== undefined) count(`${name}.vm`, vm, 0, 0xffff);
     if (vm !== undefined && vmid !== undefined)
