@@ -2,6 +2,7 @@
  * Runs a list of bus and system register accesses on QEMU's `virt` board at EL2 or EL1 and returns what was read: an
  * oracle for device models. The list becomes a straight-line program, assembled by the GNU toolchain.
  */
+import assert, { AssertionError } from 'node:assert/strict';
 import { gnuProgram, qemuOutput, type QemuMachine } from './qemu-program';
 
 /** The tools that runOnQemu needs, for requireTool. */
@@ -168,14 +169,43 @@ export function scriptResults(printed: Uint8Array, ops: readonly ScriptOp[]): (b
   );
 }
 
+export type ScriptMachine = Omit<QemuMachine, 'cpus'> & { readonly el2: boolean; readonly smp?: number };
+
 /**
  * Executes the operations and returns one value for each read, mrs and call, in order. An access that aborts or a
  * register that does not exist gives the string 'abort' in its place.
  */
-export function runOnQemu(
-  ops: readonly ScriptOp[],
-  machine: Omit<QemuMachine, 'cpus'> & { readonly el2: boolean; readonly smp?: number },
-): (bigint | 'abort')[] {
+export function runOnQemu(ops: readonly ScriptOp[], machine: ScriptMachine): (bigint | 'abort')[] {
   const { el2, smp = 1 } = machine;
   return scriptResults(qemuOutput(scriptImage(ops, el2), { ...machine, cpus: smp }), ops);
+}
+
+const show = (v: bigint | 'abort' | undefined): string =>
+  typeof v === 'bigint' ? `0x${v.toString(16)}` : String(v);
+
+/** Compares what was read here with QEMU, one by one; on a difference the message has the operations before it. */
+export function compareWithQemu(
+  ops: readonly ScriptOp[],
+  ours: readonly (bigint | 'abort')[],
+  machine: ScriptMachine,
+  what: string,
+): void {
+  const theirs = runOnQemu(ops, machine);
+  const history: string[] = [];
+  let n = 0;
+  for (const o of ops) {
+    const where = 'reg' in o ? o.reg : 'at' in o ? `${o.bytes} bytes at 0x${o.at.toString(16)}` : o.conduit;
+    if (o.op === 'write' || o.op === 'msr' || o.op === 'await') {
+      history.push(`${o.op} ${where} ${show(o.value)}`);
+      continue;
+    }
+    const [mine, qemus] = [ours[n], theirs[n]];
+    n++;
+    history.push(`${o.op} ${where} -> ${show(mine)}`);
+    if (mine !== qemus)
+      throw new AssertionError({
+        message: `${what}: ours ${show(mine)}, QEMU ${show(qemus)}, after\n${history.slice(-30).join('\n')}`,
+      });
+  }
+  assert.equal(n, theirs.length);
 }

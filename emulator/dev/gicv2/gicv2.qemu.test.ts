@@ -1,33 +1,10 @@
-import assert from 'node:assert/strict';
 import { requireTool } from '../../../test/support/oracles';
-import { runOnQemu, scriptTools, type ScriptOp } from '../../../test/support/qemu-script';
+import { compareWithQemu, scriptTools } from '../../../test/support/qemu-script';
 import { random, type Access } from '../testing/bench';
 import { GICC, GICD, GICH, GICV, gicv2Bench, MSI, playGicv2, playVirtualV2 } from '../testing/gicv2-script';
 
-const show = (v: bigint | 'abort' | undefined): string =>
-  typeof v === 'bigint' ? `0x${v.toString(16)}` : String(v);
-
-/** Compares what was read, access by access; on a difference the message has the accesses before it. */
-function compare(accesses: readonly Access[], ours: readonly (bigint | 'abort')[], what: string): void {
-  const theirs = runOnQemu(accesses as readonly ScriptOp[], { el2: true, smp: 2, gic: 2 });
-  const history: string[] = [];
-  let n = 0;
-  for (const a of accesses) {
-    const where = 'reg' in a ? a.reg : `${a.bytes} bytes at 0x${a.at.toString(16)}`;
-    if (a.op === 'write' || a.op === 'msr') {
-      history.push(`${a.op} ${where} 0x${a.value.toString(16)}`);
-      continue;
-    }
-    const [mine, qemus] = [ours[n], theirs[n]];
-    n++;
-    history.push(`${a.op} ${where} -> ${show(mine)}`);
-    if (mine !== qemus)
-      assert.fail(
-        `${what}: ours ${show(mine)}, QEMU ${show(qemus)}, after\n${history.slice(-30).join('\n')}`,
-      );
-  }
-  assert.equal(n, theirs.length);
-}
+const compare = (accesses: readonly Access[], ours: readonly (bigint | 'abort')[], what: string): void =>
+  compareWithQemu(accesses, ours, { el2: true, smp: 2, gic: 2 }, what);
 
 describe('GICv2 against QEMU', function () {
   this.timeout(60000);

@@ -3,7 +3,8 @@
  * interfaces share. No Security Extensions: both groups are everybody's.
  * Source: Arm IHI 0048B (GIC architecture specification, GICv2), chapters 3 and 4.
  */
-import { emptyBank, pendingOf, SPURIOUS, type Bank } from '../gicv3/interrupts';
+import { BankedInterrupts, emptyBank, pendingOf, type Bank } from '../gicv3/banks';
+import { SPURIOUS } from '../gicv3/interrupts';
 
 /** SGIs and PPIs of one CPU (INTID 0-31). */
 export interface PrivateState {
@@ -39,12 +40,11 @@ const none: Candidate = { intid: SPURIOUS, group: 0, priority: 0x100 };
 /** The INTIDs of SGIs, as bits of bank 0. */
 const SGIS = 0xffff;
 
-export class Interrupts {
+export class Interrupts extends BankedInterrupts {
   readonly distributor: DistributorState;
-  /** Called after a change; the argument is the CPU concerned, or undefined when it may be any. */
-  changed: (cpu?: number) => void = () => undefined;
 
   constructor(readonly cpus: number) {
+    super();
     if (cpus > MAX_CPUS) throw new Error(`A GICv2 serves 1 to ${MAX_CPUS} CPUs, not ${cpus}.`);
     const spis = intids - 32;
     this.distributor = {
@@ -70,6 +70,10 @@ export class Interrupts {
     return n === 0 ? this.own(cpu).bank : this.distributor.banks[n - 1];
   }
 
+  bankOf(intid: number, cpu: number): Bank | undefined {
+    return this.bank(intid >> 5, cpu);
+  }
+
   /** After a write to bank 0: SGIs are always enabled and edge-triggered, and pending by their sources alone. */
   settlePrivate(cpu: number): void {
     const { bank, sources } = this.own(cpu);
@@ -89,17 +93,6 @@ export class Interrupts {
     this.settlePrivate(cpu);
   }
 
-  /** Moves an input wire. A rising edge is latched where the interrupt is edge-triggered. */
-  setLine(intid: number, cpu: number, level: boolean): void {
-    const bank = this.bank(intid >> 5, cpu);
-    if (!bank) return;
-    const bit = 1 << (intid & 31);
-    if (((bank.line & bit) !== 0) === level) return;
-    bank.line = (level ? bank.line | bit : bank.line & ~bit) >>> 0;
-    if (level) bank.pending = (bank.pending | (bank.edge & bit)) >>> 0;
-    this.changed(intid < 32 ? cpu : undefined);
-  }
-
   /** CPU `from` sends an SGI to the CPUs of a list. */
   sendSgi(sgi: number, from: number, targets: number): void {
     for (let cpu = 0; cpu < this.cpus; cpu++)
@@ -112,7 +105,7 @@ export class Interrupts {
    * first) and the others stay pending. @returns what GICC_IAR reads: the INTID, and for an SGI its sender
    */
   activate(intid: number, cpu: number): number {
-    const bank = this.bank(intid >> 5, cpu);
+    const bank = this.bankOf(intid, cpu);
     if (!bank) return intid;
     const bit = 1 << (intid & 31);
     bank.active = (bank.active | bit) >>> 0;
@@ -122,19 +115,12 @@ export class Interrupts {
       value |= (31 - Math.clz32(from & -from)) << 10;
       this.setSources(intid, cpu, from & (from - 1));
     } else bank.pending = (bank.pending & ~bit) >>> 0;
-    this.changed(intid < 32 ? cpu : undefined);
+    this.hasChanged(intid, cpu);
     return value;
   }
 
-  deactivate(intid: number, cpu: number): void {
-    const bank = this.bank(intid >> 5, cpu);
-    if (!bank) return;
-    bank.active = (bank.active & ~(1 << (intid & 31))) >>> 0;
-    this.changed(intid < 32 ? cpu : undefined);
-  }
-
   groupOf(intid: number, cpu: number): 0 | 1 {
-    return (((this.bank(intid >> 5, cpu)?.group ?? 0) >>> (intid & 31)) & 1) as 0 | 1;
+    return (((this.bankOf(intid, cpu)?.group ?? 0) >>> (intid & 31)) & 1) as 0 | 1;
   }
 
   /**

@@ -1,5 +1,5 @@
 /** The registers that the distributor and the SGI frame of a redistributor have in common: 32 interrupts a bank. */
-import { pendingOf, type Bank } from './interrupts';
+import { pendingOf, type Bank } from './banks';
 
 interface BankRegister {
   /** Offset of the register of bank 0 and the number of 32-bit registers a bank has. */

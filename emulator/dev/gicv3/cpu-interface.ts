@@ -244,7 +244,7 @@ export class CpuInterface {
   private deactivate(cpu: number, intid: number): void {
     const a = this.accessor(cpu);
     if (!splitsEoi(this.state(cpu), a) || intid >= 1020) return;
-    const bank = this.irqs.bank(intid, cpu);
+    const bank = this.irqs.bankOf(intid, cpu);
     // Non-secure state deactivates its own interrupts only.
     if (this.irqs.twoStates && !a.secure && (!bank || groupOf(bank, intid) !== 1)) return;
     this.irqs.deactivate(intid, cpu);

@@ -4,28 +4,11 @@
  * state (DS = 1), or there are two: then group 1 is Non-secure state's, and Secure state has a group 1 of its own.
  * Source: Arm IHI 0069 (GIC architecture specification, GICv3), chapter 4.
  */
-
+import { BankedInterrupts, emptyBank, pendingOf, type Bank } from './banks';
 import type { Security } from './security';
 
 /** Group 0, group 1, and group 1 of Secure state where there are two. */
 export type Group = 0 | 1 | 2;
-
-/** 32 interrupts with consecutive INTIDs; bit n of a word is INTID first + n. */
-export interface Bank {
-  /** 1: group 1. */
-  group: number;
-  /** IGRPMODR: 1 makes group 1 of Secure state of what is in group 0. */
-  modifier: number;
-  enable: number;
-  /** Latched: an edge, or a write to ISPENDR. */
-  pending: number;
-  active: number;
-  /** 1: edge-triggered. */
-  edge: number;
-  /** The input wires as they are now. */
-  line: number;
-  priority: number[];
-}
 
 /** GICD state: SPIs from INTID 32. */
 export interface DistributorState {
@@ -78,32 +61,17 @@ export interface Candidate {
 /** Nothing pending: an INTID and priority that lose every comparison. */
 const none: Candidate = { intid: SPURIOUS, group: 0, priority: 0x100 };
 
-export function emptyBank(): Bank {
-  return {
-    group: 0,
-    modifier: 0,
-    enable: 0,
-    pending: 0,
-    active: 0,
-    edge: 0,
-    line: 0,
-    priority: new Array<number>(32).fill(0),
-  };
-}
-
 /** Affinity of a CPU in the layout of IROUTER and of GICR_TYPER[63:32]: 16 CPUs to a cluster (MPIDR of the board). */
 export function affinityOf(cpu: number): number {
   return (cpu & 0xf) | ((cpu >> 4) << 8);
 }
 
 /** The state of all interrupts, and a hook that hears of every change that may alter what a CPU is told. */
-export class Interrupts {
+export class Interrupts extends BankedInterrupts {
   readonly distributor: DistributorState;
   readonly redistributors: { cpus: RedistributorState[] };
   /** GICD_CTLR.DS = 0. */
   readonly twoStates: boolean;
-  /** Called after a change; the argument is the CPU concerned, or undefined when it may be any. */
-  changed: (cpu?: number) => void = () => undefined;
 
   /** `strict`: a redistributor forwards nothing while GICR_WAKER.ProcessorSleep is set, as the architecture says; QEMU does. */
   constructor(
@@ -111,6 +79,7 @@ export class Interrupts {
     private readonly strict = false,
     security: Security = 'none',
   ) {
+    super();
     this.twoStates = security !== 'none';
     const spis = intids - 32;
     this.distributor = {
@@ -135,19 +104,8 @@ export class Interrupts {
   }
 
   /** The bank that holds an INTID as this CPU sees it; undefined for numbers that do not exist. */
-  bank(intid: number, cpu: number): Bank | undefined {
+  bankOf(intid: number, cpu: number): Bank | undefined {
     return intid < 32 ? this.redistributor(cpu).bank : this.distributor.banks[(intid >> 5) - 1];
-  }
-
-  /** Moves an input wire. A rising edge is latched where the interrupt is edge-triggered. */
-  setLine(intid: number, cpu: number, level: boolean): void {
-    const bank = this.bank(intid, cpu);
-    if (!bank) return;
-    const bit = 1 << (intid & 31);
-    if (((bank.line & bit) !== 0) === level) return;
-    bank.line = (level ? bank.line | bit : bank.line & ~bit) >>> 0;
-    if (level) bank.pending = (bank.pending | (bank.edge & bit)) >>> 0;
-    this.changed(intid < 32 ? cpu : undefined);
   }
 
   /** Makes an SGI pending at a CPU if it belongs to that group there; Secure group 1 reaches group 0 as well. */
@@ -161,19 +119,12 @@ export class Interrupts {
 
   /** Pending to active: what an acknowledge does to the interrupt. A level interrupt stays pending while its wire is up. */
   activate(intid: number, cpu: number): void {
-    const bank = this.bank(intid, cpu);
+    const bank = this.bankOf(intid, cpu);
     if (!bank) return;
     const bit = 1 << (intid & 31);
     bank.active = (bank.active | bit) >>> 0;
     bank.pending = (bank.pending & ~bit) >>> 0;
-    this.changed(intid < 32 ? cpu : undefined);
-  }
-
-  deactivate(intid: number, cpu: number): void {
-    const bank = this.bank(intid, cpu);
-    if (!bank) return;
-    bank.active = (bank.active & ~(1 << (intid & 31))) >>> 0;
-    this.changed(intid < 32 ? cpu : undefined);
+    this.hasChanged(intid, cpu);
   }
 
   /** The CPU to which an SPI goes; undefined when its route names no CPU of this board. */
@@ -214,11 +165,6 @@ export class Interrupts {
     }
     return best;
   }
-}
-
-/** Pending as ISPENDR shows it: latched, or a level interrupt with its wire up. */
-export function pendingOf(bank: Bank): number {
-  return (bank.pending | (bank.line & ~bank.edge)) >>> 0;
 }
 
 /** The group of an interrupt of a bank. */

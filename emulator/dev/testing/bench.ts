@@ -104,3 +104,19 @@ export function pick<T>(rnd: (below: number) => number, list: readonly T[]): T {
   if (one === undefined) throw new Error('an empty list');
   return one;
 }
+
+/** What a script has done so far, one list of accesses after the other. */
+export class Played {
+  readonly accesses: Access[] = [];
+  readonly results: (bigint | 'abort')[] = [];
+
+  constructor(private readonly bench: TestBench) {}
+
+  /** @returns what the accesses read */
+  play(list: readonly Access[]): readonly (bigint | 'abort')[] {
+    const got = this.bench.run(list);
+    this.accesses.push(...list);
+    this.results.push(...got);
+    return got;
+  }
+}

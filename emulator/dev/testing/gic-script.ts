@@ -1,7 +1,7 @@
 /** Random but meaningful accesses to a GICv3: made one by one, since an EOI names what an acknowledge returned. */
 import { Gicv3 } from '../gicv3/gicv3';
 import { timerRows, Timers } from '../timers';
-import { pick, TestBench, type Access } from './bench';
+import { Played, pick, TestBench, type Access } from './bench';
 import { FakeBus } from './fake-bus';
 
 export const GICD = 0x0800_0000;
@@ -160,18 +160,11 @@ export const gicProbe: readonly Access[] = [
 ];
 
 /** Plays a script of so many steps on the bench; all accesses and what they returned. */
-export function playGic(
-  bench: TestBench,
-  rnd: Rnd,
-  steps: number,
-): { accesses: Access[]; results: (bigint | 'abort')[] } {
-  const accesses: Access[] = [];
-  const results: (bigint | 'abort')[] = [];
+export function playGic(bench: TestBench, rnd: Rnd, steps: number): Played {
+  const played = new Played(bench);
   const memory: GicMemory = { active: [] };
   const play = (list: readonly Access[]): void => {
-    accesses.push(...list);
-    const got = bench.run(list);
-    results.push(...got);
+    const got = played.play(list);
     const one = list[0];
     const value = got[0];
     if (one?.op === 'mrs' && one.reg.startsWith('icc_iar') && typeof value === 'bigint' && value < 1020n)
@@ -182,5 +175,5 @@ export function playGic(
     play(gicStep(rnd, memory));
     play(gicProbe);
   }
-  return { accesses, results };
+  return played;
 }

@@ -1,7 +1,7 @@
 /** Random but meaningful accesses to a GICv2 with virtualization extensions: made one by one, since an EOI names what IAR returned. */
 import { Gicv2 } from '../gicv2/gicv2';
 import { timerRows, Timers } from '../timers';
-import { pick, TestBench, type Access } from './bench';
+import { Played, pick, TestBench, type Access } from './bench';
 import { FakeBus } from './fake-bus';
 
 export const GICD = 0x0800_0000;
@@ -128,20 +128,12 @@ const probe: readonly Access[] = [
   ...[0x14, 0xd0, 0xd4, 0xdc, 0xe0, 0xe8].map((at) => read(GICC + at)),
 ];
 
-export interface Played {
-  readonly accesses: Access[];
-  readonly results: (bigint | 'abort')[];
-}
-
 /** Plays a script of so many steps on the distributor and the physical interface of CPU 0. */
 export function playGicv2(bench: TestBench, rnd: Rnd, count: number): Played {
-  const accesses: Access[] = [];
-  const results: (bigint | 'abort')[] = [];
+  const played = new Played(bench);
   const memory: Memory = { active: [], control: 7 };
   const play = (list: readonly Access[]): void => {
-    accesses.push(...list);
-    const got = bench.run(list);
-    results.push(...got);
+    const got = played.play(list);
     const [one] = list;
     const value = Number(got[0]);
     if (one?.op === 'read' && one.at === BigInt(GICC + 0xc) && (value & 0x3ff) < 1020)
@@ -153,7 +145,7 @@ export function playGicv2(bench: TestBench, rnd: Rnd, count: number): Played {
     play(steppable(rnd, memory, pick(rnd, intids)));
     play(probe);
   }
-  return { accesses, results };
+  return played;
 }
 
 /** Numbers for each list register: the same one in two of them is UNPREDICTABLE. */
@@ -223,13 +215,10 @@ const virtualProbe: readonly Access[] = [
 
 /** The same for list registers and the virtual interface. */
 export function playVirtualV2(bench: TestBench, rnd: Rnd, count: number): Played {
-  const accesses: Access[] = [];
-  const results: (bigint | 'abort')[] = [];
+  const played = new Played(bench);
   let last: number | undefined;
   const play = (list: readonly Access[]): void => {
-    accesses.push(...list);
-    const got = bench.run(list);
-    results.push(...got);
+    const got = played.play(list);
     const [one] = list;
     const value = Number(got[0]);
     if (one?.op === 'read' && one.at === BigInt(GICV + 0xc) && (value & 0x3ff) < 1020) last = value;
@@ -239,5 +228,5 @@ export function playVirtualV2(bench: TestBench, rnd: Rnd, count: number): Played
     play(pick(rnd, virtualSteps)(rnd, last));
     play(virtualProbe);
   }
-  return { accesses, results };
+  return played;
 }

@@ -1,5 +1,5 @@
 /** Random accesses of a hypervisor to list registers and of its guest to the virtual CPU interface. */
-import { pick, type Access, type TestBench } from './bench';
+import { Played, pick, type Access, type TestBench } from './bench';
 
 type Rnd = (below: number) => number;
 
@@ -90,19 +90,11 @@ function step(rnd: Rnd, split: boolean, last: { intid: bigint; group: number } |
  * Plays a script of so many steps; all accesses and what they returned. `split`: with EOImode = 1 at times, and without
  * EOIcount, which QEMU 7.2 raises in that mode at EOIR as well as at DIR.
  */
-export function playVirtual(
-  bench: TestBench,
-  rnd: Rnd,
-  steps: number,
-  split: boolean,
-): { accesses: Access[]; results: (bigint | 'abort')[] } {
-  const accesses: Access[] = [];
-  const results: (bigint | 'abort')[] = [];
+export function playVirtual(bench: TestBench, rnd: Rnd, steps: number, split: boolean): Played {
+  const played = new Played(bench);
   let last: { intid: bigint; group: number } | undefined;
   const play = (list: readonly Access[]): void => {
-    accesses.push(...list);
-    const got = bench.run(list);
-    results.push(...got);
+    const got = played.play(list);
     const one = list[0];
     const value = got[0];
     if (one?.op === 'mrs' && one.reg.includes('iar') && typeof value === 'bigint' && value !== 1023n)
@@ -113,5 +105,5 @@ export function playVirtual(
     play(step(rnd, split, last));
     play(probe(split));
   }
-  return { accesses, results };
+  return played;
 }
