@@ -4,14 +4,22 @@
  */
 import type { Stop } from '../emulator/core/machine';
 import { common, StopReason } from '../emulator/ir/state';
-import type { StopCause } from './arch/types';
 import { ActiveFilters, type FilterSpec } from './breakpoints/filters';
 import { AddressBreakpoints } from './breakpoints/by-address';
 import { DataBreakpoints } from './breakpoints/data';
 import { FetchWatch } from './breakpoints/fetches';
-import { BreakpointManager, type Hits } from './breakpoints/manager';
+import { BreakpointManager } from './breakpoints/manager';
 import { callerOf, type Caller } from './control/caller';
 import { LoopDetector } from './control/loops';
+import {
+  failureStop,
+  idleStop,
+  limitStop,
+  loopStop,
+  stepReport,
+  stopWith,
+  trapStop,
+} from './control/reports';
 import { Runner } from './control/runner';
 import { Stepper } from './control/stepper';
 import type {
@@ -152,7 +160,7 @@ export class Control {
   step(cpu: number, kind: StepKind, granularity: Granularity): void {
     this.start(async () => {
       const outcome = await this.stepper.step(cpu, kind, granularity);
-      return outcome.kind === 'done' ? { kind: 'stop', report: this.stepReport(cpu) } : outcome;
+      return outcome.kind === 'done' ? { kind: 'stop', report: stepReport(cpu) } : outcome;
     });
   }
 
@@ -160,7 +168,7 @@ export class Control {
   stepRange(cpu: number, start: bigint, end: bigint): void {
     this.start(async () => {
       const outcome = await this.stepper.range(cpu, start, end);
-      return outcome.kind === 'done' ? { kind: 'stop', report: this.stepReport(cpu) } : outcome;
+      return outcome.kind === 'done' ? { kind: 'stop', report: stepReport(cpu) } : outcome;
     });
   }
 
@@ -249,10 +257,8 @@ export class Control {
 
   /** Our own fault: the guest stands still and the session lives on. */
   private failed(error: unknown): Outcome {
-    const cpu = this.target.machine.schedule.current;
-    const text = `Worldswitch failed while the guest ran: ${error instanceof Error ? error.message : String(error)}. Please report it.`;
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    return this.stopWith({ reason: 'exception', description: 'Paused on an internal error', text, cpu });
+    return failureStop(this.target.machine.schedule.current, error);
   }
 
   private announce(report: StopReport): void {
@@ -280,7 +286,7 @@ export class Control {
         const stop = this.runner.slices(options.retired, this.allowance());
         const outcome = this.judge(stop, options) ?? this.limitReport();
         if (outcome) return outcome;
-        if (stop.kind === 'idle' && this.stopWhenIdle) return this.idleReport(stop.cpu);
+        if (stop.kind === 'idle' && this.stopWhenIdle) return idleStop(stop.cpu);
         if (stop.kind === 'idle') await this.runner.sleep();
         else await this.runner.breathe();
       }
@@ -293,7 +299,7 @@ export class Control {
   interruption(): Outcome | undefined {
     if (this.halting) return { kind: 'halted' };
     if (this.pauseWanted === undefined) return undefined;
-    return this.stopWith({ reason: 'pause', description: 'Paused', cpu: this.pauseWanted });
+    return stopWith({ reason: 'pause', description: 'Paused', cpu: this.pauseWanted });
   }
 
   /** Lets requests be answered during a long step. */
@@ -347,13 +353,17 @@ export class Control {
     const { computer, arch, machine } = this.target;
     const { cpu } = stop;
     if (computer.ended) return { kind: 'end', report: computer.ended };
-    if (this.looping !== undefined) return this.loopReport(this.looping);
+    if (this.looping !== undefined) {
+      const looping = this.looping;
+      this.looping = undefined;
+      return loopStop(this.target, looping);
+    }
     switch (stop.kind) {
       case 'off':
         return { kind: 'end', report: { kind: 'poweroff', reason: 'all CPUs are switched off' } };
       case 'unsupported': {
         const text = computer.unsupported ?? 'The guest did what the emulator cannot do.';
-        return this.stopWith({ reason: 'exception', description: 'Paused: not supported', text, cpu });
+        return stopWith({ reason: 'exception', description: 'Paused: not supported', text, cpu });
       }
       case 'idle':
         return undefined;
@@ -381,7 +391,7 @@ export class Control {
         const chosen = this.filters.select(this.target, cpu, causes);
         if (chosen.causes.length > 0) {
           const hits = this.breakpoints.hit(cpu);
-          return this.trapReport(cpu, chosen.causes, hits, chosen.problems);
+          return trapStop(cpu, chosen.causes, hits, chosen.problems, this.othersAt(cpu));
         }
         return options.entriesOn === cpu && entered ? { kind: 'entered', interrupt } : undefined;
       }
@@ -394,10 +404,10 @@ export class Control {
   arrival(cpu: number): Outcome | undefined {
     const hits = this.breakpoints.hit(cpu);
     const { causes, problems } = this.filters.select(this.target, cpu, this.target.arch.causesAt(cpu));
-    if (causes.length > 0) return this.trapReport(cpu, causes, hits, problems);
+    if (causes.length > 0) return trapStop(cpu, causes, hits, problems, this.othersAt(cpu));
     const { others } = this.othersAt(cpu);
     if (hits.ids.length === 0 && others)
-      return this.stopWith({
+      return stopWith({
         reason: 'breakpoint',
         description: 'Paused on a breakpoint of gdb',
         cpu,
@@ -412,7 +422,7 @@ export class Control {
     } as const;
     const reason = kinds[first?.spec.subject.k ?? 'line'];
     const text = hits.problems.join(' ');
-    return this.stopWith({
+    return stopWith({
       reason,
       description: `Paused on ${reason}`,
       cpu,
@@ -439,7 +449,7 @@ export class Control {
       data.breakpoints.filter((b) => (b.owner === 'client') === mine).map((b) => b.id);
     const others = [...ids(false), ...(also?.others ?? [])];
     const text = also?.text === undefined ? data.text : `${data.text} ${also.text}`;
-    return this.stopWith({
+    return stopWith({
       reason: 'data breakpoint',
       description: `Paused on ${data.what}${also ? ` (and ${also.description.replace(/^Paused /, '')})` : ''}`,
       text,
@@ -448,37 +458,6 @@ export class Control {
       ...(others.length > 0 ? { others } : {}),
       filters: also?.filters ?? [],
     });
-  }
-
-  private trapReport(
-    cpu: number,
-    causes: readonly StopCause[],
-    hits: Hits,
-    problems: readonly string[],
-  ): Outcome {
-    const labels = [...new Set(causes.map((c) => c.label))].filter((l) => l !== '');
-    const details = [...new Set(causes.map((c) => c.detail))].join(', ');
-    const what = labels.length > 0 ? `${labels.join(', ')}: ${details}` : details;
-    const text = [...problems, ...hits.problems].join(' ');
-    return this.stopWith({
-      reason: causes.some((c) => c.filter === 'undefined') ? 'exception' : 'trap',
-      description: `Paused on ${what}${hits.ids.length > 0 ? ', and on a breakpoint' : ''}`,
-      cpu,
-      hitBreakpointIds: hits.ids,
-      ...this.othersAt(cpu),
-      filters: causes.map((c) => c.filter),
-      ...(text ? { text } : {}),
-    });
-  }
-
-  private loopReport(cpu: number): Outcome {
-    this.looping = undefined;
-    const { arch, machine } = this.target;
-    const where = `${arch.levelText(cpu)} at 0x${machine.pc(cpu).toString(16)}`;
-    const text =
-      `The same exception is taken again and again without progress (${where}): ` +
-      'check the vector base (VBAR) and that the vectors are mapped and executable.';
-    return this.stopWith({ reason: 'exception', description: 'Paused on an exception loop', text, cpu });
   }
 
   /** Instructions that may still be executed; undefined: any number. */
@@ -497,24 +476,8 @@ export class Control {
   }
 
   private limitReport(): Outcome | undefined {
-    if (this.allowance() !== 0) return undefined;
-    const text = `The guest has not powered off within ${this.maxInstructions} instructions.`;
-    const cpu = this.target.machine.schedule.current;
-    return this.stopWith({ reason: 'pause', description: 'Paused by the instruction limit', text, cpu });
-  }
-
-  private idleReport(cpu: number): Outcome {
-    const text = 'The guest waits for an interrupt, and no timer is armed that could bring one.';
-    return this.stopWith({ reason: 'pause', description: 'Paused: idle', text, cpu });
-  }
-
-  private stepReport(cpu: number): StopReport {
-    return { reason: 'step', description: 'Paused on step', cpu, hitBreakpointIds: [], filters: [] };
-  }
-
-  private stopWith(
-    report: Omit<StopReport, 'hitBreakpointIds' | 'filters'> & Partial<StopReport>,
-  ): Extract<Outcome, { kind: 'stop' }> {
-    return { kind: 'stop', report: { hitBreakpointIds: [], filters: [], ...report } };
+    const { maxInstructions } = this;
+    if (maxInstructions === undefined || this.allowance() !== 0) return undefined;
+    return limitStop(this.target.machine.schedule.current, maxInstructions);
   }
 }
