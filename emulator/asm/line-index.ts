@@ -2,7 +2,7 @@
 import { otherRegister, otherRegisterNames } from '../isa/a64/operands/sysnames';
 import { systemOperations } from '../isa/a64/operands/sysops';
 import { findSysreg, sysregs } from '../isa/a64/sysregs';
-import { tableOf, type AsmIsa, type AssembleResult, type AssembledSymbol } from './assemble';
+import { tableOf, type AsmIsa, type AssembleResult } from './assemble';
 import { directives } from './directives';
 import { LineSplitter, tokenize } from './lexer';
 import { directiveTable } from './preprocessor/directives';
@@ -82,10 +82,6 @@ export function describeAt(isa: AsmIsa, line: string, column: number): Described
   }
   return { ...place, kind: 'name' };
 }
-
-/** The symbol of a name in an assembled program. */
-export const symbolNamed = (result: AssembleResult, name: string): AssembledSymbol | undefined =>
-  result.symbols.find((s) => s.name === name);
 
 export interface Completion {
   readonly label: string;

@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict';
 import { requireTool } from '../../test/support/oracles';
-import { powerOff, program, Run } from '../../test/support/program';
+import { powerOff, printHex, program, Run } from '../../test/support/program';
 import { gnuProgram, qemuOutput } from '../../test/support/qemu-program';
 import { scriptTools } from '../../test/support/qemu-script';
+
+/** Prints where it happened, from `el1` on, and SPSR. */
+const showPlace = `
+	mrs x1, elr_el2
+	adr x4, el1
+	sub x1, x1, x4
+	bl hex
+	mrs x1, spsr_el2
+	and x1, x1, #0xffffffff0fffffff
+	bl hex
+`;
 
 /**
  * EL2 is the debugger: MDCR_EL2.TDE brings it the debug exceptions of EL1 and EL0. It prints the syndrome, where it happened
@@ -38,34 +49,14 @@ ${body}
 	hvc #0
 	.balign 8
 	.ltorg
-hex:	mov x10, #60
-1:	lsr x11, x1, x10
-	and x11, x11, #15
-	cmp x11, #10
-	add x12, x11, #'0'
-	add x13, x11, #'a' - 10
-	csel x11, x12, x13, lo
-	strb w11, [x20]
-	subs x10, x10, #4
-	b.ge 1b
-	mov x11, #10
-	strb w11, [x20]
-	ret
-lower:	mov x29, x30
+${printHex}lower:	mov x29, x30
 	mrs x2, esr_el2
 	lsr x3, x2, #26
 	cmp x3, #0x16
 	b.eq call
 	mov x1, x2
 	bl hex
-	mrs x1, elr_el2
-	adr x4, el1
-	sub x1, x1, x4
-	bl hex
-	mrs x1, spsr_el2
-	and x1, x1, #0xffffffff0fffffff
-	bl hex
-	cmp x3, #0x34
+${showPlace}	cmp x3, #0x34
 	b.eq watch
 	cmp x3, #0x32
 	b.eq step
@@ -116,14 +107,7 @@ mark:	mov x1, #0xaaaa
 	eret
 same:	mrs x1, esr_el2
 	bl hex
-	mrs x1, elr_el2
-	adr x4, el1
-	sub x1, x1, x4
-	bl hex
-	mrs x1, spsr_el2
-	and x1, x1, #0xffffffff0fffffff
-	bl hex
-${late}
+${showPlace}${late}
 fatal:
 end:	${powerOff}
 	.ltorg

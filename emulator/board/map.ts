@@ -61,7 +61,7 @@ export const VIRTIO_TRANSPORTS = 32;
 
 export const RAM_BASE = region('ram').base;
 
-/** CPUs that the SGI target lists and the affinity layout of the board carry for now. */
+/** CPUs of the board at most: with a GICv2 there cannot be more, and one SGI target list reaches them all. */
 export const MAX_CPUS = 8;
 
 /** MPIDR_EL1 affinity of a CPU: 16 to a cluster, as GICv3 target lists want it. */

@@ -1,25 +1,8 @@
 import assert from 'node:assert/strict';
 import { requireTool } from '../../test/support/oracles';
-import { powerOff, program, Run } from '../../test/support/program';
+import { powerOff, printHex, program, Run } from '../../test/support/program';
 import { gnuProgram, qemuOutput } from '../../test/support/qemu-program';
 import { scriptTools } from '../../test/support/qemu-script';
-
-/** Prints what is in x1 in hexadecimal; uses x9-x13, and x20 for the UART. */
-const hex = `
-hex:	mov x10, #60
-1:	lsr x11, x1, x10
-	and x11, x11, #15
-	cmp x11, #10
-	add x12, x11, #'0'
-	add x13, x11, #'a' - 10
-	csel x11, x12, x13, lo
-	strb w11, [x20]
-	subs x10, x10, #4
-	b.ge 1b
-	mov x11, #10
-	strb w11, [x20]
-	ret
-`;
 
 /** EL2 with vectors of its own; x20 is the UART. */
 const start = `
@@ -139,7 +122,7 @@ sync:	b .
 irq:	b .
 end:	${stopAndShow}
 	${powerOff}
-	${hex}
+	${printHex}
 	.ltorg
 ${vectors}
 	.balign 2048
@@ -242,7 +225,7 @@ ${shows('pmovsclr_el0', 'pmxevtyper_el0', 'pmcr_el0', 'pmcntenset_el0', 'pminten
 sync:	b .
 irq:	b .
 lower:	b .
-	${hex}
+	${printHex}
 	.ltorg
 ${vectors}`;
     const lines = new Run(program(source)).toEnd().text.trim().split('\n');
@@ -313,7 +296,7 @@ ${shows('pmcntenset_el0', 'pmevcntr0_el0', 'pmevcntr1_el0')}
 	lsr x1, x1, #3
 	bl hex
 	${powerOff}
-	${hex}
+	${printHex}
 	.ltorg
 	.balign 2048
 el1_vectors:
@@ -380,7 +363,7 @@ ${shows('icc_iar1_el1', 'pmovsclr_el0')}
 	${powerOff}
 sync:	b .
 lower:	b .
-	${hex}
+	${printHex}
 	.ltorg
 ${vectors}`;
     const whole = new Run(program(source)).toEnd();

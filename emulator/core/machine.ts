@@ -137,7 +137,7 @@ export class Machine {
     );
     this.host = this.hostFunctions();
     const instance = new WebAssembly.Instance(module, { env: { memory: this.memory }, host: this.host });
-    this.code = instance.exports as unknown as RunExports;
+    this.code = instance.exports as RunExports;
     this.translator = this.makeTranslator(instance.exports);
     for (let cpu = 0; cpu < cpus; cpu++) this.initBlock(cpu);
   }

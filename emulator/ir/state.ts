@@ -134,8 +134,6 @@ export const BoardLook = {
 /** First free byte of the CPU block after the common fields. */
 export const commonEnd = layout.end;
 
-export const commonLayout = layout;
-
 /** Reasons for run() to return, in state.stopReason. */
 export const StopReason = {
   none: 0,

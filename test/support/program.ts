@@ -59,3 +59,20 @@ export const powerOff = `
   smc #0
   b .
 `;
+
+/** A function `hex` that prints x1 in hexadecimal, and a new line; x20 is the UART, x10 to x13 are free. */
+export const printHex = `
+hex:	mov x10, #60
+1:	lsr x11, x1, x10
+	and x11, x11, #15
+	cmp x11, #10
+	add x12, x11, #'0'
+	add x13, x11, #'a' - 10
+	csel x11, x12, x13, lo
+	strb w11, [x20]
+	subs x10, x10, #4
+	b.ge 1b
+	mov x11, #10
+	strb w11, [x20]
+	ret
+`;

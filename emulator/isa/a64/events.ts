@@ -43,9 +43,6 @@ export type EventName = keyof typeof EventKind;
 
 export const eventBit = (kind: EventName): number => 1 << EventKind[kind];
 
-/** Kinds that stop before their instruction executes. */
-export const heldKinds: readonly EventName[] = ['hvc', 'smc', 'svc', 'eret', 'trapExit'];
-
 /** Calls the host for a kind that it asks for. `details` fills the mail. */
 export function recordEvent(s: Builder, kind: EventName, details: () => void): void {
   s.if(s.nei(s.andi(s.get(common.eventMask), eventBit(kind)), 0), () => {

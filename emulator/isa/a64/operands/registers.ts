@@ -62,9 +62,6 @@ for (const [alias, n] of [
 export const isRegister = (word: string): boolean =>
   classOf.has(word) || /^v([12]?\d|3[01])(\.|$)/.test(word);
 
-/** Something like `x33` or `v40`: probably meant as a register. */
-export const looksLikeRegister = (word: string): boolean => /^[wxbhsdqv]\d{1,3}$/.test(word);
-
 /** Number of the register that comes next in the source, if it is one of this class. */
 export function takeRegister(from: OperandReader, cls: Class): number | undefined {
   const token = from.peek();
