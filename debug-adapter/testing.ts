@@ -103,3 +103,17 @@ export const POWER_OFF = `
 	ldr	x0, =0x84000008
 	smc	#0
 `;
+
+/** EL2 switches its MMU on with the tables at X5: 39 bits, attribute 0 write-back. X6 is lost. */
+export const EL2_MMU_ON = `
+	msr	ttbr0_el2, x5
+	ldr	x6, =0x80803519
+	msr	tcr_el2, x6
+	mov	x6, #0xff
+	msr	mair_el2, x6
+	isb
+	mov	x6, #1
+	movk	x6, #0x30c5, lsl #16
+	msr	sctlr_el2, x6
+	isb
+`;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { POWER_OFF, testGuest, type TestGuest } from '../testing';
+import { EL2_MMU_ON, POWER_OFF, testGuest, type TestGuest } from '../testing';
 
 /**
  * A `ret` at two places of RAM, which are called by their own addresses, and one after the other at 0xc0100000 by tables
@@ -20,17 +20,7 @@ _start:
 	orr	x8, x7, #3
 	str	x8, [x5, #24]
 	str	x6, [x7]
-	msr	ttbr0_el2, x5
-	ldr	x6, =0x80803519
-	msr	tcr_el2, x6
-	mov	x6, #0xff
-	msr	mair_el2, x6
-	isb
-	mov	x6, #1
-	movk	x6, #0x30c5, lsl #16
-	msr	sctlr_el2, x6
-	isb
-	blr	x3
+${EL2_MMU_ON}	blr	x3
 	mov	x9, #0xc0000000
 	add	x9, x9, #0x100000
 	blr	x9

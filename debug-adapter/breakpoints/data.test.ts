@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { StopReport } from '../control/types';
-import { POWER_OFF, testGuest, type TestGuest } from '../testing';
+import { EL2_MMU_ON, POWER_OFF, testGuest, type TestGuest } from '../testing';
 import type { DataBreakpoint, DataSpec } from './data';
 import { formatDataId, parseDataId } from './data-place';
 
@@ -37,17 +37,7 @@ byte:
 	orr	x8, x7, #3
 	str	x8, [x5, #24]
 	str	x6, [x7]
-	msr	ttbr0_el2, x5
-	ldr	x6, =0x80803519
-	msr	tcr_el2, x6
-	mov	x6, #0xff
-	msr	mair_el2, x6
-	isb
-	mov	x6, #1
-	movk	x6, #0x30c5, lsl #16
-	msr	sctlr_el2, x6
-	isb
-	mov	x9, #0x40000000
+${EL2_MMU_ON}	mov	x9, #0x40000000
 	add	x10, x1, x9
 alias:
 	str	x9, [x10, #8]
