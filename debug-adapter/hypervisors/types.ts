@@ -27,13 +27,6 @@ export type StructAt = DeclaredStruct | TypedStruct;
 export const declaredFields = (at: StructAt): readonly FieldLayout[] =>
   'layout' in at ? at.struct.fields : [];
 
-/** A field of a struct in guest memory: `element` counts within arrays. */
-export interface FieldAt {
-  readonly field: FieldLayout;
-  readonly space: AddressSpace;
-  readonly address: bigint;
-}
-
 /** A virtual machine. */
 export interface Vm {
   /** Its struct; undefined when the hypervisor has none. */

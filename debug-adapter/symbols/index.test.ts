@@ -103,8 +103,8 @@ describe('symbol index', () => {
     assert.equal(index.lineAt({ pa: LOAD_BASE + 4n })?.line, 10);
     assert.equal(index.lineAt({ va: LOAD_BASE + 4n, regime: { physical: true } })?.address, LOAD_BASE + 4n);
     assert.equal(index.symbolAt(LOAD_BASE + 4n), undefined);
-    assert.equal(index.linkAddressOfPhys(LOAD_BASE + 8n)?.address, LINK_BASE + 8n);
-    assert.equal(index.linkAddressOfPhys(0x1000n), undefined);
+    assert.equal(index.modules[0]?.linkAddressOfPhysical(LOAD_BASE + 8n), LINK_BASE + 8n);
+    assert.equal(index.modules[0]?.linkAddressOfPhysical(0x1000n), undefined);
     assert.equal(index.vaddrToPaddr(LINK_BASE + 8n), LOAD_BASE + 8n);
     assert.equal(index.addressesOf('start.S', 9).locations[0]?.pa, LOAD_BASE);
     const moved = indexOf({ physicalOffset: 0x1000_0000n });

@@ -269,15 +269,6 @@ export class SymbolIndex {
     return undefined;
   }
 
-  /** The link-time address of a physical address in the first module whose segments hold it. */
-  linkAddressOfPhys(pa: bigint): { module: SymbolModule; address: bigint } | undefined {
-    for (const module of this.list) {
-      const address = module.linkAddressOfPhysical(pa);
-      if (address !== undefined) return { module, address };
-    }
-    return undefined;
-  }
-
   /** The physical address of a run-time virtual address, by the program headers of the module that has it. */
   vaddrToPaddr(place: Place): bigint | undefined {
     for (const { module, link } of this.resolve(place)) {

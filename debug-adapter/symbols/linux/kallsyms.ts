@@ -178,22 +178,22 @@ export class Kallsyms {
     return BigInt.asUintN(64, this.imageBase + symbol.offset + slide);
   }
 
-  /** The numbers of the symbols whose name is `name`, or with `prefix` begins with it. */
-  private *indicesOf(name: string, prefix = false): Generator<number> {
+  /** The numbers of the symbols whose name is `name`. */
+  private *indicesOf(name: string): Generator<number> {
     const wanted = Buffer.from(name, 'latin1');
     for (let i = 0, at = 0; i < this.count; i++) {
       const { start, length } = nameLength(this.names, at);
       at = start + length;
-      if (this.begins(start, length, wanted, prefix)) yield i;
+      if (this.isName(start, length, wanted)) yield i;
     }
   }
 
-  private begins(start: number, length: number, wanted: Uint8Array, prefix: boolean): boolean {
+  private isName(start: number, length: number, wanted: Uint8Array): boolean {
     let matched = -1; // the first character is the letter
     for (let k = start; k < start + length; k++) {
       const token = this.tokens[this.names[k] ?? 0] ?? new Uint8Array(0);
       for (const character of token) {
-        if (matched >= wanted.length) return prefix;
+        if (matched >= wanted.length) return false;
         if (matched >= 0 && wanted[matched] !== character) return false;
         matched++;
       }
@@ -204,17 +204,6 @@ export class Kallsyms {
   /** All symbols of exactly that name: several files may each have a local one. */
   named(name: string): KernelSymbol[] {
     return [...this.indicesOf(name)].flatMap((i) => this.symbol(i) ?? []);
-  }
-
-  /** Symbols whose name begins with `prefix`, at most `limit`, in the order of their addresses. */
-  withPrefix(prefix: string, limit: number): KernelSymbol[] {
-    const found: KernelSymbol[] = [];
-    for (const i of this.indicesOf(prefix, true)) {
-      if (found.length >= limit) break;
-      const symbol = this.symbol(i);
-      if (symbol) found.push(symbol);
-    }
-    return found;
   }
 }
 
