@@ -173,8 +173,10 @@ export class Workbench {
     });
   }
 
-  /** F5, which starts or continues. */
+  /** F5, which starts or continues. While a session has not told the editor yet that it has stopped, the key does nothing. */
   async continue(): Promise<void> {
+    const running = this.page.locator('.codicon-debug-pause:visible').first();
+    await running.waitFor({ state: 'hidden', timeout: 10_000 });
     await this.page.keyboard.press('F5');
   }
 
