@@ -53,6 +53,7 @@ export interface MemoryRoutines {
   readonly selectContext: Routine;
 }
 
+/** Builds the routines of the slow path for an instruction set. */
 export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
   const arch = isa.routines;
 

@@ -55,6 +55,7 @@ export interface TlbLayout {
 /** log2 of the bytes that one bit of `blocks` stands for. */
 export const BLOCK_SHIFT = 21;
 
+/** Places the TLB behind the state of an instruction set. */
 export function tlbLayout(stateEnd: number): TlbLayout {
   const keys = Math.ceil(stateEnd / 64) * 64;
   const blocks = keys + Tlb.banks * Tlb.keyBytes;

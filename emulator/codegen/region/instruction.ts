@@ -138,7 +138,9 @@ class Scan {
       case 'exit':
         return s.kind === 'branch';
       case 'if':
-        return this.branch(s.then) && this.branch(s.else);
+        if (!this.branch(s.then) || !this.branch(s.else)) return false;
+        // One of the two at least has to stay.
+        return !(this.cold.has(s.then) && this.cold.has(s.else));
       case 'loop':
         // Nothing may leave from the second round on.
         return !leaves(s.body) && this.list(s.body);

@@ -64,6 +64,7 @@ export function keepingMail<T>(cpu: TranslatingCpu, f: () => T): T {
 
 const isPermission = (fault: number): boolean => (fault & 0x3c) === Fsc.permission;
 
+/** A translation fault in words: the stage, what is wrong, and whether the stage 1 walk met it. */
 export function faultText(fault: number): TranslationFault {
   const stage = fault & Fault.stage2 ? 'stage 2' : 'stage 1';
   const during = fault & Fault.s1ptw ? ', on the stage 1 walk' : '';

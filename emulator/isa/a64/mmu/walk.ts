@@ -57,6 +57,7 @@ export const lowMask = (s: Builder, n: Val): Val => s.addi(s.shl(s.i64(1), s.zex
 /** Is the address too large for `bits` output bits? */
 export const tooLarge = (s: Builder, address: Val, bits: Val): Val => s.nei(s.shru(address, s.zext(bits)), 0);
 
+/** Reverses the bytes: of a descriptor that a big-endian regime reads. */
 export function swap64(s: Builder, v: Val): Val {
   const half = (x: Val, n: number, mask: bigint): Val =>
     s.or(s.andi(s.shri(x, n), mask), s.shli(s.andi(x, mask), n));

@@ -104,6 +104,7 @@ export function findSysreg(name: string): Sysreg | undefined {
   return byName.get(name.toLowerCase());
 }
 
+/** The register that MRS and MSR reach by an encoding, if there is one. */
 export function sysregAt(enc: Encoding): Sysreg | undefined {
   return byEncoding.get(encodingKey(enc));
 }
