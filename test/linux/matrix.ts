@@ -65,12 +65,12 @@ const devices: readonly DeviceRow[] = [
   { name: 'devices a76 smp 4', cpu: 'cortex-a76', smp: 4 },
 ];
 
-/** The specs that are skipped elsewhere without the package of debug symbols. @returns whether all passed */
+/** The specs that need the package of debug symbols. @returns whether all passed */
 function specsOfDwarf(): boolean {
   installVmlinux();
   const done = spawnSync(
     process.execPath,
-    [require.resolve('mocha/bin/mocha.js'), 'test/linux/dwarf.test.ts'],
+    [require.resolve('mocha/bin/mocha.js'), 'test/linux/dwarf.matrix.ts'],
     {
       cwd: path.join(__dirname, '../..'),
       stdio: 'inherit',

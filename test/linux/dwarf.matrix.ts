@@ -1,6 +1,6 @@
 /**
- * A stock Debian kernel with the vmlinux of its -dbg package. The package is large: `node scripts/debian.mjs --dbg` fetches
- * it, `npm run test:matrix` does so too and then requires these specs; elsewhere they are skipped without it.
+ * A stock Debian kernel with the vmlinux of its -dbg package. The package is large, so `npm test` leaves these specs to
+ * `npm run test:matrix`, which fetches it; as `node scripts/debian.mjs --dbg` does for who runs them alone.
  */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
