@@ -45,38 +45,25 @@ const STRUCTS = ['Current vcpu', 'Host context'];
 
 /**
  * Asks for all variables of a stop: every scope, every group of registers in it, and the vcpu with its parts. Not for
- * other ways to read one value: the fields of a register, the lanes of a vector. In the current vcpu the members named by
- * `open` are opened, one in the other.
+ * other ways to read one value: the fields of a register, the lanes of a vector.
  */
-export async function allVariables(client: DapClient, open: readonly string[] = []): Promise<void> {
+export async function allVariables(client: DapClient): Promise<void> {
   const { stackFrames } = (await client.ok('stackTrace', { threadId: 1 })) as { stackFrames?: Body[] };
   const frame = stackFrames?.find((f) => f['presentationHint'] !== 'label');
   const { scopes } = (await client.ok('scopes', { frameId: frame?.['id'] })) as { scopes?: Body[] };
   for (const scope of scopes ?? []) {
-    const name = String(scope['name']);
     for (const v of await variables(client, scope['variablesReference']))
-      if (v['variablesReference'] && (v['evaluateName'] === undefined || STRUCTS.includes(name))) {
-        const members = await variables(client, v['variablesReference']);
-        if (name === STRUCTS[0] && v['name'] === open[0]) await openFrom(client, members, open.slice(1));
-      }
+      if (
+        v['variablesReference'] &&
+        (v['evaluateName'] === undefined || STRUCTS.includes(String(scope['name'])))
+      )
+        await variables(client, v['variablesReference']);
   }
 }
 
 async function variables(client: DapClient, variablesReference: unknown): Promise<Body[]> {
   const body = await client.ok<{ variables?: Body[] }>('variables', { variablesReference });
   return body.variables ?? [];
-}
-
-/** Opens the member with the first name, in it the one with the second, and so on. */
-async function openFrom(
-  client: DapClient,
-  members: Body[],
-  [name, ...more]: readonly string[],
-): Promise<void> {
-  if (name === undefined) return;
-  const member = members.find((m) => m['name'] === name);
-  if (!member) throw new Error(`the vcpu has no member ${name}`);
-  await openFrom(client, await variables(client, member['variablesReference']), more);
 }
 
 /** Resident memory of a process, in MB. */
