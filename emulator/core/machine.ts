@@ -313,14 +313,17 @@ export class Machine {
   private untilOwnDeadline(cpu: number): number | undefined {
     const f = this.config.isa.fields.get('ownDeadline');
     if (!f) return undefined;
-    const away = (): bigint => this.state.get(cpu, f) - this.state.get(cpu, common.retired);
-    if (this.state.get(cpu, f) === 0n) return undefined;
-    if (away() <= 0n) {
+    // Asked at every return of generated code: most CPUs have none.
+    let due = this.state.get(cpu, f);
+    if (due === 0n) return undefined;
+    const retired = this.state.get(cpu, common.retired);
+    if (due <= retired) {
       this.code['ownDeadline']!(this.state.block(cpu));
       this.board?.update(cpu);
-      if (this.state.get(cpu, f) === 0n) return undefined;
+      due = this.state.get(cpu, f);
+      if (due === 0n) return undefined;
     }
-    const left = away();
+    const left = due - retired;
     return left < BigInt(QUANTUM) ? Number(left) : QUANTUM;
   }
 

@@ -19,13 +19,15 @@ export class Pmu {
 
   /** An overflow flag whose interrupt is on: PMCR_EL0.E enables those of all counters but EL2's, MDCR_EL2.HPME those. */
   private asserted(cpu: number): boolean {
-    const read = (name: string): bigint => this.bus.readSysreg(cpu, name);
-    const overflows = read('PMOVSSET_EL0');
-    const wanted = overflows && overflows & read('PMINTENSET_EL1');
+    const { bus } = this;
+    // Asked whenever the board looks at registers: mostly nothing has overflowed.
+    const overflows = bus.readSysreg(cpu, 'PMOVSSET_EL0');
+    const wanted = overflows && overflows & bus.readSysreg(cpu, 'PMINTENSET_EL1');
     if (!wanted) return false;
-    const mdcr = read('MDCR_EL2');
+    const mdcr = bus.readSysreg(cpu, 'MDCR_EL2');
     const others = ((1n << (mdcr & 31n)) - 1n) | CYCLES;
-    const on = (read('PMCR_EL0') & 1n ? others : 0n) | ((mdcr >> 7n) & 1n ? ~others : 0n);
+    const isOn = (bus.readSysreg(cpu, 'PMCR_EL0') & 1n) !== 0n;
+    const on = (isOn ? others : 0n) | ((mdcr >> 7n) & 1n ? ~others : 0n);
     return (wanted & on) !== 0n;
   }
 }
