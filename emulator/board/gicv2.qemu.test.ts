@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { requireTool } from '../../test/support/oracles';
-import { program, powerOff, Run } from '../../test/support/program';
+import { program, powerOff, printHex32, Run } from '../../test/support/program';
 import { gnuProgram, qemuOutput } from '../../test/support/qemu-program';
 import { scriptImage, scriptResults, scriptTools, type ScriptOp } from '../../test/support/qemu-script';
 import { random } from '../dev/testing/bench';
@@ -115,20 +115,7 @@ guest:
 1:	cmp x26, #3
 	b.lo 1b
 	hvc #2
-hex:	mov w10, #28
-1:	lsr w11, w1, w10
-	and w11, w11, #15
-	cmp w11, #10
-	add w12, w11, #'0'
-	add w13, w11, #'a' - 10
-	csel w11, w12, w13, lo
-	strb w11, [x20]
-	subs w10, w10, #4
-	b.ge 1b
-	mov w11, #10
-	strb w11, [x20]
-	ret
-irq2:	// At EL2: maintenance, or the virtual timer, which becomes a hardware interrupt of the guest.
+${printHex32}irq2:	// At EL2: maintenance, or the virtual timer, which becomes a hardware interrupt of the guest.
 	ldr w27, [x22, #0xc]
 	mov w1, w27
 	bl hex

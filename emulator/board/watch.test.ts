@@ -197,6 +197,20 @@ function stops(g: Guest): { stop: Stop; accesses: readonly WatchedAccess[]; pc: 
 const watchBuffer = (g: Guest, at = 0, bytes = 8192, kind: WatchKind = 'access'): void =>
   g.computer.machine.watch.add({ pa: g.buffer + BigInt(at), bytes, kind });
 
+/** Clears the access flag of the mapping at 2 GiB, which walks are to set from then on (HAFDBS). */
+const clearFlag = `
+	adrp	x5, table
+	ldr	x6, =0x40000301		// the flag is clear
+	str	x6, [x5, #24]
+	mrs	x6, tcr_el2
+	orr	x6, x6, #1 << 21	// HA
+	msr	tcr_el2, x6
+	isb
+	tlbi	alle2
+	isb
+	mov	x7, #0x80000000
+`;
+
 describe('watched memory', () => {
   const body = CASES.map((c, n) => `${(c.before ?? []).join('\n')}\ncase${n}:\n${c.code}\nclrex\n`).join('');
 
@@ -261,18 +275,7 @@ describe('watched memory', () => {
 
   it('the access flag that a walk sets (HAFDBS) is a write of its own', () => {
     const g = guest(
-      `
-	adrp	x5, table
-	ldr	x6, =0x40000301		// the flag is clear
-	str	x6, [x5, #24]
-	mrs	x6, tcr_el2
-	orr	x6, x6, #1 << 21	// HA
-	msr	tcr_el2, x6
-	isb
-	tlbi	alle2
-	isb
-	mov	x7, #0x80000000
-use:	ldr	x0, [x1, x7]
+      `${clearFlag}use:	ldr	x0, [x1, x7]
 `,
       'cortex-a76',
     );
@@ -288,18 +291,7 @@ use:	ldr	x0, [x1, x7]
 
   it('the access flag that the walk for a fetch sets is one too: before the instruction', () => {
     const g = guest(
-      `
-	adrp	x5, table
-	ldr	x6, =0x40000301		// the flag is clear
-	str	x6, [x5, #24]
-	mrs	x6, tcr_el2
-	orr	x6, x6, #1 << 21	// HA
-	msr	tcr_el2, x6
-	isb
-	tlbi	alle2
-	isb
-	mov	x7, #0x80000000
-	adr	x8, there
+      `${clearFlag}	adr	x8, there
 	add	x8, x8, x7
 	br	x8
 	.balign	4096

@@ -60,9 +60,8 @@ export const powerOff = `
   b .
 `;
 
-/** A function `hex` that prints x1 in hexadecimal, and a new line; x20 is the UART, x10 to x13 are free. */
-export const printHex = `
-hex:	mov x10, #60
+const hexOf = (bits: 32 | 64): string => `
+hex:	mov x10, #${bits - 4}
 1:	lsr x11, x1, x10
 	and x11, x11, #15
 	cmp x11, #10
@@ -76,3 +75,9 @@ hex:	mov x10, #60
 	strb w11, [x20]
 	ret
 `;
+
+/** A function `hex` that prints x1 in hexadecimal, and a new line; x20 is the UART, x10 to x13 are free. */
+export const printHex = hexOf(64);
+
+/** The same for w1. */
+export const printHex32 = hexOf(32);

@@ -45,6 +45,26 @@ export const sctlrUserFields: Readonly<Record<string, Bits>> = {
   DSSBS: 44,
 };
 
+/** TCR_EL2 without HCR_EL2.E2H and TCR_EL3, whose regimes have one range of addresses. */
+export const tcrOneRangeFields: Readonly<Record<string, Bits>> = {
+  T0SZ: [5, 0],
+  IRGN0: [9, 8],
+  ORGN0: [11, 10],
+  SH0: [13, 12],
+  TG0: [15, 14],
+  PS: [18, 16],
+  TBI: 20,
+  HA: 21,
+  HD: 22,
+  HPD: 24,
+  TBID: 29,
+};
+
+/** MAIR_EL1, MAIR_EL2 and MAIR_EL3. */
+export const mairFields: Readonly<Record<string, Bits>> = Object.fromEntries(
+  [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [`Attr${n}`, [8 * n + 7, 8 * n] as const]),
+);
+
 /** TCR of a regime with two ranges: EL1&0, EL2&0. */
 export const tcrFields: Readonly<Record<string, Bits>> = {
   T0SZ: [5, 0],
@@ -321,9 +341,7 @@ export const el1Registers: readonly SysregRow[] = [
     min: 1,
     e2h: 'MAIR_EL2',
     doc: 'Memory attributes that descriptors of EL1 tables index',
-    fields: Object.fromEntries(
-      [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [`Attr${n}`, [8 * n + 7, 8 * n] as const]),
-    ),
+    fields: mairFields,
     trap: vmControls,
     context: true,
   }),

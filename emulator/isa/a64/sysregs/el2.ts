@@ -7,7 +7,16 @@ import { bitsWith } from '../features';
 import { Line } from '../interrupt-lines';
 import { withCounters } from '../pmu/counters';
 import { state } from '../state';
-import { esrFields, sctlrFields, sctlrUserFields, spsrFields, tcrFields, ttbrFields } from './el1';
+import {
+  esrFields,
+  mairFields,
+  sctlrFields,
+  sctlrUserFields,
+  spsrFields,
+  tcrFields,
+  tcrOneRangeFields,
+  ttbrFields,
+} from './el1';
 
 const E2H = 34;
 
@@ -153,19 +162,7 @@ export const el2Registers: readonly SysregRow[] = [
   sysreg('TCR_EL2', [3, 4, 2, 0, 2], {
     min: 2,
     doc: 'Translation control of EL2',
-    fields: {
-      T0SZ: [5, 0],
-      IRGN0: [9, 8],
-      ORGN0: [11, 10],
-      SH0: [13, 12],
-      TG0: [15, 14],
-      PS: [18, 16],
-      TBI: 20,
-      HA: 21,
-      HD: 22,
-      HPD: 24,
-      TBID: 29,
-    },
+    fields: tcrOneRangeFields,
     e2hFields: tcrFields,
     context: true,
   }),
@@ -237,9 +234,7 @@ export const el2Registers: readonly SysregRow[] = [
   sysreg('MAIR_EL2', [3, 4, 10, 2, 0], {
     min: 2,
     doc: 'Memory attributes that descriptors of EL2 tables index',
-    fields: Object.fromEntries(
-      [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [`Attr${n}`, [8 * n + 7, 8 * n] as const]),
-    ),
+    fields: mairFields,
     context: true,
   }),
   sysreg('AMAIR_EL2', [3, 4, 10, 3, 0], { min: 2, doc: 'Auxiliary memory attributes of EL2', mask: 0n }),

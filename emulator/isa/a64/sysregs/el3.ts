@@ -3,7 +3,7 @@ import { sysreg, type Encoding, type SysregRow, type SysregSpec } from '../../ds
 import { bitsWith } from '../features';
 import { withCounters } from '../pmu/counters';
 import { state } from '../state';
-import { esrFields, sctlrFields, spsrFields } from './el1';
+import { esrFields, mairFields, sctlrFields, spsrFields, tcrOneRangeFields } from './el1';
 
 const el3 = (name: string, enc: Encoding, doc: string, more: Partial<SysregSpec> = {}): SysregRow =>
   sysreg(name, enc, { min: 3, feature: 'EL3', doc, ...more });
@@ -72,19 +72,7 @@ export const el3Registers: readonly SysregRow[] = [
     context: true,
   }),
   el3('TCR_EL3', [3, 6, 2, 0, 2], 'Translation control of EL3', {
-    fields: {
-      T0SZ: [5, 0],
-      IRGN0: [9, 8],
-      ORGN0: [11, 10],
-      SH0: [13, 12],
-      TG0: [15, 14],
-      PS: [18, 16],
-      TBI: 20,
-      HA: 21,
-      HD: 22,
-      HPD: 24,
-      TBID: 29,
-    },
+    fields: tcrOneRangeFields,
     context: true,
   }),
   el3('SPSR_EL3', [3, 6, 4, 0, 0], 'PSTATE saved by an exception to EL3', {
@@ -98,9 +86,7 @@ export const el3Registers: readonly SysregRow[] = [
   el3('ESR_EL3', [3, 6, 5, 2, 0], 'Exception syndrome of EL3', { fields: esrFields, mask: 0xffffffffn }),
   el3('FAR_EL3', [3, 6, 6, 0, 0], 'Fault address of EL3'),
   el3('MAIR_EL3', [3, 6, 10, 2, 0], 'Memory attributes that descriptors of EL3 tables index', {
-    fields: Object.fromEntries(
-      [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [`Attr${n}`, [8 * n + 7, 8 * n] as const]),
-    ),
+    fields: mairFields,
     context: true,
   }),
   el3('AMAIR_EL3', [3, 6, 10, 3, 0], 'Auxiliary memory attributes of EL3', { mask: 0n }),
