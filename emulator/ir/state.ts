@@ -119,8 +119,6 @@ export const PageFlag = {
 export const MemAttr = {
   /** Unaligned accesses fault (Device memory). */
   device: 1,
-  /** Fetches are not permitted to be cached: reserved for the translator. */
-  noFetchCache: 2,
 } as const;
 
 /** Bits of state.boardLook. */

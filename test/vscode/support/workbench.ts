@@ -159,8 +159,8 @@ export class Workbench {
   async clickBreakpoint(line: number, wanted = true): Promise<void> {
     const glyphs = this.page.locator('.editor-instance [class*="codicon-debug-breakpoint"]');
     const there = async (y: number): Promise<boolean> => {
-      const spans = await glyphs.evaluateAll((all) =>
-        (all as unknown as DrawnGlyph[]).map((glyph) => glyph.getBoundingClientRect()),
+      const spans = await glyphs.evaluateAll((all: DrawnGlyph[]) =>
+        all.map((glyph) => glyph.getBoundingClientRect()),
       );
       return spans.some(({ top, bottom }) => top <= y && y < bottom);
     };
