@@ -284,7 +284,8 @@ class Generator {
     e.get(heat).i32(Heat.hot).op(W.i32LtU).open(W.if);
     e.get(rec).get(heat).i32(1).op(W.i32Add).tee(heat).store(2, Heat.offset, 'i32');
     e.get(heat).i32(Heat.hot).op(W.i32Eq).open(W.if);
-    e.get(cpu).get(rec).call(this.hostIndex(hostCalls.hot));
+    // Again from the top of this: what has just been translated runs translated.
+    e.get(cpu).get(rec).call(this.hostIndex(hostCalls.hot)).br(labels.refetch);
     e.end().end().end();
     e.i32(0).setLocal(interpret);
 

@@ -1,14 +1,18 @@
 /**
  * QEMU as an independent oracle: random words of every row that touches only general-purpose registers, flags and the
- * PC, with random registers. Replay a failure with the SEED that it prints; ROW_CASES=n runs n cases a row.
+ * PC, with random registers; the evaluator and regions are compared with it. Replay a failure with the SEED that it prints; ROW_CASES=n runs n cases a row.
  */
 import assert from 'node:assert/strict';
 import { requireTool } from '../../../../test/support/oracles';
+import { Machine } from '../../../core/machine';
+import { flatHost, flatIsa } from '../../../core/testing/flat-isa';
+import { common } from '../../../ir/state';
 import { insert } from '../../dsl/pattern';
 import { rawFields, type Row } from '../../dsl/row';
 import { cpuModel } from '../cpus';
 import { a64Rows } from '../rows';
 import type { A64 } from '../sem';
+import { SP, state } from '../state';
 import { build, decode, fieldsOf, matches, TestCpu, type Decoded } from './machine';
 import { touched } from './inspect';
 import {
@@ -23,6 +27,7 @@ import {
   type Result,
 } from '../../../../test/support/qemu-user';
 import { Random, seed } from '../../../../test/support/random';
+import { singleRegions } from '../../../../test/support/single-regions';
 
 const casesPerRow = Number(process.env['ROW_CASES'] ?? 400);
 const casesPerWord = 5;
@@ -78,6 +83,33 @@ function evaluateCase(d: Decoded, c: Case, mode: 'known' | 'record', body = buil
   cpu.run(body, d);
   const landing = Array.from({ length: landings }, (_, n) => landingOf(c.slot, n)).indexOf(cpu.pc);
   return { x: c.before.x.map((_, n) => cpu.x(n)), sp: cpu.sp, nzcv: cpu.nzcv, landing };
+}
+
+/** Runs cases on a machine whose translator makes a region of each of the words. */
+function regionRunner(words: readonly number[]): (c: Case) => Result {
+  const [first, last] = [addressOf(0), addressOf(words.length)];
+  const ramBase = first & ~0xffffn;
+  const ramBytes = Number((last | 0xffffn) + 1n - ramBase);
+  const isa = flatIsa(a64Rows);
+  const features = new Set(a64Rows.flatMap((r) => (r.feature ? [r.feature] : [])));
+  const m = new Machine({
+    ...{ isa, cpus: 1, ramBase, ramBytes, features, host: flatHost, translate: singleRegions },
+  });
+  words.forEach((w, slot) => m.physical.poke(addressOf(slot), new Uint8Array(new Uint32Array([w]).buffer)));
+  return ({ slot, before }) => {
+    before.x.forEach((v, n) => m.state.set(0, state.x, v, n));
+    m.state.set(0, state.x, before.sp, SP);
+    m.state.set(0, state.nzcv, Number(before.nzcv));
+    m.state.set(0, common.pc, addressOf(slot));
+    m.run({ instructions: 1 });
+    const landing = Array.from({ length: landings }, (_, n) => landingOf(slot, n)).indexOf(m.pc(0));
+    return {
+      x: before.x.map((_, n) => m.state.get(0, state.x, n)),
+      sp: m.state.get(0, state.x, SP),
+      nzcv: BigInt(m.state.num(0, state.nzcv)),
+      landing,
+    };
+  };
 }
 
 const names = (r: Result): Record<string, string> => ({
@@ -143,11 +175,18 @@ describe(`A64 rows against QEMU (SEED=${seed})`, function () {
     }
     const results = runOnQemu(words, cases, 'max');
     const bodies = decoded.map((d) => ({ known: build(d, 'known'), record: build(d, 'record') }));
+    const inRegion = regionRunner(words);
     cases.forEach((c, i) => {
       const d = decoded[c.slot]!;
-      for (const mode of ['known', 'record'] as const) {
-        const lines = difference(c.before, evaluateCase(d, c, mode, bodies[c.slot]![mode]), results[i]!);
-        if (lines.length > 0) report(words[c.slot]!, `${d.row.name} (${mode})`, c, lines);
+      const body = bodies[c.slot]!;
+      const ours = {
+        known: evaluateCase(d, c, 'known', body.known),
+        record: evaluateCase(d, c, 'record', body.record),
+        region: inRegion(c),
+      };
+      for (const [how, result] of Object.entries(ours)) {
+        const lines = difference(c.before, result, results[i]!);
+        if (lines.length > 0) report(words[c.slot]!, `${d.row.name} (${how})`, c, lines);
       }
     });
   });
