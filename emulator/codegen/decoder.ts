@@ -3,7 +3,6 @@
  * a handful of them.
  */
 import { rawFields, STRICT, type RawFields, type Row } from '../isa/dsl/row';
-import type { Handler } from './handlers';
 
 const TOP = 11;
 
@@ -46,39 +45,6 @@ export class Decoder {
 }
 
 /** Values of all operands of a decoded word: its fields and what the row derives from them. */
-export function operandValues(d: Decoded): Readonly<Record<string, bigint | number>> {
-  return { ...d.fields, ...d.row.derive(d.fields) };
-}
-
-/** Looks up the handler of a decoded word. */
-export class HandlerIndex {
-  private readonly byShape = new Map<Row, Map<string, Handler>>();
-
-  constructor(handlers: readonly Handler[]) {
-    for (const h of handlers) {
-      let m = this.byShape.get(h.row);
-      if (!m) this.byShape.set(h.row, (m = new Map()));
-      m.set(shapeKey(h.row, h.shape), h);
-    }
-  }
-
-  find(d: Decoded): Handler | undefined {
-    return this.byShape.get(d.row)?.get(shapeKey(d.row, d.fields));
-  }
-}
-
-const shapeKey = (row: Row, f: RawFields): string => row.shape.map((s) => f[s.name]).join();
-
-/** Writes the record of a decoded instruction. */
-export function writeRecord(memory: DataView, rec: number, h: Handler, d: Decoded): void {
-  const values = operandValues(d);
-  for (const { offset, use } of h.slots()) {
-    const raw = values[use.field];
-    if (raw === undefined) throw new Error(`${d.row.name}: no field or derived operand ${use.field}`);
-    const v = use.map(BigInt(raw));
-    if (use.bytes === 8) memory.setBigInt64(rec + offset, BigInt.asIntN(64, v), true);
-    else if (use.bytes === 4) memory.setInt32(rec + offset, Number(BigInt.asIntN(32, v)), true);
-    else memory.setUint16(rec + offset, Number(BigInt.asUintN(16, v)), true);
-  }
-  memory.setUint16(rec, h.id, true);
+export function operandValues({ row, fields }: Decoded): Readonly<Record<string, bigint | number>> {
+  return row.derives ? { ...fields, ...row.derive(fields) } : fields;
 }

@@ -2,16 +2,17 @@
  * Predecoded pages: an array of records for each page of RAM that code runs from. Records start as "decode me".
  * Breakpoints live here too, by physical address: a record at one decodes to the breakpoint handler.
  */
-import { Decoder, HandlerIndex, writeRecord, type Decoded } from '../codegen/decoder';
+import type { Decoded } from '../codegen/decoder';
 import { Heat, Rec, Special, type Handler } from '../codegen/handlers';
+import { Records } from '../codegen/records';
 import { Tlb, TagFlag, INVALID_TAG } from '../codegen/tlb';
 import { common, PageFlag } from '../ir/state';
 import type { Row } from '../isa/dsl/row';
 import { PAGE, type MemoryLayout } from './layout';
 
 export class Predecode {
-  private readonly decoder: Decoder;
-  private readonly index: HandlerIndex;
+  private readonly records: Records;
+  private readonly words: Uint32Array;
   /** RAM page of each pool slot that is in use. */
   private slots: number[] = [];
   /** RAM offsets at which run() must stop, with a count of who wants it. */
@@ -35,13 +36,13 @@ export class Predecode {
     features: ReadonlySet<string>,
     handlers: readonly Handler[],
   ) {
-    this.decoder = new Decoder(rows, features);
-    this.index = new HandlerIndex(handlers);
+    this.records = new Records(rows, features, handlers);
+    this.words = new Uint32Array(view.buffer);
   }
 
   /** Decodes an instruction word as this CPU does. */
   decodeWord(word: number): Decoded | undefined {
-    return this.decoder.decode(word);
+    return this.records.decode(word);
   }
 
   /** Host call: fills the record at address `rec`. */
@@ -51,10 +52,7 @@ export class Predecode {
       this.view.setUint16(rec, Special.breakpoint, true);
       return;
     }
-    const decoded = this.decoder.decode(this.view.getUint32(this.layout.ramHost + offset, true));
-    const handler = decoded && this.index.find(decoded);
-    if (!handler) this.view.setUint16(rec, Special.undefined, true);
-    else writeRecord(this.view, rec, handler, decoded);
+    this.records.write(this.words, rec, this.view.getUint32(this.layout.ramHost + offset, true));
   }
 
   /** RAM offset of the instruction of a record; undefined for one of a page that is gone. */

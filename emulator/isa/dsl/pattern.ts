@@ -72,7 +72,7 @@ export function parsePattern(text: string, bits = 32): Pattern {
 
 /** The value of a field in an instruction word. */
 export function extract(word: number, f: Field): number {
-  return Math.floor((word >>> 0) / 2 ** f.lsb) % 2 ** f.width;
+  return f.width === 32 ? word >>> 0 : (word >>> f.lsb) & ((1 << f.width) - 1);
 }
 
 /** `word` with the field set to the low bits of `value`. */

@@ -59,6 +59,8 @@ export interface Row<B extends Builder = Builder> {
   readonly shapes: readonly RawFields[];
   readonly when: (f: RawFields) => boolean;
   readonly derive: (f: RawFields) => Readonly<Record<string, bigint | number>>;
+  /** Does `derive` give any operands? */
+  readonly derives: boolean;
   readonly feature: string | undefined;
   readonly unpredictable: (f: RawFields) => boolean;
   readonly flow: Flow | undefined;
@@ -126,6 +128,7 @@ export function rowMaker<B extends Builder>() {
       shapes: spec.shapes?.() ?? product(shape),
       when: (spec.when as ((f: RawFields) => boolean) | undefined) ?? always,
       derive: (spec.derive as Row<B>['derive'] | undefined) ?? nothing,
+      derives: spec.derive !== undefined,
       feature: spec.feature,
       unpredictable: (spec.unpredictable as ((f: RawFields) => boolean) | undefined) ?? never,
       flow: spec.flow,
