@@ -5,7 +5,7 @@
  * run() goes round three nested loops: `top` (translation context, stop requests, interrupts), `refetch` (state.pc ->
  * predecoded record) and `next` (one record after the other). See ARCHITECTURE.md, "The interpreter".
  */
-import type { ExitKind, HostCall, Routine } from '../ir/nodes';
+import type { ExitKind, HostCall, Routine, StateField } from '../ir/nodes';
 import { common, StopReason } from '../ir/state';
 import type { Ty } from '../ir/ops';
 import type { Isa } from '../isa/dsl/isa';
@@ -191,6 +191,12 @@ class Generator {
       leave(e);
       e.end();
     };
+    /** Adds to one of the figures for who measures. */
+    const figure = (e: Emitter, field: StateField, value: (e: Emitter) => void): void => {
+      e.get(cpu).get(cpu).load(8, field.offset, 'i64');
+      value(e);
+      e.op(W.i64Add).store(8, field.offset, 'i64');
+    };
     const storePc = (e: Emitter): void => {
       e.get(cpu);
       pushPc(e);
@@ -270,6 +276,8 @@ class Generator {
     e.get(interpret).op(W.i32Eqz).open(W.if);
     e.get(rec).load(2, Heat.offset, 'i32').tee(heat).i32(Heat.hot).op(W.i32GtU).open(W.if);
     saveLeft(e);
+    figure(e, common.entered, (v) => v.i64(1n));
+    figure(e, common.translated, (v) => v.get(left).op(W.i64ExtendI32U));
     e.get(cpu)
       .get(rec)
       .get(heat)
@@ -279,7 +287,10 @@ class Generator {
       .code.u32(this.module.typeIndex({ params: ['i32', 'i32'], results: ['i32'] }))
       .byte(0);
     e.setLocal(interpret);
-    e.get(cpu).load(4, common.left.offset, 'i32').setLocal(left).br(labels.refetch);
+    e.get(cpu).load(4, common.left.offset, 'i32').setLocal(left);
+    figure(e, common.translated, (v) => v.i64(0n).get(left).op(W.i64ExtendI32U, W.i64Sub));
+    figure(e, common.handedBack, (v) => v.get(interpret).op(W.i64ExtendI32U));
+    e.br(labels.refetch);
     e.end();
     e.get(heat).i32(Heat.hot).op(W.i32LtU).open(W.if);
     e.get(rec).get(heat).i32(1).op(W.i32Add).tee(heat).store(2, Heat.offset, 'i32');

@@ -34,6 +34,7 @@ export const W = {
   i32Shl: 0x74,
   i32ShrU: 0x76,
   i64Add: 0x7c,
+  i64Sub: 0x7d,
   i64And: 0x83,
   i64ShrU: 0x88,
   i32WrapI64: 0xa7,

@@ -30,6 +30,9 @@ export const hostFields: readonly StateField[] = [
   common.trSize,
   common.trAttr,
   common.misses,
+  common.entered,
+  common.handedBack,
+  common.translated,
 ];
 
 /** FNV-1a over 32-bit words, two lanes. Not cryptographic: it tells two runs apart. */

@@ -87,6 +87,11 @@ export const common = {
   trAttr: layout.field('trAttr', 4),
   /** How often the slow path has asked for a translation: TLB misses. Not the guest's, for who measures. */
   misses: layout.field('misses', 8),
+  /** Also for who measures: how often a region was entered, how often one gave its next instruction to the interpreter. */
+  entered: layout.field('entered', 8),
+  handedBack: layout.field('handedBack', 8),
+  /** Instructions that regions executed. */
+  translated: layout.field('translated', 8),
   /** Set with the translation context: every access must be aligned (SCTLR.A); data is big-endian. */
   alignAlways: layout.field('alignAlways', 4),
   bigEndian: layout.field('bigEndian', 4),

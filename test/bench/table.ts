@@ -10,11 +10,27 @@ export interface Result {
   readonly note?: string;
 }
 
+/** How benchmarks run. */
+export interface Options {
+  /** Names of rows and parts that were asked for. */
+  readonly names: readonly string[];
+  /** Pairs of runs, ours and QEMU's, of which the median counts. */
+  readonly runs: number;
+  /** CPU time instead of wall time: for a machine that does other things as well. */
+  readonly cpuTime: boolean;
+  /** Everything is interpreted. */
+  readonly interpret: boolean;
+  /** Without QEMU, and so without ratios: for a comparison of two of our own builds. */
+  readonly ours: boolean;
+}
+
 export interface Bench {
   readonly name: string;
   /** What is measured, for the reader of the table. */
   readonly what: string;
-  readonly run: () => Promise<Result>;
+  /** Names of what can be measured by itself. */
+  readonly parts?: readonly string[];
+  readonly run: (options: Options) => Promise<Result>;
 }
 
 export const holds = (r: Result): boolean =>

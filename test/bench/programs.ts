@@ -1,0 +1,76 @@
+/** The programs in C that the translator is measured with: what is built how, and how much of it a run does. */
+
+export interface GuestProgram {
+  /** `row/what`. */
+  readonly name: string;
+  /** In guests/c. */
+  readonly source: string;
+  readonly flags: readonly string[];
+  /** Work of a measured run: QEMU takes 0.4 to 0.8 s for it on the machine where this was written. */
+  readonly rounds: number;
+}
+
+export interface Row {
+  readonly name: string;
+  readonly what: string;
+  /** Ours / QEMU, at least. */
+  readonly bar: number;
+}
+
+/** Rows of programs, in the order of the table. */
+export const rows: readonly Row[] = [
+  { name: 'integer', what: 'integer work at EL0 under the MMU', bar: 1 },
+  { name: 'data', what: 'memcpy, pointer chase over 64 MB, hash table', bar: 1 },
+  { name: 'calls', what: 'recursion, indirect calls, an interpreter in C', bar: 1.5 },
+  { name: 'double', what: 'scalar double: nbody, spectral norm, matrices', bar: 4 },
+  { name: 'neon', what: 'vector code by the compiler', bar: 4 },
+  { name: 'crypto', what: 'AES, SHA-256, CRC-32 with the instructions', bar: 1 },
+  { name: 'beside', what: 'literal and counter in one page with the code', bar: 20 },
+];
+
+const program = (name: string, source: string, flags: string, rounds: number): GuestProgram => ({
+  ...{ name, source, rounds },
+  flags: flags.split(' '),
+});
+
+const scalar = '-fno-tree-vectorize -fno-math-errno';
+const noFma = '-ffp-contract=off';
+
+export const programs: readonly GuestProgram[] = [
+  program('integer/mix-O2', 'mix.c', '-O2', 900),
+  program('integer/mix-Os', 'mix.c', '-Os', 1000),
+  program('integer/sort', 'sort.c', '-O3', 50),
+  program('integer/numbers', 'numbers.c', '-O2', 350),
+  program('data/memcpy', 'memcpy.c', '-O2', 100),
+  program('data/chase', 'chase.c', '-O2', 400),
+  program('data/hash', 'hash.c', '-Os', 350),
+  program('calls/recursion', 'recursion.c', '-O2', 600),
+  program('calls/indirect', 'indirect.c', '-O3', 450),
+  program('calls/switch-O2', 'interpreter.c', '-O2', 110),
+  program('calls/switch-Os', 'interpreter.c', '-Os', 110),
+  program('double/nbody', 'nbody.c', `-O2 ${scalar}`, 600),
+  program('double/spectral', 'spectral.c', `-O2 ${scalar}`, 150),
+  program('double/matrix-fma', 'matmul.c', `-O3 ${scalar}`, 22),
+  program('double/matrix', 'matmul.c', `-O2 ${scalar} ${noFma}`, 20),
+  program('double/mandelbrot', 'mandelbrot.c', `-Os ${noFma}`, 66),
+  program('neon/sum', 'vectors-int.c', '-O3 -DKERNEL=SUM', 1000),
+  program('neon/blur', 'vectors-int.c', '-O3 -DKERNEL=BLUR', 800),
+  program('neon/minmax', 'vectors-int.c', '-O3 -DKERNEL=MINMAX', 900),
+  program('neon/differences', 'vectors-int.c', '-O3 -funroll-loops -DKERNEL=DIFFERENCES', 1400),
+  program('neon/products', 'vectors-int.c', '-O3 -DKERNEL=PRODUCTS', 900),
+  program('neon/blend', 'vectors-int.c', '-O2 -ftree-vectorize -DKERNEL=BLEND', 420),
+  program('neon/saxpy', 'vectors-float.c', `-O3 ${noFma} -DKERNEL=SAXPY`, 270),
+  program('neon/saxpy-fma', 'vectors-float.c', '-O3 -DKERNEL=SAXPY', 180),
+  program('neon/dot', 'vectors-float.c', '-O3 -ffast-math -DKERNEL=DOT', 240),
+  program('neon/polynomial', 'vectors-float.c', `-O3 ${noFma} -funroll-loops -DKERNEL=POLYNOMIAL`, 80),
+  program('neon/limits', 'vectors-float.c', `-O3 ${noFma} -fno-trapping-math -DKERNEL=LIMITS`, 42),
+  program('neon/matrix-f32', 'matmul.c', '-O3 -DREAL=float', 20),
+  program('neon/matrix-f64', 'matmul.c', `-O3 ${noFma}`, 18),
+  program('crypto/aes', 'aes.c', '-O2 -march=armv8-a+crypto', 2000),
+  program('crypto/sha256', 'sha256.c', '-O2 -march=armv8-a+crypto', 3700),
+  program('crypto/crc32', 'crc32.c', '-O3 -march=armv8-a+crc', 500),
+  program('beside/counter', 'beside.S', '-O2', 3000),
+];
+
+/** The row that a program belongs to. */
+export const rowOf = ({ name }: GuestProgram): string => name.split('/')[0]!;
