@@ -33,6 +33,7 @@ export const hostFields: readonly StateField[] = [
   common.entered,
   common.handedBack,
   common.translated,
+  common.exits,
 ];
 
 /** FNV-1a over 32-bit words, two lanes. Not cryptographic: it tells two runs apart. */

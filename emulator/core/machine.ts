@@ -517,7 +517,7 @@ export class Machine {
     return {
       ...this.config.host,
       decode: (_block, rec) => this.predecode.decode(rec!),
-      hot: (_block, rec) => this.translator?.hot(rec!, this.schedule.vtime),
+      hot: (block, rec) => this.translator?.hot(block!, rec!, this.schedule.vtime),
       regionsWritten: (_block, offset, bytes) => this.translator?.written(offset!, bytes!),
       keptTranslation: (block, acc) => this.kept.find(cpuOf(block!), acc!),
       keepTranslation: (block, acc) => this.kept.keep(cpuOf(block!), acc!),

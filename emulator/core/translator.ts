@@ -1,31 +1,50 @@
 /**
- * Turns hot guest code into regions (codegen/region) and publishes them in the interpreter's table. A region belongs to a
- * physical page: it holds wherever the page is mapped, in every context, until one of its 64-byte lines is written.
+ * Turns hot guest code into regions (codegen/region) and publishes them in the interpreter's table. A region belongs to the
+ * physical pages that it was made of: it holds wherever the entry's is mapped, in every context, until one of its 64-byte lines is
+ * written, and finds out by itself whether the others are where they were.
  */
-import { findBlocks } from '../codegen/region/blocks';
+import { findBlocks, type CodeSource } from '../codegen/region/blocks';
 import { Translatability, type Instruction } from '../codegen/region/instruction';
 import { regionModule, regionName, type Region } from '../codegen/region/region';
-import { Heat } from '../codegen/handlers';
-import { PageFlag } from '../ir/state';
+import { Heat, Rec } from '../codegen/handlers';
+import { Tlb } from '../codegen/tlb';
+import { common, PageFlag } from '../ir/state';
 import type { Isa } from '../isa/dsl/isa';
 import { PAGE, type MemoryLayout } from './layout';
 import type { Predecode } from './predecode';
 
 const LINE = 64;
 
-/** A region that exists: where it starts, and which lines of its page it was made of. */
+/** Pages of a region beside its entry's, and how far away they may be: as far as a direct branch goes. */
+const MORE_PAGES = 8;
+const FARTHEST = 1 << 15;
+
+/** Control comes to it by a branch less than this part of how often it comes to what is translated: it stays out of regions. */
+const COLD = 64;
+
+/** A region that exists: where it starts, and of which lines of which pages it was made. */
 interface Live {
   readonly number: number;
   /** Address of the entry's record. */
   readonly rec: number;
-  readonly lines: bigint;
+  readonly lines: ReadonlyMap<number, bigint>;
+}
+
+/** A predecoded page: which page of RAM it is, and the address of its records. */
+interface CodePage {
+  readonly page: number;
+  readonly recs: number;
 }
 
 interface Hot {
   readonly rec: number;
-  readonly page: number;
+  /** Offset in its page. */
   readonly entry: number;
+  /** Pages around the entry as the fetch TLB had them, by how many pages behind the entry's they are. */
+  readonly pages: ReadonlyMap<number, CodePage>;
 }
+
+type Made = Region & { readonly hot: Hot };
 
 export interface TranslatorOptions {
   /** Regions of a module; fewer are translated when the machine gives control back. */
@@ -38,17 +57,19 @@ export interface TranslatorOptions {
   readonly live: number;
   /** How often control must come to an instruction before what starts there is translated: at most Heat.hot. */
   readonly heat: number;
+  /** Count in `common.exits` why regions are left. */
+  readonly count: boolean;
 }
 
 /** What was fastest on the boot of a Linux kernel. */
 const usual: TranslatorOptions = {
   ...{ batch: 16, patience: 300_000, instructions: 200 },
-  ...{ live: Heat.regions, heat: Heat.hot },
+  ...{ live: Heat.regions, heat: Heat.hot, count: false },
 };
 
 /** For tests: everything is translated when it is first reached, in small regions that soon go again. */
 export const stressTranslation: TranslatorOptions = {
-  ...{ batch: 1, patience: 0, instructions: 12, live: 40, heat: 1 },
+  ...{ batch: 1, patience: 0, instructions: 12, live: 40, heat: 1, count: false },
 };
 
 let fallback: TranslatorOptions | false = usual;
@@ -84,7 +105,7 @@ export class Translator {
   private readonly table: WebAssembly.Table;
   private readonly firstElement: number;
   private readonly queue: Hot[] = [];
-  private readonly byPage = new Map<number, Live[]>();
+  private readonly byPage = new Map<number, Set<Live>>();
   private readonly free: number[] = [];
   private next = 0;
   /** Virtual time at which the first of the queue came. */
@@ -103,12 +124,12 @@ export class Translator {
     this.firstElement = this.table.length - Heat.regions;
   }
 
-  /** Control has come to the instruction of a record often. */
-  hot(rec: number, now: bigint): void {
+  /** Control has come to the instruction of a record often, on the CPU whose block is at `cpu`. */
+  hot(cpu: number, rec: number, now: bigint): void {
     const place = this.host.predecode.placeOf(rec);
     if (place === undefined || this.refused !== undefined) return;
     if (this.queue.length === 0) this.since = now;
-    this.queue.push({ rec, page: Math.floor(place / PAGE), entry: place % PAGE });
+    this.queue.push({ rec, entry: place % PAGE, pages: this.pagesAround(cpu) });
     if (this.queue.length >= this.options.batch) this.translateQueued();
   }
 
@@ -121,13 +142,18 @@ export class Translator {
   translateQueued(): void {
     if (this.queue.length === 0) return;
     const hot = this.queue.splice(0);
-    const regions: (Region & { readonly hot: Hot })[] = [];
+    const regions: Made[] = [];
     for (const h of hot) {
-      const blocks = findBlocks(h.entry, (offset) => this.instruction(h.page * PAGE + offset), {
-        instructions: this.options.instructions,
-        pageBytes: PAGE,
+      const found = findBlocks(h.entry, this.sourceOf(h), {
+        ...{ instructions: this.options.instructions, pages: MORE_PAGES, pageBytes: PAGE },
       });
-      if (blocks.has(h.entry)) regions.push({ entry: h.entry, blocks, hot: h });
+      if (!found.blocks.has(h.entry)) continue;
+      const pages = new Map<number, number>();
+      for (const { offset } of found.blocks.values()) {
+        const page = Math.floor(offset / PAGE);
+        if (page !== 0) pages.set(page, h.pages.get(page)!.recs);
+      }
+      regions.push({ entry: h.entry, ...found, pages, hot: h });
     }
     if (regions.length === 0) return;
     if (this.next - this.free.length + regions.length > this.options.live) this.clear();
@@ -139,6 +165,53 @@ export class Translator {
     }
   }
 
+  /** The predecoded pages that a CPU would find without a walk, by how far behind the current one they are. */
+  private pagesAround(cpu: number): Map<number, CodePage> {
+    const { view, predecode } = this.host;
+    const u32 = (at: number): number => view.getUint32(at, true);
+    const [table, recsOf] = [u32(cpu + common.tlbFetch.offset), u32(cpu + common.tlbFetchRec.offset)];
+    const [low, high] = [u32(cpu + common.pageVa.offset), u32(cpu + common.pageVa.offset + 4)];
+    const found = new Map<number, CodePage>();
+    for (let n = 0; n < Tlb.entries; n++) {
+      const tag = table + n * Tlb.entryBytes + Tlb.tag;
+      const recs = u32(recsOf + 4 * n);
+      // An invalid tag has low bits; those of 64 are exact in a number for what is near.
+      if (recs === 0 || (u32(tag) & (PAGE - 1)) !== 0) continue;
+      const behind = (u32(tag + 4) - high) * 2 ** 20 + (u32(tag) - low) / PAGE;
+      if (Math.abs(behind) > FARTHEST) continue;
+      const place = predecode.placeOf(recs);
+      if (place !== undefined) found.set(behind, { page: place / PAGE, recs });
+    }
+    return found;
+  }
+
+  private sourceOf({ pages }: Hot): CodeSource {
+    const { view, predecode } = this.host;
+    const { startHeat } = predecode;
+    const needed = this.options.heat / COLD;
+    const heatOf = (recs: number, inPage: number): number =>
+      view.getUint16(recs + inPage * (Rec.bytes / 4) + Heat.offset, true) - startHeat;
+    const pageOf = (offset: number): CodePage | undefined => pages.get(Math.floor(offset / PAGE));
+    const inPage = (offset: number): number => offset - Math.floor(offset / PAGE) * PAGE;
+    return {
+      at: (offset) => {
+        const page = pageOf(offset);
+        return page && this.instruction(page.page * PAGE + inPage(offset));
+      },
+      heat: (offset) => {
+        const page = pageOf(offset);
+        if (!page) return 0;
+        const heat = Math.max(0, heatOf(page.recs, inPage(offset)));
+        return heat < Math.floor(needed) ? 0 : (heat + 1) / this.options.heat;
+      },
+      hotIn: function* (number) {
+        const page = pages.get(number);
+        for (let at = 0; page && at < PAGE; at += 4)
+          if (heatOf(page.recs, at) >= Math.max(1, needed)) yield number * PAGE + at;
+      },
+    };
+  }
+
   private instruction(offset: number): Instruction | undefined {
     const { predecode, view, layout } = this.host;
     if (predecode.stopsAt(offset)) return undefined;
@@ -146,9 +219,9 @@ export class Translator {
     return this.can.instruction(word, (w) => predecode.decodeWord(w));
   }
 
-  private publish(regions: readonly (Region & { readonly hot: Hot })[]): void {
+  private publish(regions: readonly Made[]): void {
     const { isa, memory, exports } = this.host;
-    const { bytes } = regionModule(isa, regions);
+    const { bytes } = regionModule(isa, regions, this.options);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: { memory },
       routine: exports as WebAssembly.ModuleImports,
@@ -158,15 +231,26 @@ export class Translator {
     regions.forEach(({ hot, blocks }, n) => {
       const number = this.free.pop() ?? this.next++;
       this.table.set(this.firstElement + number, instance.exports[regionName(n)]);
-      let lines = 0n;
+      const lines = new Map<number, bigint>();
       for (const { instructions } of blocks.values()) {
         this.counts.instructions += instructions.length;
-        for (const { offset } of instructions) lines |= 1n << BigInt(Math.floor(offset / LINE));
+        for (const { offset } of instructions) {
+          const { page } = hot.pages.get(Math.floor(offset / PAGE))!;
+          const line = BigInt(Math.floor((offset - Math.floor(offset / PAGE) * PAGE) / LINE));
+          lines.set(page, (lines.get(page) ?? 0n) | (1n << line));
+        }
       }
-      this.byPage.set(hot.page, [...(this.byPage.get(hot.page) ?? []), { number, rec: hot.rec, lines }]);
+      const live: Live = { number, rec: hot.rec, lines };
+      for (const page of lines.keys()) {
+        const there = this.byPage.get(page);
+        if (there) there.add(live);
+        else {
+          this.byPage.set(page, new Set([live]));
+          this.flagPage(page, true);
+        }
+      }
       this.setHeat(hot.rec, Heat.hot + 1 + number);
       this.counts.regions++;
-      this.flagPage(hot.page, true);
     });
   }
 
@@ -184,29 +268,23 @@ export class Translator {
     const last = Math.floor((from + bytes - 1) / LINE);
     let lines = 0n;
     for (let line = first; line <= last; line++) lines |= 1n << BigInt(line);
-    const kept = live.filter((region) => {
-      if ((region.lines & lines) === 0n) return true;
-      this.drop(region);
-      return false;
-    });
-    if (kept.length > 0) this.byPage.set(page, kept);
-    else {
-      this.byPage.delete(page);
-      this.flagPage(page, false);
-    }
+    for (const region of live) if (((region.lines.get(page) ?? 0n) & lines) !== 0n) this.drop(region);
   }
 
   /** Drops all regions: their records are about to go, or there are too many. */
   clear(): void {
-    for (const [page, live] of this.byPage) {
-      live.forEach((region) => this.drop(region));
-      this.flagPage(page, false);
-    }
-    this.byPage.clear();
+    for (const live of this.byPage.values()) for (const region of live) this.drop(region);
     this.queue.length = 0;
   }
 
   private drop(region: Live): void {
+    for (const page of region.lines.keys()) {
+      const live = this.byPage.get(page);
+      live?.delete(region);
+      if (live?.size !== 0) continue;
+      this.byPage.delete(page);
+      this.flagPage(page, false);
+    }
     // Code that is written again and again is not worth much work.
     this.setHeat(region.rec, Math.max(0, Heat.hot - 16 * this.options.heat));
     this.table.set(this.firstElement + region.number, null);

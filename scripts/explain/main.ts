@@ -38,10 +38,16 @@ function main(): void {
     throw new Error(`${name} is not in RAM: it is linked at 0x${at.toString(16)}.`);
   const word = (offset: number): number => new DataView(code.buffer, code.byteOffset).getUint32(offset, true);
   const entry = Number(at - page);
-  const blocks = findBlocks(entry, (offset) => can.instruction(word(offset), (w) => decoder.decode(w)), {
-    instructions: 200,
-    pageBytes: Number(PAGE),
-  });
+  const isHere = (offset: number): boolean => offset >= 0 && offset < Number(PAGE);
+  const { blocks, landings } = findBlocks(
+    entry,
+    {
+      at: (offset) => (isHere(offset) ? can.instruction(word(offset), (w) => decoder.decode(w)) : undefined),
+      heat: (offset) => (isHere(offset) ? 1 : 0),
+      hotIn: () => [],
+    },
+    { instructions: 200, pages: 0, pageBytes: Number(PAGE) },
+  );
   if (!blocks.has(entry))
     throw new Error('The first instruction there is always interpreted: choose another label.');
   const disassembler = new Disassembler(tableOf(a64Isa));
@@ -50,7 +56,7 @@ function main(): void {
       const text = disassembler.disassemble(word(offset), page + BigInt(offset));
       return { text: text.text, row: text.row?.name ?? '' };
     });
-  const region = regionCode(a64Isa, { entry, blocks });
+  const region = regionCode(a64Isa, { entry, blocks, landings, pages: new Map() });
   console.log('region');
   for (const line of wasmText(region.code, region.localName)) console.log(`  ${line}`);
 }

@@ -16,7 +16,7 @@ export const FLAG_BITS = [28, 29, 30, 31] as const;
 
 /** The locals of a region's function. Parameters: 0 the CPU block, 1 the record of the entry. */
 export class RegionLocals {
-  /** Virtual address of the page. */
+  /** Virtual address of the entry's page. */
   readonly base: number;
   readonly left: number;
   readonly pc: number;
@@ -69,12 +69,12 @@ export class RegionLocals {
 
 /** What an instruction tells the region around it. */
 export interface Exits {
-  /** Goes to the instruction at an offset from the page's start, which may be outside of the page. */
+  /** Goes to the instruction at an offset from the start of the entry's page. */
   branch(e: Emitter, offset: number): void;
   /** Goes to the address in the local `pc`. */
   jump(e: Emitter): void;
-  /** Leaves before the instruction. */
-  leaveBefore(e: Emitter): void;
+  /** Leaves before the instruction, because of a TLB miss or for another reason. */
+  leaveBefore(e: Emitter, isMiss: boolean): void;
 }
 
 export class RegionEmitter extends Emitter {
@@ -141,7 +141,7 @@ export class RegionEmitter extends Emitter {
     this.val(s.c);
     if (cold.has(s.else)) this.op(W.i32Eqz);
     this.open(W.if);
-    this.exits.leaveBefore(this);
+    this.exits.leaveBefore(this, false);
     this.end();
     this.body(rest);
   }
@@ -218,7 +218,7 @@ export class RegionEmitter extends Emitter {
     const table = access.kind === 'read' ? this.region.tlbRead : this.region.tlbWrite;
     this.hit(access, () => void this.get(table), va, entry);
     this.op(W.i32Eqz).open(W.if);
-    this.exits.leaveBefore(this);
+    this.exits.leaveBefore(this, true);
     this.end();
     this.hostAddress(va, entry);
     this.setLocal(this.localOf(v, 'i32'));

@@ -17,8 +17,47 @@ export interface Flow {
   readonly dominates: (to: number, from: number) => boolean;
 }
 
-/** Computes the flow from an entry over edges. Nodes that cannot be reached are left out. */
-export function flowOf(entry: number, edges: (node: number) => readonly number[]): Flow {
+/** The node of a dispatch; no instruction is at an odd place. */
+export const DISPATCH = 1;
+
+export interface DispatchedFlow extends Flow {
+  /**
+   * Nodes that control may come to from anywhere by the dispatch, a loop around everything else: none when the region
+   * does without one.
+   */
+  readonly dispatched: ReadonlySet<number>;
+}
+
+/**
+ * Computes the flow of a region in which jumps may arrive at `landings`. They, and loops with more than one entry, are reached by a
+ * dispatch, which then is the first node of all.
+ */
+export function dispatchedFlow(
+  entry: number,
+  landings: ReadonlySet<number>,
+  edges: (node: number) => readonly number[],
+): DispatchedFlow {
+  const dispatched = new Set(landings);
+  for (;;) {
+    const root = dispatched.size > 0 ? DISPATCH : entry;
+    if (root === DISPATCH) dispatched.add(entry);
+    // The entry is gone through first and so stands last: what jumps arrive at leads on to loops that begin there.
+    const first = [entry, ...dispatched];
+    const flow = flowOf(root, (node) => (node === DISPATCH ? first : edges(node)), dispatched);
+    const before = dispatched.size;
+    for (const from of flow.order)
+      for (const to of from === DISPATCH ? [] : edges(from))
+        if (flow.place.get(to)! <= flow.place.get(from)! && !flow.dominates(to, from)) dispatched.add(to);
+    if (dispatched.size === before) return { ...flow, dispatched };
+  }
+}
+
+/** Computes the flow from an entry over edges. Nodes that cannot be reached are left out; `joined` ones are joins always. */
+export function flowOf(
+  entry: number,
+  edges: (node: number) => readonly number[],
+  joined: ReadonlySet<number> = new Set(),
+): Flow {
   const order = reversePostorder(entry, edges);
   const place = new Map(order.map((node, i) => [node, i]));
   const at = (node: number): number => place.get(node)!;
@@ -34,7 +73,7 @@ export function flowOf(entry: number, edges: (node: number) => readonly number[]
     while (at(n) > at(a)) n = dominator.get(n)!;
     return n === a;
   };
-  const isJoin = (node: number): boolean => (forward.get(node)?.length ?? 0) > 1;
+  const isJoin = (node: number): boolean => joined.has(node) || (forward.get(node)?.length ?? 0) > 1;
   const children = new Map<number, number[]>();
   for (const node of order.slice(1)) {
     if (!isJoin(node)) continue;

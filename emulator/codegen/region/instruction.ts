@@ -14,14 +14,20 @@ export interface Instruction {
   readonly body: readonly Stmt[];
   /** Bodies of `if` statements that leave the region before the instruction. */
   readonly cold: ReadonlySet<readonly Stmt[]>;
-  /** Where it branches to within reach, as byte distances from itself. */
+  /** Where it branches to, as byte distances from itself, as far as that is known. */
   readonly targets: readonly number[];
   /** Control can go on behind it. */
   readonly falls: boolean;
+  /** It branches to an address that is known only when it is executed. */
+  readonly jumps: boolean;
+  /** It is a call: control will come back behind it. */
+  readonly links: boolean;
+  /** It comes back from a call. */
+  readonly returns: boolean;
 }
 
 export interface Placed extends Instruction {
-  /** Byte offset in the page. */
+  /** Byte offset from the start of the entry's page; it may be in another one. */
   readonly offset: number;
 }
 
@@ -71,7 +77,11 @@ export class Translatability {
     d.row.exec(b, shape, operandValues(d));
     const scan = new Scan((r) => this.isSelfContained(r));
     if (!scan.list(b.body)) return undefined;
-    return { body: b.body, cold: scan.cold, targets: scan.targets, falls: b.body.at(-1)?.k !== 'exit' };
+    return {
+      ...{ body: b.body, cold: scan.cold, targets: scan.targets, jumps: scan.jumps },
+      falls: b.body.at(-1)?.k !== 'exit',
+      ...{ links: d.row.flow === 'call', returns: d.row.flow === 'return' },
+    };
   }
 
   /** A routine that touches no register that a region has in a local, and does not call the host. */
@@ -113,6 +123,7 @@ export class Translatability {
 class Scan {
   readonly cold = new Set<readonly Stmt[]>();
   readonly targets: number[] = [];
+  jumps = false;
   private committed = false;
 
   constructor(private readonly isSelfContained: (r: Routine) => boolean) {}
@@ -129,6 +140,7 @@ class Scan {
       case 'set':
         if (s.field !== common.pc) this.committed = true;
         else if (distance(s.v) !== undefined) this.targets.push(distance(s.v)!);
+        else this.jumps = true;
         return !HOST_STATE.has(s.field);
       case 'st':
         this.committed = true;
@@ -152,8 +164,10 @@ class Scan {
   private branch(stmts: readonly Stmt[]): boolean {
     const before = this.committed;
     const found = this.targets.length;
+    const { jumps } = this;
     if (this.list(stmts)) return true;
     this.targets.length = found;
+    this.jumps = jumps;
     this.committed = before;
     this.cold.add(stmts);
     return !before;

@@ -1,16 +1,18 @@
 /**
- * A region of guest code as one wasm function, `(cpu, record of the entry) -> RegionStatus`: blocks of one page in
- * structured control flow, guest registers in locals. Many regions make one module, which imports memory and the
+ * A region of guest code as one wasm function, `(cpu, record of the entry) -> RegionStatus`: blocks of one page and of what it
+ * calls in structured control flow, guest registers in locals. Many regions make one module, which imports memory and the
  * routines that it calls. See ARCHITECTURE.md, "The translator".
  */
 import type { Routine } from '../../ir/nodes';
 import { common } from '../../ir/state';
 import type { Isa } from '../../isa/dsl/isa';
 import { Emitter, LocalPool, type Target } from '../emit';
+import { Tlb } from '../tlb';
 import { W, WasmModule, type Func } from '../wasm';
-import { successors, type Block } from './blocks';
+import { successors, type Block, type Blocks } from './blocks';
+import { elementOf, spreadOf, type Spread } from './dispatch';
 import { FLAG_BITS, RegionEmitter, RegionLocals } from './emitter';
-import { flowOf, type Flow } from './flow';
+import { DISPATCH, dispatchedFlow, type DispatchedFlow } from './flow';
 import type { Placed } from './instruction';
 
 /** What a region returns. */
@@ -21,11 +23,38 @@ export const RegionStatus = {
   interpret: 1,
 } as const;
 
-export interface Region {
+export interface Region extends Blocks {
   /** Offset of the entry in its page. */
   readonly entry: number;
-  readonly blocks: ReadonlyMap<number, Block>;
+  /**
+   * The predecoded pages that its code outside of the entry's page was found in, by how many pages behind that one they are.
+   * Another may be there when the region is entered.
+   */
+  readonly pages: ReadonlyMap<number, number>;
 }
+
+/** Why a region was left: places in `common.exits`, where they are counted for who measures. */
+export const ExitReason = {
+  /** A jump to a place that the region does not have. */
+  jump: 0,
+  /** A direct branch out of the region. */
+  branch: 1,
+  /** An access that the TLB does not serve. */
+  miss: 2,
+  /** An instruction that is the interpreter's, at this time or always. */
+  cold: 3,
+  budget: 4,
+  /** A page that is not where it was when the region was made, or not in the TLB. */
+  page: 5,
+} as const;
+
+export interface RegionOptions {
+  /** Count exits by their reasons. */
+  readonly count: boolean;
+}
+
+const PAGE = 4096;
+const pageOf = (offset: number): number => Math.floor(offset / PAGE);
 
 export interface RegionModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -37,7 +66,11 @@ export interface RegionModule {
 export const regionName = (n: number): string => `r${n}`;
 
 /** Makes a module of regions. */
-export function regionModule(isa: Isa, regions: readonly Region[]): RegionModule {
+export function regionModule(
+  isa: Isa,
+  regions: readonly Region[],
+  options: RegionOptions = { count: false },
+): RegionModule {
   // Imports come before functions: a first pass only finds out which there are.
   const routines = new Map<string, Routine>();
   for (const { blocks } of regions)
@@ -56,7 +89,7 @@ export function regionModule(isa: Isa, regions: readonly Region[]): RegionModule
   regions.forEach((region, n) => {
     const func = module.func({ params: ['i32', 'i32'], results: ['i32'] });
     module.exportFunc(regionName(n), func.index);
-    new RegionFunction(isa, func, region, (r) => index.get(r)!).emit();
+    new RegionFunction(isa, func, region, (r) => index.get(r)!, options).emit();
   });
   return { bytes: module.encode(), routines: [...routines.keys()] };
 }
@@ -67,7 +100,7 @@ export function regionCode(
   region: Region,
 ): { readonly code: Uint8Array; readonly localName: (index: number) => string } {
   const func = new WasmModule().func({ params: ['i32', 'i32'], results: ['i32'] });
-  const made = new RegionFunction(isa, func, region, () => 0);
+  const made = new RegionFunction(isa, func, region, () => 0, { count: false });
   made.emit();
   return { code: func.code.view(), localName: (index) => made.localName(index) };
 }
@@ -90,7 +123,14 @@ class RegionFunction {
   private readonly pool: LocalPool;
   private readonly locals: RegionLocals;
   private readonly status: number;
-  private readonly flow: Flow;
+  /** The place that a dispatch is to go to, relative to the entry's page, and its element of the table. */
+  private readonly to: number;
+  private readonly element: number;
+  /** A bit for each page of the region beside the entry's: it is where it was. */
+  private readonly pagesThere: number;
+  private readonly pageBits: ReadonlyMap<number, number>;
+  private readonly flow: DispatchedFlow;
+  private readonly spread: Spread;
   /** Labels of the enclosing blocks and loops, by the node that a jump to them leads to. */
   private readonly joins = new Map<number, number>();
   private readonly loops = new Map<number, number>();
@@ -101,17 +141,27 @@ class RegionFunction {
     private readonly func: Func,
     private readonly region: Region,
     private readonly routine: (r: Routine) => number,
+    private readonly options: RegionOptions,
   ) {
     this.pool = new LocalPool(func);
     this.locals = new RegionLocals(func, isa);
     this.status = func.newLocal('i32');
+    this.to = func.newLocal('i64');
+    this.element = func.newLocal('i32');
+    this.pagesThere = func.newLocal('i32');
+    this.pageBits = new Map([...region.pages.keys()].map((page, n) => [page, 1 << n]));
     const { blocks } = region;
-    this.flow = flowOf(region.entry, (node) => successors(blocks.get(node)!, blocks));
+    // Too many landings for a table: jumps leave.
+    const isSpread = spreadOf([...region.landings, region.entry]) !== undefined;
+    const landings = isSpread ? region.landings : new Set<number>();
+    this.flow = dispatchedFlow(region.entry, landings, (node) => successors(blocks.get(node)!, blocks));
+    this.spread = spreadOf([...this.flow.dispatched]) ?? { factor: 1, bits: 0 };
   }
 
   /** What a local holds, in a word. */
   localName(index: number): string {
-    return index < 2 ? ['cpu', 'record'][index]! : index === this.status ? 'status' : this.locals.name(index);
+    const own = (['status', 'to', 'element', 'pagesThere'] as const).find((name) => this[name] === index);
+    return ['cpu', 'record'][index] ?? own ?? this.locals.name(index);
   }
 
   emit(): void {
@@ -120,7 +170,7 @@ class RegionFunction {
     const body = new Emitter(code, this.pool, target);
     this.prologue(body);
     this.exitLabel = body.open(W.block);
-    this.node(this.region.entry, body.depth);
+    this.node(this.flow.order[0]!, body.depth);
     body.end();
     this.epilogue(body);
   }
@@ -138,6 +188,35 @@ class RegionFunction {
     FLAG_BITS.forEach((bit, i) => {
       e.get(cpu).load(4, this.isa.flags.offset, 'i32').i32(bit).op(W.i32ShrU).i32(1).op(W.i32And);
       e.setLocal(locals.flags[i]!);
+    });
+    this.findPages(e);
+    if (this.flow.dispatched.size > 0) this.aim(e, this.region.entry);
+  }
+
+  /**
+   * Looks whether the other pages are the ones that the region was made of. That holds until it leaves: only the interpreter changes
+   * the TLB, and where it would find the page in it, going there changes nothing.
+   */
+  private findPages(e: Emitter): void {
+    const { cpu, locals, pageBits, region } = this;
+    const index = e.temp('i32');
+    [...pageBits].forEach(([page, bit], n) => {
+      e.get(locals.base)
+        .i64(BigInt(page * PAGE))
+        .op(W.i64Add)
+        .tee(this.to);
+      e.i64(12n)
+        .op(W.i64ShrU, W.i32WrapI64)
+        .i32(Tlb.entries - 1)
+        .op(W.i32And)
+        .setLocal(index);
+      e.get(cpu).load(4, common.tlbFetch.offset, 'i32').get(index).i32(Tlb.entryShift).op(W.i32Shl, W.i32Add);
+      e.load(8, Tlb.tag, 'i64').get(this.to).op(W.i64Eq);
+      e.get(cpu).load(4, common.tlbFetchRec.offset, 'i32').get(index).i32(2).op(W.i32Shl, W.i32Add);
+      e.load(4, 0, 'i32').i32(region.pages.get(page)!).op(W.i32Eq, W.i32And);
+      e.i32(Math.log2(bit)).op(W.i32Shl);
+      if (n > 0) e.get(this.pagesThere).op(W.i32Or);
+      e.setLocal(this.pagesThere);
     });
   }
 
@@ -178,11 +257,12 @@ class RegionFunction {
   /** A block with all that it dominates. Code that is not reached by falling into it stands behind it. */
   private node(node: number, depth: number): void {
     const e = new Emitter(this.func.code, this.pool, this.target(node)).at(depth);
-    const isLoop = this.flow.isLoop(node);
+    const isLoop = node === DISPATCH || this.flow.isLoop(node);
     if (isLoop) this.loops.set(node, e.open(W.loop));
     const joins = this.flow.joins(node);
     for (const join of [...joins].reverse()) this.joins.set(join, e.open(W.block));
-    this.block(this.region.blocks.get(node)!, e.depth);
+    if (node === DISPATCH) this.dispatch(e);
+    else this.block(this.region.blocks.get(node)!, e.depth);
     for (const join of joins) {
       e.end();
       this.joins.delete(join);
@@ -195,12 +275,56 @@ class RegionFunction {
     e.op(W.unreachable);
   }
 
+  /** Goes to the block at `to`, or leaves for there. */
+  private dispatch(e: Emitter): void {
+    const { to, spread } = this;
+    const none = e.open(W.block);
+    const places = [...this.flow.dispatched];
+    const labels = new Map(places.map((place) => [elementOf(spread, place), e.open(W.block)]));
+    const label = (element: number): number => e.depth - (labels.get(element) ?? none);
+    e.get(this.element)
+      .op(W.brTable)
+      .code.u32(1 << spread.bits);
+    for (let element = 0; element < 1 << spread.bits; element++) e.code.u32(label(element));
+    e.code.u32(e.depth - none);
+    for (const place of places.reverse()) {
+      e.end();
+      e.get(to).i64(BigInt(place)).op(W.i64Ne).br(none, W.brIf);
+      this.checkPage(e, place);
+      e.br(this.joins.get(place)!);
+    }
+    e.end();
+    e.get(this.locals.base).get(to).op(W.i64Add).setLocal(this.locals.pc);
+    this.exit(e, RegionStatus.branch, ExitReason.jump);
+  }
+
+  /** Has the next dispatch go to a place. */
+  private aim(e: Emitter, place: number): void {
+    e.i64(BigInt(place)).setLocal(this.to).i32(elementOf(this.spread, place)).setLocal(this.element);
+  }
+
+  /** Goes to the address in the local `pc`. */
+  private jump(e: Emitter): void {
+    const loop = this.loops.get(DISPATCH);
+    if (loop === undefined) return this.exit(e, RegionStatus.branch, ExitReason.jump);
+    const { factor, bits } = this.spread;
+    e.get(this.locals.pc).get(this.locals.base).op(W.i64Sub).tee(this.to);
+    if (bits === 0) e.op(W.drop).i32(0);
+    else
+      e.op(W.i32WrapI64)
+        .i32(factor)
+        .op(W.i32Mul)
+        .i32(32 - bits)
+        .op(W.i32ShrU);
+    e.setLocal(this.element).br(loop);
+  }
+
   private block(block: Block, depth: number): void {
     const e = new Emitter(this.func.code, this.pool, this.target(block.offset)).at(depth);
     const count = block.instructions.length;
     // All of the block or nothing: what is left of the budget the interpreter uses up exactly.
     e.get(this.locals.left).i32(count).op(W.i32LtU).open(W.if);
-    this.leave(e, block.offset, RegionStatus.interpret);
+    this.leave(e, block.offset, RegionStatus.interpret, ExitReason.budget);
     e.end();
     e.get(this.locals.left).i32(count).op(W.i32Sub).setLocal(this.locals.left);
     block.instructions.forEach((instruction, n) => this.instruction(instruction, count - n, e.depth, block));
@@ -220,11 +344,11 @@ class RegionFunction {
       },
       jump: (e) => {
         refund(e, left - 1);
-        e.i32(RegionStatus.branch).setLocal(this.status).br(this.exitLabel);
+        this.jump(e);
       },
-      leaveBefore: (e) => {
+      leaveBefore: (e, isMiss) => {
         refund(e, left);
-        this.leave(e, i.offset, RegionStatus.interpret);
+        this.leave(e, i.offset, RegionStatus.interpret, isMiss ? ExitReason.miss : ExitReason.cold);
       },
     });
     emitter.at(depth);
@@ -232,19 +356,40 @@ class RegionFunction {
     this.pool.restore(mark);
   }
 
-  /** Goes to an offset: inside the region if control flow allows it. */
+  /** Goes to a place: inside the region where it is a part of it. */
   private goTo(e: Emitter, from: number, to: number): void {
     const { flow, region } = this;
-    if (!region.blocks.has(to)) return this.leave(e, to, RegionStatus.branch);
+    if (!region.blocks.has(to)) return this.leave(e, to, RegionStatus.branch, ExitReason.branch);
+    if (pageOf(to) !== pageOf(from)) this.checkPage(e, to);
     const back = flow.place.get(to)! <= flow.place.get(from)!;
     const label = back ? this.loops.get(to) : this.joins.get(to);
-    if (back && !flow.dominates(to, from)) this.leave(e, to, RegionStatus.branch);
-    else if (label !== undefined) e.br(label);
+    if (back && !flow.dominates(to, from)) {
+      this.aim(e, to);
+      e.br(this.loops.get(DISPATCH)!);
+    } else if (label !== undefined) e.br(label);
     else this.node(to, e.depth);
   }
 
-  private leave(e: Emitter, offset: number, status: number): void {
+  /** Leaves for a place whose page is not the one that the region was made of. */
+  private checkPage(e: Emitter, to: number): void {
+    const bit = this.pageBits.get(pageOf(to));
+    if (bit === undefined) return;
+    e.get(this.pagesThere).i32(bit).op(W.i32And, W.i32Eqz).open(W.if);
+    this.leave(e, to, RegionStatus.branch, ExitReason.page);
+    e.end();
+  }
+
+  private leave(e: Emitter, offset: number, status: number, reason: number): void {
     e.get(this.locals.base).i64(BigInt(offset)).op(W.i64Add).setLocal(this.locals.pc);
+    this.exit(e, status, reason);
+  }
+
+  /** Leaves for the address in the local `pc`. */
+  private exit(e: Emitter, status: number, reason: number): void {
+    if (this.options.count) {
+      const at = common.exits.offset + reason * common.exits.stride;
+      e.get(this.cpu).get(this.cpu).load(8, at, 'i64').i64(1n).op(W.i64Add).store(8, at, 'i64');
+    }
     e.i32(status).setLocal(this.status).br(this.exitLabel);
   }
 }

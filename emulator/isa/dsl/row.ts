@@ -18,11 +18,11 @@ export type ExecFields<N extends string, S extends string, D extends string> = R
 >;
 
 /**
- * What an instruction does to control flow besides branching, as far as a debugger that steps minds: `call` calls a
- * subroutine and `svc`, `hvc`, `smc` a higher level, and each comes back behind itself; `eret` returns from an
- * exception; `wait` waits for an interrupt or event.
+ * What an instruction does to control flow besides branching, as far as a debugger that steps and the translator mind: `call` calls a
+ * subroutine and `svc`, `hvc`, `smc` a higher level, and each comes back behind itself; `return` returns from a subroutine and
+ * `eret` from an exception; `wait` waits for an interrupt or event.
  */
-export type Flow = 'call' | 'svc' | 'hvc' | 'smc' | 'eret' | 'wait';
+export type Flow = 'call' | 'return' | 'svc' | 'hvc' | 'smc' | 'eret' | 'wait';
 
 export interface RowSpec<B extends Builder, P extends string, S extends FieldNames<P>, D extends string> {
   /**

@@ -132,6 +132,7 @@ const register: readonly Row<A64>[] = [
   }),
   row('RET', '1101011 0010 11111 000000 rn:5 00000', {
     asm: ['ret ; rn=30', 'ret <x:rn>'],
+    flow: 'return',
     hot: true,
     doc: 'Returns from a subroutine to the address in X30, or in another register.',
     exec: (s, f) => s.branch(withoutTag(s, s.x(f.rn))),

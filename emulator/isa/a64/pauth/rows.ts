@@ -151,6 +151,7 @@ const branches: readonly Row<A64>[] = letters.flatMap(([letter, m]) => {
     row(name('reta'), encoding(`1101011 0 010 11111 00001 ${m}`, '11111 11111'), {
       ...PAUTH,
       asm: `reta${letter}`,
+      flow: 'return',
       doc: `Returns to the authenticated address in X30, with the stack pointer as modifier (key ${name('')}).`,
       exec: (s) => s.branch(withoutTag(s, authenticated(s, key, s.xn(30), s.sp()))),
     }),
