@@ -2,8 +2,7 @@
  * Runs the machine in slices on this thread: requests are answered between slices, and the JIT gets its chance to tier
  * up. A slice is measured, so that it takes at most about 10 ms whatever the guest does.
  */
-import type { Stop } from '../../emulator/core/machine';
-import type { Target } from '../target';
+import type { Machine, Stop } from '../../emulator/core/machine';
 
 /** Wall time that a slice may take, in ms. */
 const SLICE_MS = 8;
@@ -25,7 +24,7 @@ export class Runner {
   /** Virtual and wall time of the last moment in which they agreed. */
   private pace: { vtime: bigint; wall: number } | undefined;
 
-  constructor(readonly target: Target) {}
+  constructor(readonly target: { readonly machine: Machine }) {}
 
   /** Runs one slice of at most `most` instructions, or until CPU `retired.cpu` has retired so many. */
   slices(retired?: { cpu: number; count: bigint }, most = Infinity): Stop {

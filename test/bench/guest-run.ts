@@ -3,6 +3,7 @@
  * measured between its two lines as JSON: `node guest-run.js IMAGE interpreter.wasm [--interpret]`.
  */
 import { readFileSync } from 'node:fs';
+import { Runner } from '../../debug-adapter/control/runner';
 import { Computer } from '../../emulator/board/computer';
 import { useInterpreter } from '../../emulator/core/interpreter';
 import { common } from '../../emulator/ir/state';
@@ -10,8 +11,6 @@ import { a64Isa } from '../../emulator/isa/a64';
 import { cpuMs } from './clock';
 import { MarkReader, type GuestRun } from './marks';
 
-/** As long as slices of the debug adapter get when nothing disturbs. */
-const SLICE = 1_000_000;
 const [image, interpreter, ...options] = process.argv.slice(2);
 if (image === undefined || interpreter === undefined) throw new Error('usage: guest-run IMAGE INTERPRETER');
 
@@ -44,10 +43,20 @@ const marks = new MarkReader({ begin: () => (begin = figures()), end: () => (end
 computer.onEvent = (e) => {
   if (e.kind === 'uart') marks.see(Buffer.from(e.bytes).toString('latin1'));
 };
-while (marks.checksum === undefined)
-  if (machine.run({ instructions: SLICE }).kind !== 'limit' && marks.checksum === undefined)
-    throw new Error(`the program ended early: ${marks.text}`);
-const run = Object.fromEntries(
-  Object.entries(end).map(([name, value]) => [name, value - begin[name as keyof typeof begin]]),
-);
-console.log(JSON.stringify({ ...run, checksum: marks.checksum }));
+
+/** As the debug adapter runs a guest. */
+async function main(): Promise<void> {
+  const runner = new Runner(computer);
+  while (marks.checksum === undefined) {
+    const { kind } = runner.slices();
+    if (kind !== 'limit' && marks.checksum === undefined)
+      throw new Error(`the program ended early: ${marks.text}`);
+    await runner.breathe();
+  }
+  const run = Object.fromEntries(
+    Object.entries(end).map(([name, value]) => [name, value - begin[name as keyof typeof begin]]),
+  );
+  console.log(JSON.stringify({ ...run, checksum: marks.checksum }));
+}
+
+void main();

@@ -12,7 +12,8 @@ static u32 substitute(u32 word) {
   return vgetq_lane_u32(vreinterpretq_u32_u8(vaeseq_u8(all, vdupq_n_u8(0))), 0);
 }
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 8;
   u32 w[44];
   for (int i = 0; i < 4; i++) w[i] = next_random(&r);

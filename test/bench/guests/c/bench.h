@@ -14,8 +14,8 @@ typedef long i64;
 #define HEAP_BYTES 0x0a000000ul
 #define STACK 0x0fe00000ul
 
-// Before the clock starts.
-void prepare(void);
+// Before the clock starts; what is too large for a short run may be smaller in one.
+void prepare(u64 rounds);
 // What is measured. Returns a checksum.
 u64 work(u64 rounds);
 

@@ -11,18 +11,16 @@ work:   b       loop_start
 loop_start:
         lsl     x1, x0, #10
         adr     x2, counter
-1:      ldr     x3, multiplier
+1:      ldr     x3, step
         ldr     x4, [x2]
-        madd    x4, x4, x3, x1
+        add     x4, x4, x3
         str     x4, [x2]
-        ror     x4, x4, #7
-        add     x5, x5, x4
         subs    x1, x1, #1
         b.ne    1b
         ldr     x0, counter
         ret
         .balign 64
-multiplier:
+step:
         .quad   0x5851f42d4c957f2d
 counter:
         .quad   1

@@ -5,7 +5,8 @@
 #define BYTES 65536
 static u64 data[BYTES / 8];
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 32;
   for (int i = 0; i < BYTES / 8; i++) data[i] = next_random(&r);
 }

@@ -33,7 +33,8 @@ static void insert(u64 key, u64 value) {
   slots[i] = (Slot){key, value};
 }
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 55;
   slots = allocate(SLOTS * sizeof(Slot));
   for (u64 i = 0; i < MANY / 2; i++) insert(next_random(&r) % (MANY * 2) + 2, i);

@@ -55,7 +55,8 @@ static u64 times(u64 x, u64 n) { return x * (n | 1); }
 static u64 other(u64 x, u64 n) { return x ^ n; }
 static u64 (*volatile stages[])(u64, u64) = {add, turn, times, other, add, other, turn, add};
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 17;
   for (u32 i = 0; i < SHAPES; i++) {
     u64 x = next_random(&r);

@@ -67,7 +67,8 @@ static int has_operand(i32 op) {
   return op == PUSH || op == LOAD || op == STORE || op == JUMP || op == JUMP0 || op == CALL;
 }
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   i32 labels[LABELS];
   for (int pass = 0; pass < 2; pass++) {
     int at = 0;

@@ -3,7 +3,9 @@
 
 #define SIZE 64
 
-void prepare(void) {}
+void prepare(u64 rounds) {
+  (void)rounds;
+}
 
 u64 work(u64 rounds) {
   u64 sum = 0;

@@ -7,7 +7,8 @@
 #define N 96
 static REAL a[N][N], b[N][N], c[N][N];
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 987;
   for (int i = 0; i < N; i++)
     for (int j = 0; j < N; j++) {

@@ -40,7 +40,8 @@ static __attribute__((noinline)) u64 length(const u8 *s) {
   return e - s;
 }
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 4711;
   from = allocate(BYTES + 4096);
   to = allocate(BYTES + 4096);

@@ -159,7 +159,8 @@ static u16 machine(u16 crc, u32 step) {
   return crc;
 }
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 88172645463325252ul;
   Node *nodes = allocate(NODES * sizeof(Node));
   for (int i = 0; i < NODES; i++) {

@@ -8,7 +8,8 @@ typedef struct {
 #define BODIES 5
 static Body bodies[BODIES];
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 4242;
   for (int i = 0; i < BODIES; i++) {
     Body *b = &bodies[i];

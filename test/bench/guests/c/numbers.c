@@ -30,7 +30,9 @@ static u64 population(u64 x) {
   return x * 0x0101010101010101ul >> 56;
 }
 
-void prepare(void) {}
+void prepare(u64 rounds) {
+  (void)rounds;
+}
 
 u64 work(u64 rounds) {
   u64 r = 99991, sum = 0;

@@ -30,7 +30,9 @@ static __attribute__((noinline, noclone)) u64 queens(u32 row, u32 columns, u32 l
   return count;
 }
 
-void prepare(void) {}
+void prepare(u64 rounds) {
+  (void)rounds;
+}
 
 u64 work(u64 rounds) {
   u64 sum = 0;

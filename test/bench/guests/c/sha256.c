@@ -20,7 +20,8 @@ static u32 fraction(u32 prime, int cube) {
   return low;
 }
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 256;
   for (u32 prime = 2, n = 0; n < 64; prime++) {
     int composite = 0;

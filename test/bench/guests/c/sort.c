@@ -33,7 +33,8 @@ static void sort(u32 *v, i64 low, i64 high) {
   }
 }
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 1234567;
   values = allocate(N * 4);
   copy = allocate(N * 4);

@@ -17,7 +17,7 @@ static void write_text(const char *text, u64 length) {
 }
 
 __attribute__((section(".text.start"), noreturn)) void user_start(u64 rounds) {
-  prepare();
+  prepare(rounds);
   write_text("begin\n", 6);
   u64 sum = work(rounds);
   char line[21] = "end ";

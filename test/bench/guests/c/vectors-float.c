@@ -33,7 +33,8 @@ static __attribute__((noinline)) float kernel(float a) {
 #endif
 }
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 606;
   for (int i = 0; i < N; i++) {
     x[i] = (float)(i32)(next_random(&r) >> 40) * 0x1p-22f - 1.5f;

@@ -50,7 +50,8 @@ static __attribute__((noinline)) u64 kernel(u32 round) {
 #endif
 }
 
-void prepare(void) {
+void prepare(u64 rounds) {
+  (void)rounds;
   u64 r = 31337;
   for (int i = 0; i < N; i++) {
     u64 x = next_random(&r);
