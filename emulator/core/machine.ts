@@ -146,13 +146,16 @@ export class Machine {
     const options = translationOptions(this.config.translate);
     if (options === false) return undefined;
     const { view, layout, memory, predecode } = this;
-    const { isa } = this.config;
+    const { isa, features } = this.config;
     const refused = (why: string): void =>
       this.onEvent({
         kind: 'message',
         text: `The guest runs slower than it could, since no code can be compiled here: ${why}`,
       });
-    const translator = new Translator({ isa, view, layout, memory, predecode, exports, refused }, options);
+    const translator = new Translator(
+      { isa, view, layout, memory, predecode, features, exports, refused },
+      options,
+    );
     predecode.startHeat = Heat.hot - options.heat;
     predecode.onInvalid = (offset, bytes) => translator.written(offset, bytes);
     predecode.onFlush = () => translator.clear();

@@ -113,7 +113,7 @@ export class Predecode {
   }
 
   /** Address of the record for a RAM offset; 0 where its page is not predecoded. */
-  private recordAt(offset: number): number {
+  recordAt(offset: number): number {
     const recs = this.view.getUint32(this.layout.pageRecs + 4 * Math.floor(offset / PAGE), true);
     return recs && recs + (offset % PAGE) * (Rec.bytes / 4);
   }
@@ -131,6 +131,14 @@ export class Predecode {
   /** Does the record of a RAM offset stop run()? */
   stopsAt(offset: number): boolean {
     return this.hasBreakpoint(offset) || this.hasTrap(offset);
+  }
+
+  /** All RAM offsets of predecoded pages for which `stopsAt` holds. */
+  allStops(): number[] {
+    return [
+      ...this.breakpoints.keys(),
+      ...[...this.traps].flatMap((inPage) => this.slots.map((page) => page * PAGE + inPage)),
+    ];
   }
 
   /** Says at which offsets of a page a CPU of the guest has breakpoints. */

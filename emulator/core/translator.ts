@@ -3,24 +3,33 @@
  * physical pages that it was made of: it holds wherever the entry's is mapped, in every context, until one of its 64-byte lines is
  * written, and finds out by itself whether the others are where they were.
  */
-import { findBlocks, type CodeSource } from '../codegen/region/blocks';
-import { Translatability, type Instruction } from '../codegen/region/instruction';
-import { regionModule, regionName, type Region } from '../codegen/region/region';
 import { Heat, Rec } from '../codegen/handlers';
+import { regionName } from '../codegen/region/region';
 import { Tlb } from '../codegen/tlb';
 import { common, PageFlag } from '../ir/state';
 import type { Isa } from '../isa/dsl/isa';
 import { PAGE, type MemoryLayout } from './layout';
 import type { Predecode } from './predecode';
+import {
+  RegionMaker,
+  type CodePlace,
+  type CodeReader,
+  type Entry,
+  type MadeRegion,
+  type RegionAnswer,
+  type RegionJob,
+} from './region-maker';
+import { Telling, type RegionWorker } from './region-worker';
 
 const LINE = 64;
+const pageAt = (offset: number): number => Math.floor(offset / PAGE);
 
-/** Pages of a region beside its entry's, and how far away they may be: as far as a direct branch goes. */
-const MORE_PAGES = 8;
+/** How far away other pages of a region may be: as far as a direct branch goes. */
 const FARTHEST = 1 << 15;
 
-/** Control comes to it by a branch less than this part of how often it comes to what is translated: it stays out of regions. */
-const COLD = 64;
+/** Instructions between two looks for answers, and for which it is good enough what a worker knows of heat. */
+const LOOK = 50_000n;
+const LASTING = 5_000_000n;
 
 /** A region that exists: where it starts, and of which lines of which pages it was made. */
 interface Live {
@@ -29,22 +38,6 @@ interface Live {
   readonly rec: number;
   readonly lines: ReadonlyMap<number, bigint>;
 }
-
-/** A predecoded page: which page of RAM it is, and the address of its records. */
-interface CodePage {
-  readonly page: number;
-  readonly recs: number;
-}
-
-interface Hot {
-  readonly rec: number;
-  /** Offset in its page. */
-  readonly entry: number;
-  /** Pages around the entry as the fetch TLB had them, by how many pages behind the entry's they are. */
-  readonly pages: ReadonlyMap<number, CodePage>;
-}
-
-type Made = Region & { readonly hot: Hot };
 
 export interface TranslatorOptions {
   /** Regions of a module; fewer are translated when the machine gives control back. */
@@ -59,6 +52,8 @@ export interface TranslatorOptions {
   readonly heat: number;
   /** Count in `common.exits` why regions are left. */
   readonly count: boolean;
+  /** Starts who makes regions beside the machine; it is the machine that makes them unless given. */
+  readonly worker?: (features: ReadonlySet<string>) => RegionWorker;
 }
 
 /** What was fastest on the boot of a Linux kernel. */
@@ -66,6 +61,9 @@ const usual: TranslatorOptions = {
   ...{ batch: 16, patience: 300_000, instructions: 200 },
   ...{ live: Heat.regions, heat: Heat.hot, count: false },
 };
+
+/** The same where somebody else has the work: what is warm pays, too. */
+export const besideTheMachine = { heat: 1000, patience: 100_000 } as const;
 
 /** For tests: everything is translated when it is first reached, in small regions that soon go again. */
 export const stressTranslation: TranslatorOptions = {
@@ -94,6 +92,8 @@ export interface TranslatorHost {
   readonly layout: MemoryLayout;
   readonly memory: WebAssembly.Memory;
   readonly predecode: Predecode;
+  /** Features of the CPU model. */
+  readonly features: ReadonlySet<string>;
   /** Exports of the interpreter: its routines, and its table. */
   readonly exports: WebAssembly.Exports;
   /** Hears once why there will be no translation. */
@@ -101,15 +101,21 @@ export interface TranslatorHost {
 }
 
 export class Translator {
-  private readonly can: Translatability;
+  private readonly maker: RegionMaker;
   private readonly table: WebAssembly.Table;
   private readonly firstElement: number;
-  private readonly queue: Hot[] = [];
+  private readonly queue: Entry[] = [];
   private readonly byPage = new Map<number, Set<Live>>();
   private readonly free: number[] = [];
   private next = 0;
-  /** Virtual time at which the first of the queue came. */
+  /** Virtual time at which the first of the queue came, and of the last look for answers. */
   private since = 0n;
+  private looked = 0n;
+  private worker: RegionWorker | undefined;
+  private readonly telling: Telling;
+  /** Jobs that the worker has not answered. */
+  private waiting = 0;
+  private closed = false;
   /** Why nothing is translated any more: the host refuses to compile. */
   refused: string | undefined;
   /** For who measures. */
@@ -119,7 +125,16 @@ export class Translator {
     private readonly host: TranslatorHost,
     private readonly options: TranslatorOptions,
   ) {
-    this.can = new Translatability(host.isa);
+    this.maker = new RegionMaker(host.isa, host.features);
+    const { view, layout } = host;
+    const wordsAt = (page: number): number => layout.ramHost + page * PAGE;
+    this.telling = new Telling(
+      {
+        words: (page) => new Uint32Array(view.buffer.slice(wordsAt(page), wordsAt(page) + PAGE)),
+        heat: (recs) => Uint16Array.from({ length: Rec.perPage }, (_, n) => this.heatAt(recs, 4 * n)),
+      },
+      LASTING,
+    );
     this.table = host.exports['table'] as WebAssembly.Table;
     this.firstElement = this.table.length - Heat.regions;
   }
@@ -127,51 +142,65 @@ export class Translator {
   /** Control has come to the instruction of a record often, on the CPU whose block is at `cpu`. */
   hot(cpu: number, rec: number, now: bigint): void {
     const place = this.host.predecode.placeOf(rec);
-    if (place === undefined || this.refused !== undefined) return;
+    if (place === undefined || this.refused !== undefined || this.closed) return;
     if (this.queue.length === 0) this.since = now;
-    this.queue.push({ rec, entry: place % PAGE, pages: this.pagesAround(cpu) });
-    if (this.queue.length >= this.options.batch) this.translateQueued();
+    this.queue.push({ offset: place % PAGE, pages: this.pagesAround(cpu) });
+    if (this.queue.length >= this.options.batch) this.translateQueued(now);
   }
 
-  /** Does not let the first of the queue wait for ever. */
+  /** Between two runs of generated code: takes what has been made, and does not let the first of the queue wait for ever. */
   tick(now: bigint): void {
-    if (this.queue.length > 0 && now - this.since > BigInt(this.options.patience)) this.translateQueued();
+    if (this.queue.length > 0 && now - this.since > BigInt(this.options.patience)) this.translateQueued(now);
+    if (this.waiting === 0 || now - this.looked < LOOK) return;
+    this.looked = now;
+    for (let answer = this.worker?.receive(); answer; answer = this.worker?.receive()) {
+      this.waiting--;
+      this.publish(answer);
+    }
   }
 
-  /** Translates what has been found hot. Between two runs of generated code, or inside a host call. */
-  translateQueued(): void {
-    if (this.queue.length === 0) return;
-    const hot = this.queue.splice(0);
-    const regions: Made[] = [];
-    for (const h of hot) {
-      const found = findBlocks(h.entry, this.sourceOf(h), {
-        ...{ instructions: this.options.instructions, pages: MORE_PAGES, pageBytes: PAGE },
-      });
-      if (!found.blocks.has(h.entry)) continue;
-      const pages = new Map<number, number>();
-      for (const { offset } of found.blocks.values()) {
-        const page = Math.floor(offset / PAGE);
-        if (page !== 0) pages.set(page, h.pages.get(page)!.recs);
-      }
-      regions.push({ entry: h.entry, ...found, pages, hot: h });
-    }
-    if (regions.length === 0) return;
-    if (this.next - this.free.length + regions.length > this.options.live) this.clear();
-    try {
-      this.publish(regions);
-    } catch (error) {
-      this.refused = error instanceof Error ? error.message : String(error);
-      this.host.refused(this.refused);
-    }
+  /** Has regions made of what has been found hot. Between two runs of generated code, or inside a host call. */
+  private translateQueued(now: bigint): void {
+    const job: RegionJob = {
+      entries: this.queue.splice(0),
+      stops: this.host.predecode.allStops(),
+      ...{ instructions: this.options.instructions, heat: this.options.heat, count: this.options.count },
+    };
+    if (!this.options.worker) return this.publish(this.maker.make(job, this.reader));
+    this.worker ??= this.options.worker(this.host.features);
+    this.worker.send({ ...job, news: this.telling.news(job, now) });
+    this.waiting++;
+  }
+
+  /** Nothing more is translated. */
+  close(): void {
+    this.closed = true;
+    this.queue.length = 0;
+    this.worker?.close();
+    this.worker = undefined;
+    this.waiting = 0;
+  }
+
+  /** The guest's code as it is. */
+  private readonly reader: CodeReader = {
+    word: (page, inPage) => this.host.view.getUint32(this.host.layout.ramHost + page * PAGE + inPage, true),
+    heat: ({ recs }, inPage) => this.heatAt(recs, inPage),
+  };
+
+  /** How often control has come to an instruction of a predecoded page. */
+  private heatAt(recs: number, inPage: number): number {
+    const { view, predecode } = this.host;
+    const heat = view.getUint16(recs + inPage * (Rec.bytes / 4) + Heat.offset, true);
+    return Math.max(0, heat - predecode.startHeat);
   }
 
   /** The predecoded pages that a CPU would find without a walk, by how far behind the current one they are. */
-  private pagesAround(cpu: number): Map<number, CodePage> {
+  private pagesAround(cpu: number): Map<number, CodePlace> {
     const { view, predecode } = this.host;
     const u32 = (at: number): number => view.getUint32(at, true);
     const [table, recsOf] = [u32(cpu + common.tlbFetch.offset), u32(cpu + common.tlbFetchRec.offset)];
     const [low, high] = [u32(cpu + common.pageVa.offset), u32(cpu + common.pageVa.offset + 4)];
-    const found = new Map<number, CodePage>();
+    const found = new Map<number, CodePlace>();
     for (let n = 0; n < Tlb.entries; n++) {
       const tag = table + n * Tlb.entryBytes + Tlb.tag;
       const recs = u32(recsOf + 4 * n);
@@ -185,73 +214,62 @@ export class Translator {
     return found;
   }
 
-  private sourceOf({ pages }: Hot): CodeSource {
-    const { view, predecode } = this.host;
-    const { startHeat } = predecode;
-    const needed = this.options.heat / COLD;
-    const heatOf = (recs: number, inPage: number): number =>
-      view.getUint16(recs + inPage * (Rec.bytes / 4) + Heat.offset, true) - startHeat;
-    const pageOf = (offset: number): CodePage | undefined => pages.get(Math.floor(offset / PAGE));
-    const inPage = (offset: number): number => offset - Math.floor(offset / PAGE) * PAGE;
-    return {
-      at: (offset) => {
-        const page = pageOf(offset);
-        return page && this.instruction(page.page * PAGE + inPage(offset));
-      },
-      heat: (offset) => {
-        const page = pageOf(offset);
-        if (!page) return 0;
-        const heat = Math.max(0, heatOf(page.recs, inPage(offset)));
-        return heat < Math.floor(needed) ? 0 : (heat + 1) / this.options.heat;
-      },
-      hotIn: function* (number) {
-        const page = pages.get(number);
-        for (let at = 0; page && at < PAGE; at += 4)
-          if (heatOf(page.recs, at) >= Math.max(1, needed)) yield number * PAGE + at;
-      },
-    };
-  }
-
-  private instruction(offset: number): Instruction | undefined {
-    const { predecode, view, layout } = this.host;
-    if (predecode.stopsAt(offset)) return undefined;
-    const word = view.getUint32(layout.ramHost + offset, true);
-    return this.can.instruction(word, (w) => predecode.decodeWord(w));
-  }
-
-  private publish(regions: readonly Made[]): void {
-    const { isa, memory, exports } = this.host;
-    const { bytes } = regionModule(isa, regions, this.options);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+  /** Puts regions into the interpreter's table, where memory is still what they were made of. */
+  private publish({ module, bytes, regions, refused }: RegionAnswer): void {
+    const { memory, exports } = this.host;
+    if (refused !== undefined) {
+      this.refused = refused;
+      this.host.refused(refused);
+    }
+    if (!module) return;
+    if (this.next - this.free.length + regions.length > this.options.live) this.clear();
+    const instance = new WebAssembly.Instance(module, {
       env: { memory },
       routine: exports as WebAssembly.ModuleImports,
     });
     this.counts.modules++;
-    this.counts.bytes += bytes.length;
-    regions.forEach(({ hot, blocks }, n) => {
-      const number = this.free.pop() ?? this.next++;
-      this.table.set(this.firstElement + number, instance.exports[regionName(n)]);
-      const lines = new Map<number, bigint>();
-      for (const { instructions } of blocks.values()) {
-        this.counts.instructions += instructions.length;
-        for (const { offset } of instructions) {
-          const { page } = hot.pages.get(Math.floor(offset / PAGE))!;
-          const line = BigInt(Math.floor((offset - Math.floor(offset / PAGE) * PAGE) / LINE));
-          lines.set(page, (lines.get(page) ?? 0n) | (1n << line));
-        }
+    this.counts.bytes += bytes;
+    regions.forEach((region, n) => this.publishOne(region, instance.exports[regionName(n)]));
+  }
+
+  private publishOne(region: MadeRegion, run: unknown): void {
+    const { start, code } = region;
+    const rec = this.host.predecode.recordAt(start);
+    if (rec === 0) return;
+    if (!this.isStill(region)) {
+      for (let i = 0; i < code.length; i += 2) this.telling.forget(pageAt(code[i]!));
+      return this.setHeat(rec, this.coldAgain());
+    }
+    const number = this.free.pop() ?? this.next++;
+    this.table.set(this.firstElement + number, run);
+    const lines = new Map<number, bigint>();
+    for (let i = 0; i < code.length; i += 2) {
+      const page = pageAt(code[i]!);
+      const line = BigInt(Math.floor((code[i]! % PAGE) / LINE));
+      lines.set(page, (lines.get(page) ?? 0n) | (1n << line));
+    }
+    const live: Live = { number, rec, lines };
+    for (const page of lines.keys()) {
+      const there = this.byPage.get(page);
+      if (there) there.add(live);
+      else {
+        this.byPage.set(page, new Set([live]));
+        this.flagPage(page, true);
       }
-      const live: Live = { number, rec: hot.rec, lines };
-      for (const page of lines.keys()) {
-        const there = this.byPage.get(page);
-        if (there) there.add(live);
-        else {
-          this.byPage.set(page, new Set([live]));
-          this.flagPage(page, true);
-        }
-      }
-      this.setHeat(hot.rec, Heat.hot + 1 + number);
-      this.counts.regions++;
-    });
+    }
+    this.setHeat(rec, Heat.hot + 1 + number);
+    this.counts.regions++;
+    this.counts.instructions += code.length / 2;
+  }
+
+  /** Is the code in memory what a region was made of, with nothing in it that the interpreter must see? */
+  private isStill({ code, places }: MadeRegion): boolean {
+    const { view, layout, predecode } = this.host;
+    if (places.some(({ page, recs }) => predecode.recordAt(page * PAGE) !== recs)) return false;
+    for (let i = 0; i < code.length; i += 2)
+      if (view.getUint32(layout.ramHost + code[i]!, true) !== code[i + 1] || predecode.stopsAt(code[i]!))
+        return false;
+    return true;
   }
 
   /** Drops the regions of which a part is written, or is to be left by itself: by RAM offset. */
@@ -285,11 +303,15 @@ export class Translator {
       this.byPage.delete(page);
       this.flagPage(page, false);
     }
-    // Code that is written again and again is not worth much work.
-    this.setHeat(region.rec, Math.max(0, Heat.hot - 16 * this.options.heat));
+    this.setHeat(region.rec, this.coldAgain());
     this.table.set(this.firstElement + region.number, null);
     this.free.push(region.number);
     this.counts.dropped++;
+  }
+
+  /** Code that is written again and again is not worth much work. */
+  private coldAgain(): number {
+    return Math.max(0, Heat.hot - 16 * this.options.heat);
   }
 
   private setHeat(rec: number, heat: number): void {

@@ -1,0 +1,153 @@
+/**
+ * Makes regions from a job that is plain data, so that another thread can do it: translating an instruction costs as much
+ * as interpreting it some thousand times. Who publishes what comes back compares the words with memory first.
+ */
+import { Decoder } from '../codegen/decoder';
+import { findBlocks, type Block, type CodeSource } from '../codegen/region/blocks';
+import { Translatability } from '../codegen/region/instruction';
+import { regionModule, type Region, type RegionOptions } from '../codegen/region/region';
+import type { Isa } from '../isa/dsl/isa';
+import { PAGE } from './layout';
+
+/** Pages of a region beside its entry's. */
+const MORE_PAGES = 8;
+
+/** Control comes to it by a branch less than this part of how often it comes to what is translated: it stays out of regions. */
+const COLD = 64;
+
+/** A predecoded page: which page of RAM it is, and the address of its records. */
+export interface CodePlace {
+  readonly page: number;
+  readonly recs: number;
+}
+
+/** Where a region is to start. */
+export interface Entry {
+  /** Byte offset in its page. */
+  readonly offset: number;
+  /** Pages around the entry as the fetch TLB had them, by how many pages behind the entry's they are. */
+  readonly pages: ReadonlyMap<number, CodePlace>;
+}
+
+export interface RegionJob extends RegionOptions {
+  readonly entries: readonly Entry[];
+  /** RAM offsets at which the interpreter must take over. */
+  readonly stops: readonly number[];
+  /** Instructions of a region at most. */
+  readonly instructions: number;
+  /** How often control has come to what is to be translated. */
+  readonly heat: number;
+}
+
+/** What a maker sees of the guest's code. */
+export interface CodeReader {
+  /** The instruction word at a byte offset of a page of RAM. */
+  word(page: number, inPage: number): number;
+  /** How often control has come there by a branch. */
+  heat(place: CodePlace, inPage: number): number;
+}
+
+/** A region that was made: the n-th of its module. */
+export interface MadeRegion {
+  /** RAM offset of its first instruction. */
+  readonly start: number;
+  /** What it was made of, as pairs: RAM offset of an instruction, and its word. */
+  readonly code: Uint32Array;
+  /** Pages that it looks for when it is entered. */
+  readonly places: readonly CodePlace[];
+}
+
+/** What came of a job. */
+export interface RegionAnswer {
+  /** Undefined when nothing can be translated. */
+  readonly module?: WebAssembly.Module;
+  readonly bytes: number;
+  readonly regions: readonly MadeRegion[];
+  /** Why the host compiles nothing. */
+  readonly refused?: string;
+}
+
+const inPage = (offset: number): number => offset - Math.floor(offset / PAGE) * PAGE;
+
+export class RegionMaker {
+  private readonly can: Translatability;
+  private readonly decoder: Decoder;
+
+  /** @param features what the CPU model has */
+  constructor(
+    private readonly isa: Isa,
+    features: ReadonlySet<string>,
+  ) {
+    this.can = new Translatability(isa);
+    this.decoder = new Decoder(isa.rows, features);
+  }
+
+  make(job: RegionJob, code: CodeReader): RegionAnswer {
+    const regions: Region[] = [];
+    const made: MadeRegion[] = [];
+    for (const entry of job.entries) {
+      const { offset, pages } = entry;
+      const limits = { instructions: job.instructions, pages: MORE_PAGES, pageBytes: PAGE };
+      const found = findBlocks(offset, this.source(entry, job, code), limits);
+      if (!found.blocks.has(offset)) continue;
+      const others = new Map<number, CodePlace>();
+      for (const block of found.blocks.values()) {
+        const page = Math.floor(block.offset / PAGE);
+        if (page !== 0) others.set(page, pages.get(page)!);
+      }
+      const recs = new Map([...others].map(([page, place]) => [page, place.recs]));
+      regions.push({ entry: offset, ...found, pages: recs });
+      made.push({
+        start: pages.get(0)!.page * PAGE + offset,
+        code: codeOf(found.blocks.values(), pages, code),
+        places: [...others.values()],
+      });
+    }
+    if (regions.length === 0) return { bytes: 0, regions: [] };
+    const { bytes } = regionModule(this.isa, regions, job);
+    try {
+      return { module: new WebAssembly.Module(bytes), bytes: bytes.length, regions: made };
+    } catch (error) {
+      const refused = error instanceof Error ? error.message : String(error);
+      return { bytes: 0, regions: [], refused };
+    }
+  }
+
+  private source({ pages }: Entry, job: RegionJob, code: CodeReader): CodeSource {
+    const needed = job.heat / COLD;
+    const stops = new Set(job.stops);
+    const placeOf = (offset: number): CodePlace | undefined => pages.get(Math.floor(offset / PAGE));
+    return {
+      at: (offset) => {
+        const place = placeOf(offset);
+        if (!place || stops.has(place.page * PAGE + inPage(offset))) return undefined;
+        return this.can.instruction(code.word(place.page, inPage(offset)), (w) => this.decoder.decode(w));
+      },
+      heat: (offset) => {
+        const place = placeOf(offset);
+        if (!place) return 0;
+        const heat = Math.max(0, code.heat(place, inPage(offset)));
+        return heat < Math.floor(needed) ? 0 : (heat + 1) / job.heat;
+      },
+      hotIn: function* (page) {
+        const place = pages.get(page);
+        for (let at = 0; place && at < PAGE; at += 4)
+          if (code.heat(place, at) >= Math.max(1, needed)) yield page * PAGE + at;
+      },
+    };
+  }
+}
+
+function codeOf(
+  blocks: Iterable<Block>,
+  pages: ReadonlyMap<number, CodePlace>,
+  from: CodeReader,
+): Uint32Array {
+  const code: number[] = [];
+  for (const { instructions } of blocks)
+    for (const { offset } of instructions) {
+      const { page } = pages.get(Math.floor(offset / PAGE))!;
+      code.push(page * PAGE + inPage(offset), from.word(page, inPage(offset)));
+    }
+  return Uint32Array.from(code);
+}
