@@ -13,17 +13,31 @@ import {
   type Routine,
   type Stmt,
 } from '../ir/nodes';
-import { conversions, floatOps, ops, reinterpret, type Ty } from '../ir/ops';
+import { conversions, floatOps, ops, reinterpret, tyOf, type Ty, type Width } from '../ir/ops';
+import { replace, SIMD_PREFIX, splat } from '../ir/simd';
 import { common } from '../ir/state';
 import { accessDesc } from '../isa/dsl/isa';
 import { Tlb } from './tlb';
-import { W, type Bytes, type Func } from './wasm';
+import { valType, W, type Bytes, type Func } from './wasm';
 
-/** Opcodes of loads and stores by width: [i32 form, i64 form]. */
+/** Opcodes of loads and stores by width: [i32 form, i64 form]; those of 16 bytes are vectors'. */
 const loadOp = { 1: [0x2d, 0x31], 2: [0x2f, 0x33], 4: [0x28, 0x35], 8: [0, 0x29] } as const;
 const storeOp = { 1: [0x3a, 0x3c], 2: [0x3b, 0x3d], 4: [0x36, 0x3e], 8: [0, 0x37] } as const;
 
+const SIMD_LOAD = 0x00;
+const SIMD_STORE = 0x0b;
+const SIMD_CONST = 0x0c;
+
 const tyIndex = (ty: Ty): 0 | 1 => (ty === 'i32' ? 0 : 1);
+
+/** The halves of a vector that was put together from them. */
+export function halvesOf(v: Val): readonly [Val, Val] | undefined {
+  if (v.op.k !== 'simd' || v.op.op !== replace[64]) return undefined;
+  const [rest, half] = v.args as [Val, Val];
+  if (rest.constant === 0n && v.op.imm[0] === 0) return [half, new Val({ k: 'const', value: 0n }, 'i64', [])];
+  if (rest.op.k === 'simd' && rest.op.op === splat[64] && v.op.imm[0] === 1) return [rest.args[0]!, half];
+  return undefined;
+}
 
 export interface Target {
   /** Local that holds the CPU block's address. */
@@ -45,8 +59,8 @@ export interface Target {
 
 /** Reuses locals of a function for bodies that follow each other. */
 export class LocalPool {
-  private readonly all: Record<Ty, number[]> = { i32: [], i64: [] };
-  private used: Record<Ty, number> = { i32: 0, i64: 0 };
+  private readonly all: Record<Ty, number[]> = { i32: [], i64: [], v128: [] };
+  private used: Record<Ty, number> = { i32: 0, i64: 0, v128: 0 };
 
   constructor(private readonly func: Func) {}
 
@@ -57,7 +71,7 @@ export class LocalPool {
   }
 
   reset(): void {
-    this.used = { i32: 0, i64: 0 };
+    this.used = { i32: 0, i64: 0, v128: 0 };
   }
 
   /** How many are taken, for `restore`. */
@@ -100,6 +114,18 @@ export class Emitter {
     return this;
   }
 
+  /** An instruction on vectors. */
+  simd(code: number, ...immediates: readonly number[]): this {
+    this.code.byte(SIMD_PREFIX).u32(code);
+    return this.op(...immediates);
+  }
+
+  v128(n: bigint): this {
+    this.simd(SIMD_CONST);
+    for (let i = 0n; i < 128n; i += 8n) this.code.byte(Number((n >> i) & 0xffn));
+    return this;
+  }
+
   get(local: number): this {
     this.code.byte(W.localGet).u32(local);
     return this;
@@ -121,19 +147,21 @@ export class Emitter {
   }
 
   /** Load with the address on the stack. */
-  load(bytes: 1 | 2 | 4 | 8, off: number, ty: Ty): this {
-    this.code.byte(loadOp[bytes][tyIndex(ty)]).byte(0).u32(off);
+  load(bytes: Width, off: number, ty: Ty): this {
+    if (bytes === 16) this.simd(SIMD_LOAD).code.byte(0).u32(off);
+    else this.code.byte(loadOp[bytes][tyIndex(ty)]).byte(0).u32(off);
     return this;
   }
 
-  store(bytes: 1 | 2 | 4 | 8, off: number, ty: Ty): this {
-    this.code.byte(storeOp[bytes][tyIndex(ty)]).byte(0).u32(off);
+  store(bytes: Width, off: number, ty: Ty): this {
+    if (bytes === 16) this.simd(SIMD_STORE).code.byte(0).u32(off);
+    else this.code.byte(storeOp[bytes][tyIndex(ty)]).byte(0).u32(off);
     return this;
   }
 
   /** Opens a block, loop or if; returns its label for br. */
   open(kind: number, result?: Ty): number {
-    this.code.byte(kind).byte(result === undefined ? 0x40 : result === 'i32' ? 0x7f : 0x7e);
+    this.code.byte(kind).byte(result === undefined ? 0x40 : valType[result]);
     return ++this.depth;
   }
 
@@ -173,16 +201,10 @@ export class Emitter {
       case 'let':
         return this.let(s.v);
       case 'set': {
-        const ty: Ty = s.field.bytes === 8 ? 'i64' : 'i32';
-        this.get(this.target.cpu);
-        if (s.index instanceof Val) this.val(s.index).op(W.i32Add);
-        this.val(s.v);
-        this.store(
-          s.field.bytes,
-          s.index instanceof Val ? s.off : s.field.offset + s.index * s.field.stride,
-          ty,
-        );
-        return;
+        const halves = halvesOf(s.v);
+        if (!halves) return this.setField(s, s.field.bytes, 0, s.v);
+        this.setField(s, 8, 0, halves[0]);
+        return this.setField(s, 8, 8, halves[1]);
       }
       case 'st':
         this.val(s.base).val(s.v).store(s.bytes, s.off, s.v.ty);
@@ -241,6 +263,13 @@ export class Emitter {
     }
   }
 
+  private setField(s: Extract<Stmt, { k: 'set' }>, bytes: Width, from: number, v: Val): void {
+    this.get(this.target.cpu);
+    if (s.index instanceof Val) this.val(s.index).op(W.i32Add);
+    const at = s.index instanceof Val ? s.off : s.field.offset + s.index * s.field.stride;
+    this.val(v).store(bytes, at + from, tyOf(bytes));
+  }
+
   private callStmt(s: Extract<Stmt, { k: 'call' }>): void {
     if (s.callee.k === 'routine') this.get(this.target.cpu);
     s.args.forEach((a) => this.val(a));
@@ -269,7 +298,7 @@ export class Emitter {
     const k = v.op.k;
     if (k === 'const' || k === 'cpu' || k === 'param') return;
     if (k === 'probe') return this.probe(v);
-    const pure = k === 'pure' || k === 'conv' || k === 'float' || k === 'select' || k === 'operand';
+    const pure = ['pure', 'conv', 'float', 'simd', 'select', 'operand'].includes(k);
     if (v.uses === 0 || (pure && v.uses === 1)) return;
     this.compute(v);
     this.setLocal(this.localOf(v, v.ty));
@@ -288,7 +317,8 @@ export class Emitter {
     switch (o.k) {
       case 'const':
         if (v.ty === 'i32') this.i32(Number(BigInt.asIntN(32, o.value)));
-        else this.i64(o.value);
+        else if (v.ty === 'i64') this.i64(o.value);
+        else this.v128(o.value);
         return;
       case 'pure':
         v.args.forEach((a) => this.val(a));
@@ -300,6 +330,10 @@ export class Emitter {
       case 'float':
         v.args.forEach((a) => this.val(a).op(reinterpret.toFloat[tyIndex(v.ty)]));
         this.op(floatOps[o.op].code[tyIndex(v.ty)], reinterpret.toBits[tyIndex(v.ty)]);
+        return;
+      case 'simd':
+        v.args.forEach((a) => this.val(a));
+        this.simd(o.op.code, ...o.imm);
         return;
       case 'select':
         v.args.forEach((a) => this.val(a));

@@ -43,7 +43,8 @@ export const W = {
   i64ExtendI32U: 0xad,
 } as const;
 
-const valType: Record<Ty, number> = { i32: 0x7f, i64: 0x7e };
+/** Encodings of value types. */
+export const valType: Record<Ty, number> = { i32: 0x7f, i64: 0x7e, v128: 0x7b };
 
 /** A growing byte string with the LEB128 forms. */
 export class Bytes {

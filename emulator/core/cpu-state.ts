@@ -21,6 +21,8 @@ export class CpuState {
   /** A field's value, unsigned, as a bigint. */
   get(cpu: number, f: StateField, index = 0): bigint {
     const at = this.block(cpu) + f.offset + index * f.stride;
+    if (f.bytes === 16)
+      return this.view.getBigUint64(at, true) | (this.view.getBigUint64(at + 8, true) << 64n);
     if (f.bytes === 8) return this.view.getBigUint64(at, true);
     return BigInt(this.num(cpu, f, index));
   }
@@ -37,7 +39,10 @@ export class CpuState {
 
   set(cpu: number, f: StateField, v: bigint | number, index = 0): void {
     const at = this.block(cpu) + f.offset + index * f.stride;
-    if (f.bytes === 8) this.view.setBigUint64(at, BigInt.asUintN(64, BigInt(v)), true);
+    if (f.bytes === 16) {
+      this.view.setBigUint64(at, BigInt.asUintN(64, BigInt(v)), true);
+      this.view.setBigUint64(at + 8, BigInt.asUintN(64, BigInt(v) >> 64n), true);
+    } else if (f.bytes === 8) this.view.setBigUint64(at, BigInt.asUintN(64, BigInt(v)), true);
     else if (f.bytes === 4) this.view.setUint32(at, Number(BigInt.asUintN(32, BigInt(v))), true);
     else if (f.bytes === 2) this.view.setUint16(at, Number(v), true);
     else this.view.setUint8(at, Number(v));

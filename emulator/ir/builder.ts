@@ -8,11 +8,26 @@ import {
   floatOps,
   ops,
   toUnsigned,
+  tyOf,
   type ConvOp,
   type FloatOp,
   type PureOp,
   type Ty,
+  type Width,
 } from './ops';
+import {
+  extract,
+  floatLanes,
+  laneOp,
+  replace,
+  splat,
+  vectors,
+  type FloatLaneOp,
+  type LaneBits,
+  type LaneOp,
+  type SimdOp,
+  type VectorOp,
+} from './simd';
 import type { Operand } from './nodes';
 import {
   Local,
@@ -45,9 +60,13 @@ export class Builder {
     return new Val({ k: 'const', value: toUnsigned(BigInt(n), 64) }, 'i64', []);
   }
 
+  v128(n: bigint): Val {
+    return new Val({ k: 'const', value: toUnsigned(n, 128) }, 'v128', []);
+  }
+
   /** A constant of the given type. */
   k(ty: Ty, n: number | bigint): Val {
-    return ty === 'i32' ? this.i32(n) : this.i64(n);
+    return ty === 'i32' ? this.i32(n) : ty === 'i64' ? this.i64(n) : this.v128(BigInt(n));
   }
 
   /** An operand field in one of its roles; a constant where the field is known while generating. */
@@ -76,6 +95,7 @@ export class Builder {
 
   private op(op: PureOp, a: Val, b?: Val): Val {
     const row = ops[op];
+    if (a.ty === 'v128') throw new TypeError(`IR: ${op} of a vector`);
     if (b && a.ty !== b.ty) throw new TypeError(`IR: ${op} of ${a.ty} and ${b.ty}`);
     const ty: Ty = row.shape === 'cmp' || row.shape === 'test' ? 'i32' : a.ty;
     const bits = bitsOf(a.ty);
@@ -112,6 +132,55 @@ export class Builder {
     if (args.length !== floatOps[op].operands || args.some((a) => a.ty !== ty))
       throw new TypeError(`IR: float ${op} of ${args.map((a) => a.ty).join()}`);
     return this.bind({ k: 'float', op }, ty, [...args]);
+  }
+
+  private simd(op: SimdOp, args: readonly Val[], imm: readonly number[] = []): Val {
+    if (args.length !== op.args.length || args.some((a, i) => a.ty !== op.args[i]))
+      throw new TypeError(`IR: ${op.name} of ${args.map((a) => a.ty).join()}`);
+    if (args.every((a) => a.constant !== undefined))
+      return this.k(
+        op.result,
+        op.eval(
+          args.map((a) => a.constant!),
+          imm,
+        ),
+      );
+    return this.bind({ k: 'simd', op, imm }, op.result, [...args]);
+  }
+
+  /** An operation on the lanes of vectors; the second operand of a shift is an i32. See lanes in ir/simd.ts. */
+  lanes(op: LaneOp, bits: LaneBits, ...args: readonly Val[]): Val {
+    return this.simd(laneOp(op, bits), args);
+  }
+
+  /** The host's arithmetic on lanes that are floats: for operands and results that are no NaNs. */
+  floatLanes(op: FloatLaneOp, bits: 32 | 64, ...args: readonly Val[]): Val {
+    return this.simd(floatLanes[op][bits], args);
+  }
+
+  /** An operation on vectors that is not of one kind of lane. */
+  vector(op: Exclude<VectorOp, 'shuffle'>, ...args: readonly Val[]): Val {
+    return this.simd(vectors[op], args);
+  }
+
+  /** Bytes of `a` (0 to 15) and `b` (16 to 31). */
+  shuffle(a: Val, b: Val, from: readonly number[]): Val {
+    return this.simd(vectors.shuffle, [a, b], from);
+  }
+
+  /** All lanes alike: the low bits of a value. */
+  splat(bits: LaneBits, v: Val): Val {
+    return this.simd(splat[bits], [this.to(bits === 64 ? 'i64' : 'i32', v)]);
+  }
+
+  /** One lane, zero-extended: i64 if it has 64 bits, else i32. */
+  extract(bits: LaneBits, v: Val, lane: number): Val {
+    return this.simd(extract[bits], [v], [lane]);
+  }
+
+  /** `v` with a lane replaced by the low bits of a number. */
+  replace(bits: LaneBits, v: Val, lane: number, by: Val): Val {
+    return this.simd(replace[bits], [v, this.to(bits === 64 ? 'i64' : 'i32', by)], [lane]);
   }
 
   add(a: Val, b: Val): Val {
@@ -244,9 +313,10 @@ export class Builder {
     return this.ne(a, this.k(a.ty, n));
   }
 
-  /** Any value to i64 (zero-extended) or to i32 (low half). */
+  /** A number to i64 (zero-extended) or to i32 (low half). */
   to(ty: Ty, a: Val): Val {
     if (a.ty === ty) return a;
+    if (ty === 'v128' || a.ty === 'v128') throw new TypeError(`IR: ${a.ty} to ${ty}`);
     return ty === 'i64' ? this.zext(a) : this.wrap(a);
   }
 
@@ -269,39 +339,36 @@ export class Builder {
 
   // --- state and linear memory ----------------------------------------------------------------------------------
 
-  private static fieldTy(f: StateField): Ty {
-    return f.bytes === 8 ? 'i64' : 'i32';
-  }
-
   get(field: StateField, index = 0): Val {
     if (index < 0 || index >= field.count) throw new RangeError(`IR: ${field.name}[${index}]`);
-    return this.bind({ k: 'get', field, index, off: 0 }, Builder.fieldTy(field));
+    return this.bind({ k: 'get', field, index, off: 0 }, tyOf(field.bytes));
   }
 
   set(field: StateField, v: Val, index = 0): void {
     if (index < 0 || index >= field.count) throw new RangeError(`IR: ${field.name}[${index}]`);
-    if (v.ty !== Builder.fieldTy(field)) throw new TypeError(`IR: set ${field.name} to ${v.ty}`);
+    if (v.ty !== tyOf(field.bytes)) throw new TypeError(`IR: set ${field.name} to ${v.ty}`);
     this.push({ k: 'set', field, index, off: 0, v: this.use(v) });
   }
 
   /** Reads a register through a slot operand: `slot` is a byte offset in the CPU block, `off` is added to it. */
   getSlot(field: StateField, slot: Val, off = 0): Val {
-    return this.bind({ k: 'get', field, index: 'slot', off }, Builder.fieldTy(field), [slot]);
+    return this.bind({ k: 'get', field, index: 'slot', off }, tyOf(field.bytes), [slot]);
   }
 
   setSlot(field: StateField, slot: Val, v: Val, off = 0): void {
-    if (v.ty !== Builder.fieldTy(field)) throw new TypeError(`IR: set ${field.name} to ${v.ty}`);
+    if (v.ty !== tyOf(field.bytes)) throw new TypeError(`IR: set ${field.name} to ${v.ty}`);
     this.push({ k: 'set', field, index: this.use(slot), off, v: this.use(v) });
   }
 
   /** Loads from linear memory at base + off, zero-extended; i32 for up to 4 bytes unless `ty` says i64. */
-  ld(bytes: 1 | 2 | 4 | 8, base: Val, off = 0, ty: Ty = bytes === 8 ? 'i64' : 'i32'): Val {
+  ld(bytes: Width, base: Val, off = 0, ty: Ty = tyOf(bytes)): Val {
     return this.bind({ k: 'ld', bytes, off }, ty, [base]);
   }
 
   /** Stores the low bytes of `v` to linear memory. */
-  st(bytes: 1 | 2 | 4 | 8, base: Val, v: Val, off = 0): void {
-    if (bytes === 8 && v.ty !== 'i64') throw new TypeError('IR: st of 8 bytes from i32');
+  st(bytes: Width, base: Val, v: Val, off = 0): void {
+    if (bytes >= 8 ? v.ty !== tyOf(bytes) : v.ty === 'v128')
+      throw new TypeError(`IR: st of ${bytes} bytes from ${v.ty}`);
     this.push({ k: 'st', bytes, base: this.use(base), off, v: this.use(v) });
   }
 

@@ -14,7 +14,7 @@ import {
   type Routine,
   type Stmt,
 } from './nodes';
-import { bitsOf, conversions, floatOps, ops, toUnsigned } from './ops';
+import { bitsOf, conversions, floatOps, ops, toUnsigned, type Width } from './ops';
 import { common } from './state';
 
 /** What the evaluated code can reach. */
@@ -206,6 +206,11 @@ class Frame {
         return conversions[o.op].eval(a(0));
       case 'float':
         return floatOps[o.op].eval(a(0), v.args[1] ? a(1) : 0n, bitsOf(v.ty));
+      case 'simd':
+        return o.op.eval(
+          v.args.map((arg) => this.val(arg)),
+          o.imm,
+        );
       case 'select':
         return a(2) !== 0n ? a(0) : a(1);
       case 'operand': {
@@ -239,7 +244,7 @@ class Frame {
     return r;
   }
 
-  private load(at: number, bytes: 1 | 2 | 4 | 8): bigint {
+  private load(at: number, bytes: Width): bigint {
     const value = this.readMem(at, bytes);
     this.h.observer?.loaded(at, value, (name) => {
       for (const [local, v] of this.locals) if (local.name === name) return v;
@@ -248,15 +253,19 @@ class Frame {
     return value;
   }
 
-  private readMem(at: number, bytes: 1 | 2 | 4 | 8): bigint {
+  private readMem(at: number, bytes: Width): bigint {
     const m = this.h.memory;
+    if (bytes === 16) return m.getBigUint64(at, true) | (m.getBigUint64(at + 8, true) << 64n);
     if (bytes === 8) return m.getBigUint64(at, true);
     return BigInt(bytes === 4 ? m.getUint32(at, true) : bytes === 2 ? m.getUint16(at, true) : m.getUint8(at));
   }
 
-  private write(at: number, bytes: 1 | 2 | 4 | 8, v: bigint): void {
+  private write(at: number, bytes: Width, v: bigint): void {
     const m = this.h.memory;
-    if (bytes === 8) m.setBigUint64(at, toUnsigned(v, 64), true);
+    if (bytes === 16) {
+      m.setBigUint64(at, toUnsigned(v, 64), true);
+      m.setBigUint64(at + 8, toUnsigned(v >> 64n, 64), true);
+    } else if (bytes === 8) m.setBigUint64(at, toUnsigned(v, 64), true);
     else if (bytes === 4) m.setUint32(at, Number(v & 0xffffffffn), true);
     else if (bytes === 2) m.setUint16(at, Number(v & 0xffffn), true);
     else m.setUint8(at, Number(v & 0xffn));

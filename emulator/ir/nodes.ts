@@ -4,15 +4,16 @@
  * A body is a list of statements. Every value is bound by a `let` statement where it was built; the emitter inlines
  * pure values that are used once and drops those that are not used. So evaluation order is the order of building.
  */
-import type { ConvOp, FloatOp, PureOp, Ty } from './ops';
+import type { ConvOp, FloatOp, PureOp, Ty, Width } from './ops';
+import type { SimdOp } from './simd';
 
 /** A piece of guest or emulator state in the CPU block: `bytes` wide, `count` elements one after the other. */
 export interface StateField {
   readonly name: string;
   /** Byte offset in the CPU block. */
   readonly offset: number;
-  /** Width of an element; 1, 2, 4 or 8. Elements of at most 4 bytes are i32 values, of 8 bytes i64. */
-  readonly bytes: 1 | 2 | 4 | 8;
+  /** Width of an element. Elements of at most 4 bytes are i32 values, of 8 bytes i64, of 16 bytes v128. */
+  readonly bytes: Width;
   readonly count: number;
   /** Distance of two elements, in bytes. */
   readonly stride: number;
@@ -58,13 +59,14 @@ export type ValOp =
   | { readonly k: 'pure'; readonly op: PureOp }
   | { readonly k: 'conv'; readonly op: ConvOp }
   | { readonly k: 'float'; readonly op: FloatOp }
+  | { readonly k: 'simd'; readonly op: SimdOp; readonly imm: readonly number[] }
   | { readonly k: 'select' }
   | { readonly k: 'operand'; readonly use: OperandUse }
   | { readonly k: 'cpu' }
   | { readonly k: 'pc' }
   | { readonly k: 'param'; readonly index: number }
   | { readonly k: 'get'; readonly field: StateField; readonly index: number | 'slot'; readonly off: number }
-  | { readonly k: 'ld'; readonly bytes: 1 | 2 | 4 | 8; readonly off: number }
+  | { readonly k: 'ld'; readonly bytes: Width; readonly off: number }
   | { readonly k: 'local'; readonly local: Local }
   | { readonly k: 'probe'; readonly access: Access }
   | { readonly k: 'result'; readonly index: number };
@@ -114,7 +116,7 @@ export type Stmt =
     }
   | {
       readonly k: 'st';
-      readonly bytes: 1 | 2 | 4 | 8;
+      readonly bytes: Width;
       readonly base: Val;
       readonly off: number;
       readonly v: Val;

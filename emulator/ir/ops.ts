@@ -3,9 +3,15 @@
  * emitter looks up their opcodes (WebAssembly Core Specification 5.4.7 "Numeric Instructions").
  * Values are unsigned bigints of 32 or 64 bits wherever TypeScript computes with them.
  */
-export type Ty = 'i32' | 'i64';
+export type Ty = 'i32' | 'i64' | 'v128';
 
-export const bitsOf = (ty: Ty): number => (ty === 'i32' ? 32 : 64);
+/** Sizes of state and memory accesses. */
+export type Width = 1 | 2 | 4 | 8 | 16;
+
+export const bitsOf = (ty: Ty): number => ({ i32: 32, i64: 64, v128: 128 })[ty];
+
+/** The type that holds so many bytes. */
+export const tyOf = (bytes: Width): Ty => (bytes === 16 ? 'v128' : bytes === 8 ? 'i64' : 'i32');
 
 /** Two's complement reading of an unsigned value of `bits` bits. */
 export const toSigned = (v: bigint, bits: number): bigint => BigInt.asIntN(bits, v);
@@ -84,14 +90,16 @@ export const conversions = {
 
 export type ConvOp = keyof typeof conversions;
 
-const float = (bits: number, v: bigint): number => {
+/** The number that raw bits stand for: 64 of a double, else of a single. */
+export const toFloat = (bits: number, v: bigint): number => {
   const view = new DataView(new ArrayBuffer(8));
   if (bits === 64) view.setBigUint64(0, v);
   else view.setUint32(0, Number(v));
   return bits === 64 ? view.getFloat64(0) : view.getFloat32(0);
 };
 
-const rawBits = (bits: number, v: number): bigint => {
+/** And back. */
+export const fromFloat = (bits: number, v: number): bigint => {
   const view = new DataView(new ArrayBuffer(8));
   if (bits === 64) view.setFloat64(0, v);
   else view.setFloat32(0, v);
@@ -99,10 +107,10 @@ const rawBits = (bits: number, v: number): bigint => {
 };
 
 /** A double's result rounds to that of singles: 53 bits are more than twice 24 and two. */
-const onFloats =
+export const onFloats =
   (f: (a: number, b: number) => number) =>
   (a: bigint, b: bigint, bits: number): bigint =>
-    rawBits(bits, f(float(bits, a), float(bits, b)));
+    fromFloat(bits, f(toFloat(bits, a), toFloat(bits, b)));
 
 /**
  * Arithmetic of the host on the raw bits of floating-point numbers: an i32 is a single, an i64 a double; rounded to nearest. Which NaN

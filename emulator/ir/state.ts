@@ -24,6 +24,12 @@ export class StateLayout {
     return f;
   }
 
+  /** Declares the same bytes as another field once more, as elements of another size. */
+  view(of: StateField, bytes: StateField['bytes']): StateField {
+    const count = (of.count * of.stride) / bytes;
+    return { name: of.name, offset: of.offset, bytes, count, stride: bytes };
+  }
+
   get end(): number {
     return this.next;
   }

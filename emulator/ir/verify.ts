@@ -4,7 +4,7 @@
  * its last possible memory fault (a fault must leave it as if it had not begun).
  */
 import { Val, type Local, type Loop, type Routine, type StateField, type Stmt } from './nodes';
-import { conversions, floatOps, ops, type Ty } from './ops';
+import { conversions, floatOps, ops, tyOf, type Ty } from './ops';
 
 /** What a body is the body of: an instruction ends by exit or falls through, a routine returns. */
 export type BodyKind = { readonly k: 'instruction' } | Pick<Routine, 'k' | 'params' | 'result'>;
@@ -53,7 +53,7 @@ interface Effects {
   committed: boolean;
 }
 
-const typeOf = (f: StateField): Ty => (f.bytes === 8 ? 'i64' : 'i32');
+const typeOf = (f: StateField): Ty => tyOf(f.bytes);
 
 class Verifier {
   readonly problems: string[] = [];
@@ -95,7 +95,7 @@ class Verifier {
         return this.write(`state.${s.field.name}`, now);
       case 'st':
         this.value(s.base, 'i32', 'base of st', scope);
-        this.value(s.v, s.bytes === 8 ? 'i64' : undefined, 'st', scope);
+        this.value(s.v, s.bytes >= 8 ? tyOf(s.bytes) : undefined, 'st', scope);
         return this.write('memory', now);
       case 'assign':
         this.value(s.v, s.local.ty, `local ${s.local.name}`, scope);
@@ -166,6 +166,10 @@ class Verifier {
         return want(conversions[o.op].from);
       case 'float':
         return want(...Array<Ty>(floatOps[o.op].operands).fill(v.ty));
+      case 'simd':
+        gives(o.op.result);
+        if (o.imm.length !== o.op.immediates) this.problem(`${o.op.name} has ${o.imm.length} immediates`);
+        return want(...o.op.args);
       case 'select':
         return want(v.ty, v.ty, 'i32');
       case 'operand':
@@ -189,7 +193,7 @@ class Verifier {
         this.element(o.field, o.index);
         return want();
       case 'ld':
-        if (o.bytes === 8) gives('i64');
+        if (o.bytes >= 8) gives(tyOf(o.bytes));
         return want('i32');
       case 'local':
         gives(o.local.ty);

@@ -1,7 +1,8 @@
 /** IR as text: a line for each statement. */
 import { Val, type Stmt } from '../../emulator/ir/nodes';
-import { state } from '../../emulator/isa/a64/state';
+import { state, vectorViews } from '../../emulator/isa/a64/state';
 import type { StateField } from '../../emulator/ir/nodes';
+import { bitsOf } from '../../emulator/ir/ops';
 
 /** The name of a place in the CPU block, such as `x3` or `nzcv`. */
 function place(field: StateField, index: number | Val, off: number): string {
@@ -9,6 +10,9 @@ function place(field: StateField, index: number | Val, off: number): string {
   const at = index instanceof Val ? Number(index.constant) + off : field.offset + index * field.stride;
   const n = (at - field.offset) / field.stride;
   if (field === state.x) return ['sp', 'zero', 'trash'][n - 31] ?? `x${n}`;
+  if (field === vectorViews[16]) return `q${n}`;
+  if (field.offset === state.v.offset)
+    return `q${(at - field.offset) >> 4}.${'bh?s???d'[field.bytes - 1]}[${n % (16 / field.bytes)}]`;
   return field.count > 1 ? `${field.name}[${n}]` : field.name;
 }
 
@@ -18,7 +22,7 @@ export function irText(body: readonly Stmt[], cold: ReadonlySet<readonly Stmt[]>
   const out: string[] = [];
   const name = (v: Val): string => {
     if (v.constant !== undefined) {
-      const n = BigInt.asIntN(v.ty === 'i32' ? 32 : 64, v.constant);
+      const n = BigInt.asIntN(bitsOf(v.ty), v.constant);
       return n > -1000n && n < 1000n ? String(n) : `0x${v.constant.toString(16)}`;
     }
     let known = names.get(v);
@@ -34,6 +38,8 @@ export function irText(body: readonly Stmt[], cold: ReadonlySet<readonly Stmt[]>
         return `${o.op} ${args(v)}`;
       case 'float':
         return `float ${o.op} ${args(v)}`;
+      case 'simd':
+        return `${o.op.name} ${args(v)}${o.imm.length ? ` [${o.imm.join(' ')}]` : ''}`;
       case 'get':
         return place(o.field, o.index === 'slot' ? v.args[0]! : o.index, o.off);
       case 'ld':

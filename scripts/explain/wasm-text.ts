@@ -1,5 +1,6 @@
 /** The code of a wasm function as text, as far as the emitter writes it (WebAssembly Core Specification 5.4). */
 import { conversions, floatOps, ops, reinterpret } from '../../emulator/ir/ops';
+import { allSimdOps, SIMD_PREFIX } from '../../emulator/ir/simd';
 import { W } from '../../emulator/codegen/wasm';
 
 const plain = new Map<number, string>([
@@ -43,6 +44,8 @@ const accesses = new Map<number, string>([
   [0x3d, 'i64.store16'],
   [0x3e, 'i64.store32'],
 ]);
+
+const vectors = new Map(allSimdOps.map((op) => [op.code, op]));
 
 const indexed = new Map<number, string>([
   [W.br, 'br'],
@@ -90,6 +93,16 @@ export function wasmText(code: Uint8Array, localName: (index: number) => string)
     } else if (index !== undefined) {
       const n = Number(leb(false));
       say(`${index} ${index.startsWith('local') ? localName(n) : n}`);
+    } else if (op === SIMD_PREFIX) {
+      const number = Number(leb(false));
+      const found = vectors.get(number);
+      const bytes = (n: number): string => Array.from({ length: n }, () => code[at++]!).join(' ');
+      if (number === 0x0c) say(`v128.const i8x16 ${bytes(16)}`);
+      else if (number === 0x00 || number === 0x0b) {
+        leb(false);
+        say(`v128.${number ? 'store' : 'load'} offset=${leb(false)}`);
+      } else if (found) say(`${found.name} ${bytes(found.immediates)}`.trim());
+      else throw new Error(`the emitter has a vector opcode 0x${number.toString(16)} that has no name here`);
     } else if (op === W.i32Const) say(`i32.const ${leb(true)}`);
     else if (op === W.i64Const) say(`i64.const ${leb(true)}`);
     else {

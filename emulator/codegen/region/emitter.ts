@@ -3,7 +3,8 @@
  * the page they are in, and a TLB miss leaves.
  */
 import { Val, type Stmt } from '../../ir/nodes';
-import { ops } from '../../ir/ops';
+import { ops, tyOf, type Width } from '../../ir/ops';
+import { extract, replace, type LaneBits } from '../../ir/simd';
 import { common } from '../../ir/state';
 import type { Isa } from '../../isa/dsl/isa';
 import type { LocalPool } from '../emit';
@@ -27,7 +28,7 @@ export class RegionLocals {
   /** Registers by byte offset in the CPU block. */
   readonly registers = new Map<number, number>();
   readonly written = new Set<number>();
-  private readonly fields: readonly { name: string; from: number; to: number }[];
+  private readonly fields: readonly { name: string; from: number; to: number; bytes: 8 | 16 }[];
 
   constructor(
     private readonly func: Func,
@@ -43,6 +44,7 @@ export class RegionLocals {
       name: f.name,
       from: f.offset,
       to: f.offset + f.stride * f.count,
+      bytes: f.bytes === 16 ? 16 : 8,
     }));
   }
 
@@ -54,18 +56,38 @@ export class RegionLocals {
     const field = this.fields.find(
       ({ from, to }) => register !== undefined && register >= from && register < to,
     );
-    if (register !== undefined && field) return `${field.name}${(register - field.from) / 8}`;
+    if (register !== undefined && field) return `${field.name}${(register - field.from) / field.bytes}`;
     return own ?? (flag < 0 ? `t${index}` : ['v', 'c', 'z', 'n'][flag]!);
   }
 
-  /** The local of the register at a byte offset, if it has one. */
-  register(offset: number): number | undefined {
-    if (!this.fields.some(({ from, to }) => offset >= from && offset < to)) return undefined;
-    let local = this.registers.get(offset);
-    if (local === undefined) this.registers.set(offset, (local = this.func.newLocal('i64')));
-    return local;
+  /** The register that a byte offset in the CPU block is part of, if it has a local. */
+  register(offset: number): Register | undefined {
+    const field = this.fields.find(({ from, to }) => offset >= from && offset < to);
+    if (!field) return undefined;
+    const { bytes } = field;
+    const at = offset - ((offset - field.from) % bytes);
+    let local = this.registers.get(at);
+    if (local === undefined) this.registers.set(at, (local = this.func.newLocal(tyOf(bytes))));
+    return { at, local, bytes, byte: offset - at };
+  }
+
+  /** Its width. */
+  bytesAt(offset: number): 8 | 16 {
+    return this.register(offset)?.bytes ?? 8;
   }
 }
+
+/** A place in a register that has a local. */
+export interface Register {
+  /** Byte offset of the register in the CPU block. */
+  readonly at: number;
+  readonly local: number;
+  readonly bytes: 8 | 16;
+  /** Where in the register, in bytes. */
+  readonly byte: number;
+}
+
+const laneBits = (bytes: Width): LaneBits => (8 * bytes) as LaneBits;
 
 /** What an instruction tells the region around it. */
 export interface Exits {
@@ -128,10 +150,18 @@ export class RegionEmitter extends Emitter {
           ? undefined
           : Number(s.index.constant) + s.off
         : s.field.offset + s.index * s.field.stride;
-    const local = offset === undefined ? undefined : this.region.register(offset);
-    if (local === undefined || offset === undefined) return super.stmt(s);
-    this.val(s.v).setLocal(local);
-    this.region.written.add(offset);
+    const register = offset === undefined ? undefined : this.region.register(offset);
+    if (!register) return super.stmt(s);
+    const { bytes } = s.field;
+    if (bytes === register.bytes) this.val(s.v);
+    else {
+      const lane = replace[laneBits(bytes)];
+      this.get(register.local)
+        .val(s.v)
+        .simd(lane.code, register.byte / bytes);
+    }
+    this.setLocal(register.local);
+    this.region.written.add(register.at);
   }
 
   private branch(s: Extract<Stmt, { k: 'if' }>): void {
@@ -152,12 +182,18 @@ export class RegionEmitter extends Emitter {
       if (o.field === this.isa.flags) return this.flagsWord(this.flagsRead.get(v));
       const slot =
         o.index === 'slot' ? v.args[0]?.constant : BigInt(o.field.offset + o.index * o.field.stride);
-      const local = slot === undefined ? undefined : this.region.register(Number(slot) + o.off);
-      if (local !== undefined) return void this.get(local);
+      const register = slot === undefined ? undefined : this.region.register(Number(slot) + o.off);
+      if (register) return this.getRegister(register, o.field.bytes);
     }
     const flag = this.flagRead(v);
     if (flag !== undefined) return void this.get(flag);
     super.compute(v);
+  }
+
+  /** Pushes a register or a lane of it. */
+  private getRegister(r: Register, bytes: Width): void {
+    this.get(r.local);
+    if (bytes !== r.bytes) this.simd(extract[laneBits(bytes)].code, r.byte / bytes);
   }
 
   protected override let(v: Val): void {

@@ -50,16 +50,16 @@ export function distance(v: Val): number | undefined {
   return from === undefined || by === undefined ? undefined : from + Number(BigInt.asIntN(64, by));
 }
 
+const overlap = (a: StateField, b: StateField): boolean =>
+  a.offset < b.offset + b.stride * b.count && b.offset < a.offset + a.stride * a.count;
+
 /** Decides what of an instruction set's code may be part of a region. */
 export class Translatability {
-  private readonly registers: ReadonlySet<StateField>;
   private readonly routines = new Map<Routine, boolean>();
   /** By instruction word: code consists of few different ones, and none knows where it stands. */
   private readonly known = new Map<number, Instruction | undefined>();
 
-  constructor(private readonly isa: Isa) {
-    this.registers = new Set([...isa.registers, isa.flags, common.pc]);
-  }
+  constructor(private readonly isa: Isa) {}
 
   /** The instruction that a word is, or undefined when only the interpreter can execute it. */
   instruction(word: number, decode: (word: number) => Decoded | undefined): Instruction | undefined {
@@ -115,7 +115,8 @@ export class Translatability {
   }
 
   private isOther(field: StateField): boolean {
-    return !this.registers.has(field) && !HOST_STATE.has(field);
+    if (field === this.isa.flags || field === common.pc || HOST_STATE.has(field)) return false;
+    return !this.isa.registers.some((r) => overlap(r, field));
   }
 }
 

@@ -3,7 +3,8 @@
  * calls in structured control flow, guest registers in locals. Many regions make one module, which imports memory and the
  * routines that it calls. See ARCHITECTURE.md, "The translator".
  */
-import type { Routine } from '../../ir/nodes';
+import type { Routine, StateField, Val } from '../../ir/nodes';
+import { tyOf } from '../../ir/ops';
 import { common } from '../../ir/state';
 import type { Isa } from '../../isa/dsl/isa';
 import { Emitter, LocalPool, type Target } from '../emit';
@@ -179,12 +180,15 @@ class RegionFunction {
   private prologue(e: Emitter): void {
     const { locals } = this;
     const { cpu } = this;
-    for (const offset of registersOf(this.isa, this.region)) locals.register(offset);
+    for (const offset of stateOf(this.region)) locals.register(offset);
     e.get(cpu).load(8, common.pageVa.offset, 'i64').setLocal(locals.base);
     e.get(cpu).load(4, common.left.offset, 'i32').setLocal(locals.left);
     e.get(cpu).load(4, common.tlbRead.offset, 'i32').setLocal(locals.tlbRead);
     e.get(cpu).load(4, common.tlbWrite.offset, 'i32').setLocal(locals.tlbWrite);
-    for (const [offset, local] of locals.registers) e.get(cpu).load(8, offset, 'i64').setLocal(local);
+    for (const [offset, local] of locals.registers) {
+      const bytes = locals.bytesAt(offset);
+      e.get(cpu).load(bytes, offset, tyOf(bytes)).setLocal(local);
+    }
     FLAG_BITS.forEach((bit, i) => {
       e.get(cpu).load(4, this.isa.flags.offset, 'i32').i32(bit).op(W.i32ShrU).i32(1).op(W.i32And);
       e.setLocal(locals.flags[i]!);
@@ -222,8 +226,10 @@ class RegionFunction {
 
   private epilogue(e: Emitter): void {
     const { cpu, locals } = this;
-    for (const offset of locals.written)
-      e.get(cpu).get(locals.registers.get(offset)!).store(8, offset, 'i64');
+    for (const offset of locals.written) {
+      const bytes = locals.bytesAt(offset);
+      e.get(cpu).get(locals.registers.get(offset)!).store(bytes, offset, tyOf(bytes));
+    }
     e.get(cpu);
     FLAG_BITS.forEach((bit, i) => {
       e.get(locals.flags[i]!).i32(bit).op(W.i32Shl);
@@ -394,22 +400,20 @@ class RegionFunction {
   }
 }
 
-/** Byte offsets of all registers that the instructions of a region name. */
-function registersOf(isa: Isa, region: Region): Set<number> {
-  const fields = new Set(isa.registers);
+/** Byte offsets of the state that the instructions of a region name. */
+function stateOf(region: Region): Set<number> {
   const found = new Set<number>();
+  const add = (field: StateField, index: number | Val | undefined, off: number): void => {
+    if (typeof index === 'number') found.add(field.offset + index * field.stride);
+    else if (index?.constant !== undefined) found.add(Number(index.constant) + off);
+  };
   const walk = (stmts: Placed['body']): void => {
     for (const s of stmts) {
-      if (s.k === 'let' && s.v.op.k === 'get' && fields.has(s.v.op.field)) {
+      if (s.k === 'let' && s.v.op.k === 'get') {
         const { op } = s.v;
-        const slot = s.v.args[0]?.constant;
-        found.add(op.index === 'slot' ? Number(slot) + op.off : op.field.offset + op.index * op.field.stride);
-      } else if (s.k === 'set' && fields.has(s.field)) {
-        const slot = typeof s.index === 'number' ? undefined : s.index.constant;
-        found.add(
-          typeof s.index === 'number' ? s.field.offset + s.index * s.field.stride : Number(slot) + s.off,
-        );
-      } else if (s.k === 'if') {
+        add(op.field, op.index === 'slot' ? s.v.args[0] : op.index, op.off);
+      } else if (s.k === 'set') add(s.field, s.index, s.off);
+      else if (s.k === 'if') {
         walk(s.then);
         walk(s.else);
       } else if (s.k === 'loop') walk(s.body);

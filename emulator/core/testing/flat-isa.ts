@@ -10,7 +10,7 @@ import type { Row } from '../../isa/dsl/row';
 import { hostCalls } from '../../isa/a64/host-calls';
 import { row } from '../../isa/a64/row';
 import { A64 } from '../../isa/a64/sem';
-import { layout, state } from '../../isa/a64/state';
+import { layout, state, vectorViews } from '../../isa/a64/state';
 
 const routine = (
   name: string,
@@ -69,7 +69,7 @@ export function flatIsa(rows: readonly Row<A64>[]): Isa<A64> {
     fields: layout.fields,
     stateEnd: layout.end,
     onYield: [{ field: state.exBytes, value: 0 }],
-    registers: [state.x],
+    registers: [state.x, vectorViews[16]],
     flags: state.nzcv,
     exports: [],
     routines: {

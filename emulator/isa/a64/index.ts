@@ -12,7 +12,7 @@ import { a64Rows } from './rows';
 import { A64 } from './sem';
 import { atBreakpoint } from './self-hosted/breakpoint';
 import { guestWatch } from './self-hosted/watchpoint';
-import { layout, state } from './state';
+import { layout, state, vectorViews } from './state';
 import './sysregs';
 import { poisonRegisters } from './unknown';
 
@@ -32,7 +32,7 @@ export const a64Isa: Isa<A64> = {
     raiseUndefined,
     contextKey,
   },
-  registers: [state.x],
+  registers: [state.x, vectorViews[16]],
   flags: state.nzcv,
   exports: [translateAs, poisonRegisters, ownDeadline, atBreakpoint],
   guestWatch,

@@ -5,9 +5,10 @@
 import { Builder } from '../../ir/builder';
 import type { Access, Operand, Routine, Val } from '../../ir/nodes';
 import type { Ty } from '../../ir/ops';
+import type { LaneBits } from '../../ir/simd';
 import { recordEvent, stopBefore, type EventName } from './events';
 import { raiseFp, raiseSpAlignment, raiseUndefined } from './exceptions/exception';
-import { SP, state, TRASH, ZERO } from './state';
+import { SP, state, TRASH, vectorViews, ZERO } from './state';
 
 const X = state.x.offset;
 const V = state.v.offset;
@@ -99,31 +100,71 @@ export class A64 extends Builder {
     return this.getSlot(state.v, this.vslot(r, n), 8 * half);
   }
 
+  /** A vector register; `n`: the n-th after `r` (modulo 32). */
+  q(r: Operand, n = 0): Val {
+    return this.getSlot(vectorViews[16], this.vslot(r, n));
+  }
+
+  setQ(r: Operand, v: Val, n = 0): void {
+    this.setSlot(vectorViews[16], this.vslot(r, n), v);
+  }
+
   /** Writes all 128 bits; `hi` defaults to zero, as scalar writes do. */
   setV(r: Operand, lo: Val, hi: Val = this.i64(0)): void {
-    this.setSlot(state.v, this.vslot(r), this.to('i64', lo));
-    this.setSlot(state.v, this.vslot(r), hi, 8);
+    this.setQ(r, this.pair(this.to('i64', lo), hi));
   }
 
   setVNext(r: Operand, n: number, lo: Val, hi: Val = this.i64(0)): void {
-    this.setSlot(state.v, this.vslot(r, n), this.to('i64', lo));
-    this.setSlot(state.v, this.vslot(r, n), hi, 8);
+    this.setQ(r, this.pair(this.to('i64', lo), hi), n);
   }
 
-  /** Byte address of a vector register in linear memory, for element accesses by ld and st. */
-  vAddr(r: Operand, n = 0): Val {
-    return this.add(this.cpu(), this.vslot(r, n));
+  /** A vector of two halves. */
+  pair(lo: Val, hi: Val): Val {
+    return hi.constant === 0n
+      ? this.replace(64, this.v128(0n), 0, lo)
+      : this.replace(64, this.splat(64, lo), 1, hi);
+  }
+
+  /** The lower half of a vector, with zeros above. */
+  lowHalf(v: Val): Val {
+    return this.shuffle(v, this.v128(0n), [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]);
+  }
+
+  /** Writes 64 or 128 bits of a vector; the rest becomes zero. */
+  setVector(r: Operand, v: Val, q: number): void {
+    this.setQ(r, q ? v : this.lowHalf(v));
   }
 
   /**
-   * Byte address of a place in the vector registers, for element accesses by ld and st: a derived operand that holds
-   * 16 times the register's number plus the byte in the register.
+   * An element of a vector register, zero-extended: i64 for 8 bytes, else i32. `place` is a derived operand that holds 16 times the
+   * register's number plus the byte in the register; `off` bytes are added to it.
    */
-  vByte(place: Operand): Val {
-    return this.add(
-      this.cpu(),
-      this.operand(place, 'vbyte', 2, (n) => BigInt(V) + n),
+  element(place: Operand, bytes: 1 | 2 | 4 | 8, off = 0): Val {
+    return this.getSlot(vectorViews[bytes], this.placeSlot(place), off);
+  }
+
+  /** Writes the low bytes of `v` to an element, leaving the others. */
+  setElement(place: Operand, bytes: 1 | 2 | 4 | 8, v: Val): void {
+    this.setSlot(vectorViews[bytes], this.placeSlot(place), this.to(bytes === 8 ? 'i64' : 'i32', v));
+  }
+
+  /** A vector whose elements are all the one at a place. */
+  splatElement(place: Operand, bytes: 1 | 2 | 4 | 8): Val {
+    const slot = this.placeSlot(place);
+    if (slot.constant === undefined)
+      return this.splat((8 * bytes) as LaneBits, this.getSlot(vectorViews[bytes], slot));
+    // The lane is known: a shuffle is one instruction of the host.
+    const byte = (Number(slot.constant) - V) % 16;
+    const register = this.getSlot(vectorViews[16], this.addi(slot, -byte));
+    return this.shuffle(
+      register,
+      register,
+      Array.from({ length: 16 }, (_, i) => byte + (i % bytes)),
     );
+  }
+
+  private placeSlot(place: Operand): Val {
+    return this.operand(place, 'vbyte', 2, (n) => BigInt(V) + n);
   }
 
   /** An element of `bits` bits, zero-extended in an i64, repeated over 64 bits. */

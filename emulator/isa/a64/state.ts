@@ -157,3 +157,12 @@ export const state = {
   s2Sh: layout.field('s2Sh', 4),
   s2Level: layout.field('s2Level', 4),
 } as const;
+
+/** The vector registers as elements of other sizes: of 16 bytes whole registers, of 8 bytes state.v. */
+export const vectorViews = {
+  1: layout.view(state.v, 1),
+  2: layout.view(state.v, 2),
+  4: layout.view(state.v, 4),
+  8: state.v,
+  16: layout.view(state.v, 16),
+} as const;

@@ -48,7 +48,7 @@ export interface Isa<B extends Builder = Builder> {
   readonly fields: ReadonlyMap<string, StateField>;
   readonly stateEnd: number;
   readonly routines: IsaRoutines;
-  /** Registers that the translator keeps in locals: fields of 8 bytes. */
+  /** Registers that the translator keeps in locals: fields of 8 or 16 bytes. Smaller views of the latter are lanes of them. */
   readonly registers: readonly StateField[];
   /** The condition flags: a word whose bits 28 to 31 are the only ones that are ever set. */
   readonly flags: StateField;

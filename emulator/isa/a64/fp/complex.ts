@@ -121,9 +121,8 @@ const indexedRows = degrees.flatMap((angle, rot) =>
         doc: `Adds half of a complex product with one complex number, rotated by ${angle} degrees.`,
         exec(s, f) {
           s.checkFP();
-          const at = s.vByte(f.from);
           const bytes = p.w === 16 ? 2 : 4;
-          const m = [0, 1].map((i) => s.ld(bytes, at, i * bytes, 'i64'));
+          const m = [0, 1].map((i) => s.zext(s.element(f.from, bytes, i * bytes)));
           const d = elements(s, f.rd, f.Q, p.w);
           const n = elements(s, f.rn, f.Q, p.w);
           setElements(

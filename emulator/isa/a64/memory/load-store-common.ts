@@ -157,15 +157,13 @@ export function transfer(s: A64, t: Transfer, va: Val, rt: Operand, options: Tra
   const host = s.probe(va, acc, flags & Flag.isv ? s.num(rt) : undefined);
   if (t.load) {
     if (general) s.setX(rt, extended(s, t, host));
-    else if (t.log2 === 4) s.setV(rt, s.ld(8, host), s.ld(8, host, 8));
+    else if (t.log2 === 4) s.setQ(rt, s.ld(16, host));
     else s.setV(rt, s.ld((1 << t.log2) as 1 | 2 | 4 | 8, host, 0, 'i64'));
     options.writeback?.();
     return;
   }
-  if (t.log2 === 4) {
-    s.st(8, host, s.v(rt, 0));
-    s.st(8, host, s.v(rt, 1), 8);
-  } else s.st((1 << t.log2) as 1 | 2 | 4 | 8, host, general ? s.x(rt) : s.v(rt));
+  if (t.log2 === 4) s.st(16, host, s.q(rt));
+  else s.st((1 << t.log2) as 1 | 2 | 4 | 8, host, general ? s.x(rt) : s.v(rt));
   options.writeback?.();
   s.commit(host, acc);
 }

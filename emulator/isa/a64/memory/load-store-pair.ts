@@ -49,10 +49,10 @@ const fields = 'imm7:7 rt2:5 rn:5 rt:5';
 function loadBoth(s: A64, p: Pair, host: Val, f: ExecFields<'rt' | 'rt2', never, never>): void {
   const { bytes } = p;
   if (bytes === 16) {
-    const halves = [0, 8, 16, 24] as const;
-    const [low, high, low2, high2] = halves.map((off) => s.ld(8, host, off)) as [Val, Val, Val, Val];
-    s.setV(f.rt, low, high);
-    s.setV(f.rt2, low2, high2);
+    const first = s.ld(16, host);
+    const second = s.ld(16, host, 16);
+    s.setQ(f.rt, first);
+    s.setQ(f.rt2, second);
     return;
   }
   const load = (off: number): Val =>
@@ -70,10 +70,8 @@ function loadBoth(s: A64, p: Pair, host: Val, f: ExecFields<'rt' | 'rt2', never,
 
 function storeBoth(s: A64, p: Pair, host: Val, f: ExecFields<'rt' | 'rt2', never, never>): void {
   [f.rt, f.rt2].forEach((r, i) => {
-    if (p.bytes === 16) {
-      s.st(8, host, s.v(r, 0), 16 * i);
-      s.st(8, host, s.v(r, 1), 16 * i + 8);
-    } else s.st(p.bytes, host, p.simd === '1' ? s.v(r) : s.x(r), p.bytes * i);
+    if (p.bytes === 16) s.st(16, host, s.q(r), 16 * i);
+    else s.st(p.bytes, host, p.simd === '1' ? s.v(r) : s.x(r), p.bytes * i);
   });
 }
 

@@ -112,12 +112,12 @@ export function setHalfElements(
 export const setScalar = (s: A64, rd: Operand, v: Val, esize: Esize): void =>
   s.setV(rd, zeroExtend(s, v, esize));
 
-/** Place of element `index` of register `reg`, for A64.vByte. */
+/** Place of element `index` of register `reg`, for A64.element. */
 export const elementPlace = (reg: number, index: number, esize: Esize): number =>
   16 * reg + index * (esize / 8);
 
-/** The element at a place, see A64.vByte. */
+/** The element at a place, see A64.element; an i64. */
 export function elementAt(s: A64, place: Operand, esize: Esize, signed = false): Val {
-  const v = s.ld((esize / 8) as 1 | 2 | 4 | 8, s.vByte(place), 0, 'i64');
+  const v = s.to('i64', s.element(place, (esize / 8) as 1 | 2 | 4 | 8));
   return signed ? signExtend(s, v, esize) : v;
 }

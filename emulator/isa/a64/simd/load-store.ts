@@ -67,18 +67,22 @@ const multiples: readonly Multiple[] = [
   { selem: 1, registers: 2, opcode: '1010' },
 ];
 
-/** LD1, ST1: registers one after the other, by 64-bit halves. */
+/** LD1, ST1: registers one after the other. */
 function moveWhole(s: A64, m: Multiple, q: number, load: boolean, rt: Operand, host: Val): void {
   const stride = 8 << q;
   for (let r = 0; r < m.registers; r++) {
-    if (load) s.setVNext(rt, r, s.ld(8, host, stride * r), q ? s.ld(8, host, stride * r + 8) : s.i64(0));
-    else
-      for (const half of q ? ([0, 1] as const) : ([0] as const))
-        s.st(8, host, s.vNext(rt, r, half), stride * r + 8 * half);
+    if (load) {
+      if (q) s.setQ(rt, s.ld(16, host, stride * r), r);
+      else s.setVNext(rt, r, s.ld(8, host, stride * r));
+    } else if (q) s.st(16, host, s.q(rt, r), stride * r);
+    else s.st(8, host, s.vNext(rt, r), stride * r);
   }
 }
 
-/** LD2-LD4, ST2-ST4: element e of register r is at place e * selem + r. */
+/**
+ * LD2-LD4, ST2-ST4: element e of register r is at place e * selem + r. All of the structures are so many vectors (or halves), of
+ * which each result takes its bytes.
+ */
 function moveInterleaved(
   s: A64,
   m: Multiple,
@@ -88,17 +92,42 @@ function moveInterleaved(
   rt: Operand,
   host: Val,
 ): void {
-  const elem = (1 << log2) as Bytes;
-  const elements = (8 << q) >> log2;
-  for (let r = 0; r < m.registers; r++) {
-    const at = s.vAddr(rt, r);
-    for (let e = 0; e < elements; e++) {
-      const off = (e * m.selem + r) * elem;
-      if (load) s.st(elem, at, s.ld(elem, host, off), e * elem);
-      else s.st(elem, host, s.ld(elem, at, e * elem), off);
-    }
-    if (load && q === 0) s.st(8, at, s.i64(0), 8);
+  const elem = 1 << log2;
+  const size = 8 << q;
+  const elements = size >> log2;
+  const numbers = Array.from({ length: m.selem }, (_, r) => r);
+  /** The bytes of result `part`, as places in all sources, one after the other. */
+  const bytesOf = (part: number): number[] =>
+    Array.from({ length: size }, (_, i) => {
+      const at = load ? (i >> log2) * m.selem + part : undefined;
+      if (at !== undefined) return at * elem + (i % elem);
+      const place = (part * size + i) >> log2;
+      return ((place % m.selem) * elements + Math.floor(place / m.selem)) * elem + (i % elem);
+    });
+  if (load) {
+    const from = numbers.map((r) =>
+      q ? s.ld(16, host, size * r) : s.pair(s.ld(8, host, size * r), s.i64(0)),
+    );
+    numbers.forEach((r) => s.setQ(rt, gather(s, from, bytesOf(r), size), r));
+  } else {
+    const from = numbers.map((r) => s.q(rt, r));
+    const out = numbers.map((r) => gather(s, from, bytesOf(r), size));
+    out.forEach((v, r) => (q ? s.st(16, host, v, size * r) : s.st(8, host, s.extract(64, v, 0), size * r)));
   }
+}
+
+/** A vector of bytes of others, of which `size` each count, numbered through; the rest is zero. */
+function gather(s: A64, from: readonly Val[], bytes: readonly number[], size: number): Val {
+  const zero = s.v128(0n);
+  let result: Val | undefined;
+  from.forEach((v, n) => {
+    const own = (b: number | undefined): boolean => b !== undefined && Math.floor(b / size) === n;
+    const lanes = Array.from({ length: 16 }, (_, i) =>
+      own(bytes[i]) ? bytes[i]! % size : 16 + (result ? i : 0),
+    );
+    result = s.shuffle(v, result ?? zero, lanes);
+  });
+  return result ?? zero;
 }
 
 function multipleRow(m: Multiple, form: IndexForm, load: boolean): Row<A64> {
@@ -158,7 +187,7 @@ const structures = [
 
 type Structure = (typeof structures)[number];
 
-/** Places of the element in the (up to four) registers, as A64.vByte wants them. */
+/** Places of the element in the (up to four) registers, as A64.element wants them. */
 function places(f: RawFields, elem: Lane): Record<'e0' | 'e1' | 'e2' | 'e3', number> {
   const { Q = 0, S = 0, size = 0, rt = 0 } = f;
   const index = { 1: Q * 8 + S * 4 + size, 2: Q * 4 + S * 2 + size, 4: Q * 2 + S, 8: Q }[elem];
@@ -187,9 +216,8 @@ function singleRow(t: Structure, elem: Lane, form: IndexForm, load: boolean): Ro
         const access = accessOf(load, bytes, elem);
         const host = s.probe(base, access);
         [f.e0, f.e1, f.e2, f.e3].slice(0, t.selem).forEach((place, r) => {
-          const at = s.vByte(place);
-          if (load) s.st(elem, at, s.ld(elem, host, r * elem));
-          else s.st(elem, host, s.ld(elem, at), r * elem);
+          if (load) s.setElement(place, elem, s.ld(elem, host, r * elem));
+          else s.st(elem, host, s.element(place, elem), r * elem);
         });
         writeback(s, form, f.rn, base, bytes, f.rm);
         if (!load) s.commit(host, access);
@@ -220,8 +248,8 @@ function replicateRow(t: Structure, form: IndexForm): Row<A64> {
         const bytes = t.selem * elem;
         const host = s.probe(base, accessOf(true, bytes, elem));
         for (let r = 0; r < t.selem; r++) {
-          const value = s.replicate(s.ld(elem, host, r * elem, 'i64'), (8 * elem) as 8 | 16 | 32 | 64);
-          s.setVNext(f.rt, r, value, f.Q ? value : s.i64(0));
+          const value = s.splat((8 * elem) as 8 | 16 | 32 | 64, s.ld(elem, host, r * elem));
+          s.setQ(f.rt, f.Q ? value : s.lowHalf(value), r);
         }
         writeback(s, form, f.rn, base, bytes, f.rm);
       },

@@ -57,9 +57,8 @@ const indexedRows = indexed.map(({ m, size, signed, doc }) =>
     doc: `Adds four products of ${doc} to each word.`,
     exec(s, f) {
       s.checkFP();
-      const at = s.vByte(f.from);
       const b = [0, 1, 2, 3].map((i) => {
-        const byte = s.ld(1, at, i, 'i64');
+        const byte = s.zext(s.element(f.from, 1, i));
         return signed ? byte : s.sext8(byte);
       });
       const n = elements(s, f.rn, f.Q, 8, signed);

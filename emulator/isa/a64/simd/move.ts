@@ -122,15 +122,16 @@ const bitsOf = (e: Element): 8 | 16 | 32 | 64 => (8 * e.bytes) as 8 | 16 | 32 | 
 const generalReg = (e: Element): 'w' | 'x' => (e.bytes === 8 ? 'x' : 'w');
 const arrangement = (q: number, e: Element): string => `${(8 << q) / e.bytes}${e.letter}`;
 
-/** Place of element `index` of register `reg`, for A64.vByte. */
+/** Place of element `index` of register `reg`, for A64.element. */
 const place = (reg: number, index: number, bytes: number): number => 16 * reg + index * bytes;
 
 /** Vector forms: a 64-bit element needs Q. */
 const qShapes = (e: Element) => () => (e.bytes === 8 ? [{ Q: 1 }] : [{ Q: 0 }, { Q: 1 }]);
 const qFits = (e: Element) => (f: RawFields) => e.bytes < 8 || f['Q'] === 1;
 
+/** A 64-bit constant in both halves, or in the lower one. */
 const setBoth = (s: A64, rd: Parameters<A64['setV']>[0], value: Val, q: number): void =>
-  s.setV(rd, value, q ? value : s.i64(0));
+  s.setQ(rd, q ? s.splat(64, value) : s.pair(value, s.i64(0)));
 
 const copyRows = (e: Element): readonly Row<A64>[] => [
   row(`DUP (element, scalar, ${e.letter.toUpperCase()})`, `01 0 11110000 ${e.imm5} 0 0000 1 rn:5 rd:5`, {
@@ -139,7 +140,7 @@ const copyRows = (e: Element): readonly Row<A64>[] => [
     doc: 'Copies a vector element to a scalar register; the rest of the destination becomes zero.',
     exec(s, f) {
       checkFpEnabled(s);
-      s.setV(f.rd, s.ld(e.bytes, s.vByte(f.from), 0, 'i64'));
+      s.setV(f.rd, s.element(f.from, e.bytes));
     },
   }),
   row(`DUP (element, vector, ${e.letter.toUpperCase()})`, `0 Q 0 01110000 ${e.imm5} 0 0000 1 rn:5 rd:5`, {
@@ -151,7 +152,7 @@ const copyRows = (e: Element): readonly Row<A64>[] => [
     doc: 'Copies a vector element to all elements of a vector.',
     exec(s, f) {
       checkFpEnabled(s);
-      setBoth(s, f.rd, s.replicate(s.ld(e.bytes, s.vByte(f.from), 0, 'i64'), bitsOf(e)), f.Q);
+      s.setVector(f.rd, s.splatElement(f.from, e.bytes), f.Q);
     },
   }),
   // The index bits of imm5 mean nothing here; the assembler writes zeros.
@@ -163,8 +164,7 @@ const copyRows = (e: Element): readonly Row<A64>[] => [
     doc: 'Copies a general-purpose register to all elements of a vector.',
     exec(s, f) {
       checkFpEnabled(s);
-      const element = e.bytes === 8 ? s.x(f.rn) : s.andi(s.x(f.rn), (1n << BigInt(8 * e.bytes)) - 1n);
-      setBoth(s, f.rd, s.replicate(element, bitsOf(e)), f.Q);
+      s.setVector(f.rd, s.splat(bitsOf(e), s.x(f.rn)), f.Q);
     },
   }),
   row(`INS (general, ${e.letter.toUpperCase()})`, `0 1 0 01110000 ${e.imm5} 0 0011 1 rn:5 rd:5`, {
@@ -173,7 +173,7 @@ const copyRows = (e: Element): readonly Row<A64>[] => [
     doc: 'Copies a general-purpose register to one element of a vector, leaving the others.',
     exec(s, f) {
       checkFpEnabled(s);
-      s.st(e.bytes, s.vByte(f.to), s.x(f.rn));
+      s.setElement(f.to, e.bytes, s.x(f.rn));
     },
   }),
   row(`INS (element, ${e.letter.toUpperCase()})`, `0 1 1 01110000 ${e.imm5} 0 ${e.imm4} 1 rn:5 rd:5`, {
@@ -182,7 +182,7 @@ const copyRows = (e: Element): readonly Row<A64>[] => [
     doc: 'Copies a vector element to one element of another vector, leaving the others.',
     exec(s, f) {
       checkFpEnabled(s);
-      s.st(e.bytes, s.vByte(f.to), s.ld(e.bytes, s.vByte(f.from), 0, 'i64'));
+      s.setElement(f.to, e.bytes, s.element(f.from, e.bytes));
     },
   }),
 ];
@@ -198,7 +198,7 @@ const umov = (e: Element): Row<A64> => {
     doc: 'Copies a vector element to a general-purpose register, zero-extended.',
     exec(s, f) {
       checkFpEnabled(s);
-      s.setX(f.rd, s.ld(e.bytes, s.vByte(f.from), 0, 'i64'));
+      s.setX(f.rd, s.element(f.from, e.bytes));
     },
   });
 };
@@ -216,10 +216,10 @@ const smov = (e: Exclude<Element, { bytes: 8 }>, q: '0' | '1'): Row<A64> => {
       doc: 'Copies a vector element to a general-purpose register, sign-extended.',
       exec(s, f) {
         checkFpEnabled(s);
-        const at = s.vByte(f.from);
-        if (e.bytes === 1) s.setX(f.rd, s.sext8(s.ld(1, at, 0, ty)));
-        else if (e.bytes === 2) s.setX(f.rd, s.sext16(s.ld(2, at, 0, ty)));
-        else s.setX(f.rd, s.sext(s.ld(4, at)));
+        const v = s.element(f.from, e.bytes);
+        if (e.bytes === 1) s.setX(f.rd, s.sext8(s.to(ty, v)));
+        else if (e.bytes === 2) s.setX(f.rd, s.sext16(s.to(ty, v)));
+        else s.setX(f.rd, s.sext(v));
       },
     },
   );
@@ -244,9 +244,9 @@ const immediateOps: readonly { m: ImmediateOp; op: '0' | '1'; low: '0' | '1'; do
   { m: 'bic', op: '1', low: '1', doc: 'Clears the bits of a constant in every element of a vector.' },
 ];
 
-/** The operation on 64 bits; `value` is already inverted for MVNI and BIC. */
+/** The operation; `value` is already inverted for MVNI and BIC. */
 const applyImmediate = (s: A64, m: ImmediateOp, old: () => Val, value: Val): Val =>
-  m === 'orr' ? s.or(old(), value) : m === 'bic' ? s.and(old(), value) : value;
+  m === 'orr' ? s.vector('or', old(), value) : m === 'bic' ? s.vector('and', old(), value) : value;
 
 /** AdvSIMDExpandImm() with cmode 0xxx (32-bit), 10xx (16-bit): imm8 shifted by whole bytes. */
 const shiftedImmediates = ([32, 16] as const).flatMap((width) =>
@@ -266,9 +266,12 @@ const shiftedImmediates = ([32, 16] as const).flatMap((width) =>
         doc,
         exec(s, f) {
           checkFpEnabled(s);
-          const value = s.imm(f.value);
-          const half = (h: 0 | 1): Val => applyImmediate(s, m, () => s.v(f.rd, h), value);
-          s.setV(f.rd, half(0), f.Q ? half(1) : s.i64(0));
+          const value = s.splat(64, s.imm(f.value));
+          s.setVector(
+            f.rd,
+            applyImmediate(s, m, () => s.q(f.rd), value),
+            f.Q,
+          );
         },
       },
     );
@@ -366,37 +369,43 @@ interface Logical {
   readonly u: '0' | '1';
   readonly size: '00' | '01' | '10' | '11';
   readonly doc: string;
-  /** On 64 bits; `d` is the old destination. */
+  /** `d` is the old destination. */
   readonly apply: (s: A64, n: Val, m: Val, d: () => Val) => Val;
 }
 
 /** Takes the bits of `a` where `mask` is 1 and those of `b` elsewhere. */
-const mix = (s: A64, mask: Val, a: Val, b: Val): Val => s.xor(b, s.and(s.xor(a, b), mask));
+const mix = (s: A64, mask: Val, a: Val, b: Val): Val => s.vector('bitselect', a, b, mask);
 
 const logicals: readonly Logical[] = [
-  { m: 'and', u: '0', size: '00', doc: 'Bitwise AND of vectors.', apply: (s, n, m) => s.and(n, m) },
+  { m: 'and', u: '0', size: '00', doc: 'Bitwise AND of vectors.', apply: (s, n, m) => s.vector('and', n, m) },
   {
     m: 'bic',
     u: '0',
     size: '01',
     doc: 'Bitwise AND with the complement.',
-    apply: (s, n, m) => s.and(n, s.not(m)),
+    apply: (s, n, m) => s.vector('andnot', n, m),
   },
   {
     m: 'orr',
     u: '0',
     size: '10',
     doc: 'Bitwise OR of vectors (MOV of a vector).',
-    apply: (s, n, m) => s.or(n, m),
+    apply: (s, n, m) => s.vector('or', n, m),
   },
   {
     m: 'orn',
     u: '0',
     size: '11',
     doc: 'Bitwise OR with the complement.',
-    apply: (s, n, m) => s.or(n, s.not(m)),
+    apply: (s, n, m) => s.vector('or', n, s.vector('not', m)),
   },
-  { m: 'eor', u: '1', size: '00', doc: 'Bitwise exclusive OR of vectors.', apply: (s, n, m) => s.xor(n, m) },
+  {
+    m: 'eor',
+    u: '1',
+    size: '00',
+    doc: 'Bitwise exclusive OR of vectors.',
+    apply: (s, n, m) => s.vector('xor', n, m),
+  },
   {
     m: 'bsl',
     u: '1',
@@ -431,8 +440,11 @@ const logicalRow = (l: Logical): Row<A64> =>
     doc: l.doc,
     exec(s, f) {
       checkFpEnabled(s);
-      const half = (h: 0 | 1): Val => l.apply(s, s.v(f.rn, h), s.v(f.rm, h), () => s.v(f.rd, h));
-      s.setV(f.rd, half(0), f.Q ? half(1) : s.i64(0));
+      s.setVector(
+        f.rd,
+        l.apply(s, s.q(f.rn), s.q(f.rm), () => s.q(f.rd)),
+        f.Q,
+      );
     },
   });
 

@@ -1,10 +1,8 @@
 /** ZIP, UZP, TRN, EXT, TBL, TBX. Arm ARM DDI 0487 C4.1, "Advanced SIMD permute", "extract", "table lookup". */
-import type { Routine, Val } from '../../../ir/nodes';
 import type { RawFields, Row } from '../../dsl/row';
 import { row } from '../row';
 import type { A64 } from '../sem';
-import { state } from '../state';
-import { elements, esizeOf, setElements, vectorFits, vectorKind, vectorShapes, type Bits } from './lanes';
+import { esizeOf, vectorFits, vectorKind, vectorShapes, type Bits } from './lanes';
 
 /** Which element of Rn followed by Rm (`n` each) goes to place i; part 1 is the second instruction of a pair. */
 const permutations: readonly {
@@ -50,80 +48,43 @@ const permutationRows = permutations.flatMap(({ m, opcode, doc, from }) =>
         doc: `Permutes vectors: ${doc.replace('%', which)}.`,
         exec(s, f) {
           s.checkFP();
-          const e = esizeOf(f.size);
-          const n = elements(s, f.rn, f.Q, e);
-          const both = [...n, ...elements(s, f.rm, f.Q, e)];
-          setElements(
-            s,
-            f.rd,
-            n.map((_, i) => both[from(i, n.length, part)]!),
-            e,
-          );
+          const bytes = esizeOf(f.size) / 8;
+          const count = (8 << f.Q) / bytes;
+          const places = Array.from({ length: 16 }, (_, i) => {
+            const element = from(Math.floor(i / bytes) % count, count, part);
+            return (element < count ? element : element - count + 16 / bytes) * bytes + (i % bytes);
+          });
+          s.setVector(f.rd, s.shuffle(s.q(f.rn), s.q(f.rm), places), f.Q);
         },
       },
     );
   }),
 );
 
-/** 64 bits of `hi`:`lo` from a bit that is a multiple of 8: i64, below 64. */
-const funnel = (s: A64, lo: Val, hi: Val, bit: Val): Val => {
-  const joined = s.or(s.shru(lo, bit), s.shl(hi, s.neg(bit)));
-  return s.select(s.eqz(bit), lo, joined);
-};
-
-const extRows: readonly Row<A64>[] = [
-  row('EXT (8 bytes)', '0 0 1 01110 00 0 rm:5 0 0 imm:3 0 rn:5 rd:5', {
-    asm: 'ext <v.8b:rd>, <v.8b:rn>, <v.8b:rm>, #<u:imm>',
-    derive: (f) => ({ bit: 8 * f.imm }),
-    doc: 'Extracts 8 bytes from two halves of vectors, from a byte on.',
-    exec(s, f) {
-      s.checkFP();
-      s.setV(f.rd, funnel(s, s.v(f.rn), s.v(f.rm), s.imm(f.bit)));
+const extRows: readonly Row<A64>[] = ([0, 1] as const).map((q) => {
+  const size = 8 << q;
+  const t = vectorKind(q, 8);
+  return row(
+    `EXT (${size} bytes)`,
+    q ? '0 1 1 01110 00 0 rm:5 0 imm:4 0 rn:5 rd:5' : '0 0 1 01110 00 0 rm:5 0 0 imm:3 0 rn:5 rd:5',
+    {
+      asm: `ext <${t}:rd>, <${t}:rn>, <${t}:rm>, #<u:imm>`,
+      shape: ['imm'],
+      doc: `Extracts ${size} bytes from two ${q ? 'vectors' : 'halves of vectors'}, from a byte on.`,
+      exec(s, f) {
+        s.checkFP();
+        const places = Array.from({ length: 16 }, (_, i) => {
+          const from = f.imm + (i % size);
+          return from < size ? from : from - size + 16;
+        });
+        s.setVector(f.rd, s.shuffle(s.q(f.rn), s.q(f.rm), places), q);
+      },
     },
-  }),
-  row('EXT (16 bytes)', '0 1 1 01110 00 0 rm:5 0 imm:4 0 rn:5 rd:5', {
-    asm: 'ext <v.16b:rd>, <v.16b:rn>, <v.16b:rm>, #<u:imm>',
-    derive: (f) => ({ bit: 8 * (f.imm & 7), upper: f.imm >> 3 }),
-    doc: 'Extracts 16 bytes from two vectors, from a byte on.',
-    exec(s, f) {
-      s.checkFP();
-      const bit = s.imm(f.bit);
-      const upper = s.imm(f.upper, 'i32');
-      const words = [s.v(f.rn), s.v(f.rn, 1), s.v(f.rm), s.v(f.rm, 1)] as const;
-      const pick = (i: 0 | 1 | 2): Val => s.select(upper, words[i + 1]!, words[i]!);
-      const [a, b, c] = [pick(0), pick(1), pick(2)];
-      s.setV(f.rd, funnel(s, a, b, bit), funnel(s, b, c, bit));
-    },
-  }),
-];
+  );
+});
 
-/** Byte `index` of the registers from number `first` on; V0 follows V31. */
-function tableByte(s: A64, first: Val, index: Val): Val {
-  const place = s.andi(s.add(s.shli(first, 4), index), 16 * 32 - 1);
-  return s.ld(1, s.add(s.cpu(), place), state.v.offset, 'i64');
-}
-
-/** 8 indices to bytes of a table: (indices, first register, bytes in the table, what indices outside give). */
-const lookup: Routine = {
-  k: 'routine',
-  name: 'tableLookup',
-  params: ['i64', 'i32', 'i32', 'i64'],
-  result: 'i64',
-  build: (s: A64, indices: Val, table: Val, size: Val, otherwise: Val) => {
-    const result = s.local('result', s.i64(0));
-    const at = s.local('at', s.i64(0));
-    s.loop((loop) => {
-      const shift = s.read(at);
-      const index = s.wrap(s.andi(s.shru(indices, shift), 0xff));
-      const byte = s.local('byte', s.andi(s.shru(otherwise, shift), 0xff));
-      s.if(s.ltu(index, size), () => s.assign(byte, tableByte(s, table, index)));
-      s.assign(result, s.or(s.read(result), s.shl(s.read(byte), shift)));
-      s.assign(at, s.addi(shift, 8));
-      s.if(s.eqi(s.read(at), 64), () => s.break(loop));
-    });
-    s.ret(s.read(result));
-  },
-};
+/** A byte in all lanes. */
+const ones = (byte: number): bigint => BigInt(byte) * 0x01010101010101010101010101010101n;
 
 const listShapes = (): readonly RawFields<'Q' | 'len'>[] =>
   [0, 1].flatMap((Q) => [0, 1, 2, 3].map((len) => ({ Q, len })));
@@ -139,12 +100,14 @@ const tableRows = (['tbl', 'tbx'] as const).map((m) =>
     doc: `Looks up bytes in a table of registers; ${m === 'tbl' ? 'zero' : 'the destination'} for indices outside.`,
     exec(s, f) {
       s.checkFP();
-      const first = s.num(f.rn);
-      const size = s.i32(16 * (f.len + 1));
-      const half = (h: 0 | 1): Val =>
-        s.call(lookup, s.v(f.rm, h), first, size, m === 'tbx' ? s.v(f.rd, h) : s.i64(0));
-      const lo = half(0);
-      s.setV(f.rd, lo, f.Q ? half(1) : s.i64(0));
+      const indices = s.q(f.rm);
+      // Each register answers to its own 16 indices, with zero to all others.
+      const found = Array.from({ length: f.len + 1 }, (_, n) =>
+        s.vector('swizzle', s.q(f.rn, n), s.lanes('sub', 8, indices, s.v128(ones(16 * n)))),
+      ).reduce((a, b) => s.vector('or', a, b));
+      if (m === 'tbl') return s.setVector(f.rd, found, f.Q);
+      const inside = s.lanes('lt_u', 8, indices, s.v128(ones(16 * (f.len + 1))));
+      s.setVector(f.rd, s.vector('bitselect', found, s.q(f.rd), inside), f.Q);
     },
   }),
 );

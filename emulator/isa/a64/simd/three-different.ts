@@ -459,9 +459,8 @@ const indexedDotRows = ([false, true] as const).map((unsigned) =>
       doc: `Adds four products of ${kind(unsigned)} bytes, with the same four of Rm, to each word.`,
       exec(s, f) {
         s.checkFP();
-        const at = s.vByte(f.from);
         const m = [0, 1, 2, 3].map((i) => {
-          const byte = s.ld(1, at, i, 'i64');
+          const byte = s.zext(s.element(f.from, 1, i));
           return unsigned ? byte : s.sext8(byte);
         });
         const n = elements(s, f.rn, f.Q, 8, !unsigned);
