@@ -5,6 +5,8 @@ import { tools } from './batch';
 import { newSummary, runKind, summaryText } from './campaign';
 
 const CASES_A_KIND = 400;
+/** Of each batch, in the region tier too. */
+const IN_REGIONS = 100;
 /** The others are compared by `npm run test:differential`. */
 const chosen = [
   ...armv82Kinds.filter((k) => /host|E2H|read at each|single words/.test(k.name)),
@@ -22,7 +24,7 @@ describe('Armv8.2 and VHE, compared with QEMU', function () {
 
   for (const kind of chosen) {
     it(kind.name, () => {
-      runKind(kind, seed, { batches: 1, count: CASES_A_KIND }, replay, total);
+      runKind(kind, seed, { batches: 1, count: CASES_A_KIND, inRegions: IN_REGIONS }, replay, total);
     });
   }
 

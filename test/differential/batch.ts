@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Computer } from '../../emulator/board/computer';
+import { Computer, type ComputerConfig } from '../../emulator/board/computer';
 import { CASE_BYTES, codeAddress, MAX_CASES, memory, offsetOf, RESULT_BYTES } from './record';
 import { runner, runnerTools } from './runner';
 
@@ -36,10 +36,10 @@ const RAM_BASE = 0x40000000;
 const RAM_BYTES = memory.end - RAM_BASE;
 
 /** The cases at their places, addresses of their code filled in. */
-function pack(cases: readonly Case[], mode: 0 | 1): Buffer {
+function pack(cases: readonly Case[], mode: 0 | 1, count = cases.length): Buffer {
   if (cases.length > MAX_CASES) throw new RangeError(`${cases.length} cases do not fit into a batch`);
   const out = Buffer.alloc(HEADER_BYTES + cases.length * CASE_BYTES);
-  out.writeBigUInt64LE(BigInt(cases.length), 0);
+  out.writeBigUInt64LE(BigInt(count), 0);
   out.writeBigUInt64LE(BigInt(mode), 8);
   cases.forEach((c, i) => {
     const base = HEADER_BYTES + i * CASE_BYTES;
@@ -70,6 +70,10 @@ export interface Bench {
   readonly blobs?: readonly Blob[];
   /** CPU model, of the same name on both sides. */
   readonly cpu?: string;
+  /** How the emulator executes. */
+  readonly translate?: ComputerConfig['translate'];
+  /** How many of the cases the emulator executes; the others may be read all the same. */
+  readonly first?: number;
 }
 
 const DEFAULT_CPU = 'cortex-a57';
@@ -114,16 +118,19 @@ export function runOnQemu(
 /** More than any case needs, the runner's part included. */
 const INSTRUCTIONS_A_CASE = 20_000;
 
-/** One result a case, from the emulator. */
+/** One result a case, from the emulator; of the first ones, if the bench says so. */
 export function runOnEmulator(
   cases: readonly Case[],
-  { blobs = [], cpu = DEFAULT_CPU }: Bench = {},
+  { blobs = [], cpu = DEFAULT_CPU, translate, first = cases.length }: Bench = {},
 ): Buffer[] {
-  const computer = new Computer({ cpus: 1, memoryBytes: RAM_BYTES, image: runner().elf, cpu });
+  const computer = new Computer({
+    ...{ cpus: 1, memoryBytes: RAM_BYTES, image: runner().elf, cpu },
+    ...(translate === undefined ? {} : { translate }),
+  });
   const { machine } = computer;
-  machine.physical.poke(BigInt(memory.header), pack(cases, 0));
+  machine.physical.poke(BigInt(memory.header), pack(cases, 0, first));
   for (const b of blobs) machine.physical.poke(BigInt(b.pa), b.bytes);
-  const stop = machine.run({ instructions: cases.length * INSTRUCTIONS_A_CASE + 100_000 });
+  const stop = machine.run({ instructions: first * INSTRUCTIONS_A_CASE + 100_000 });
   if (computer.ended?.kind !== 'poweroff') {
     const header = Buffer.from(machine.physical.peek(BigInt(memory.header), 24));
     const index = Number(header.readBigUInt64LE(16));
@@ -133,6 +140,6 @@ export function runOnEmulator(
         `(${c?.kind}${c?.note ? `: ${c.note}` : ''}) at PC 0x${machine.pc(0).toString(16)}, code at 0x${codeAddress(index).toString(16)}`,
     );
   }
-  const all = Buffer.from(machine.physical.peek(BigInt(memory.results), cases.length * RESULT_BYTES));
-  return split(all, cases.length);
+  const all = Buffer.from(machine.physical.peek(BigInt(memory.results), first * RESULT_BYTES));
+  return split(all, first);
 }

@@ -6,12 +6,22 @@ const ALL = 0xffffffffffffffffn;
 
 export interface Difference {
   readonly name: string;
+  /** What is expected. */
   readonly qemu: bigint;
   readonly ours: bigint;
 }
 
 /** How often each deviation was met. */
 export type Tally = Map<string, number>;
+
+/** The words in which the emulator's two tiers differ; nothing explains one. */
+export function tierDifferences(interpreted: Buffer, translated: Buffer): Difference[] {
+  if (interpreted.equals(translated)) return [];
+  return resultWords.flatMap(([name, offset]) => {
+    const [qemu, ours] = [interpreted.readBigUInt64LE(offset), translated.readBigUInt64LE(offset)];
+    return qemu === ours ? [] : [{ name, qemu, ours }];
+  });
+}
 
 /** The words that differ and that no deviation explains. */
 export function differences(both: Both, tally: Tally = new Map<string, number>()): Difference[] {

@@ -57,7 +57,7 @@ function main(): number {
       }
     }
     const batch = vectorBatch(new Random(roundSeed), VECTOR_WORDS, VECTOR_OPERANDS);
-    const different = compareVectors(batch);
+    const { different } = compareVectors(batch);
     if (different.length > 0) {
       console.error(`${different.join('\n')}\nReplay with SEED=${roundSeed} npm run test:differential`);
       return 1;

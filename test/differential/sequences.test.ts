@@ -8,6 +8,8 @@ import { sequenceKinds } from './sequences';
 /** What all sequences together must have executed. */
 const INSTRUCTIONS = 1_000_000;
 const CASES_A_KIND = 3_500;
+/** Of each batch, in the region tier too. */
+const IN_REGIONS = 150;
 
 describe('Sequences of instructions, compared with QEMU', function () {
   this.timeout(240_000);
@@ -20,7 +22,7 @@ describe('Sequences of instructions, compared with QEMU', function () {
 
   for (const kind of sequenceKinds) {
     it(kind.name, () => {
-      runKind(kind, seed, { batches: 1, count: CASES_A_KIND }, replay, total);
+      runKind(kind, seed, { batches: 1, count: CASES_A_KIND, inRegions: IN_REGIONS }, replay, total);
     });
   }
 

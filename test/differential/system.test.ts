@@ -6,6 +6,8 @@ import { exceptionKinds } from './exceptions';
 import { systemKinds } from './system';
 
 const CASES_A_KIND = 1_500;
+/** Of each batch, in the region tier too. */
+const IN_REGIONS = 150;
 
 describe('System registers, traps and exceptions, compared with QEMU', function () {
   this.timeout(120_000);
@@ -18,7 +20,7 @@ describe('System registers, traps and exceptions, compared with QEMU', function 
 
   for (const kind of [...systemKinds, ...exceptionKinds]) {
     it(kind.name, () => {
-      runKind(kind, seed, { batches: 1, count: CASES_A_KIND }, replay, total);
+      runKind(kind, seed, { batches: 1, count: CASES_A_KIND, inRegions: IN_REGIONS }, replay, total);
     });
   }
 

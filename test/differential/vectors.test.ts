@@ -15,7 +15,10 @@ describe(`FP and SIMD instructions, compared with QEMU (SEED=${seed})`, function
     requireTool(this, ...tools);
     const batch = vectorBatch(new Random(seed), 1, OPERANDS);
     assert.ok(batch.cases.length > OPERANDS * vectorRows.length - OPERANDS);
-    assert.equal(compareVectors(batch).join('\n'), '');
+    const { different, regions } = compareVectors(batch);
+    assert.equal(different.join('\n'), '');
+    // Those that no region holds are few.
+    assert.ok(regions > batch.words.length / 2, `only ${regions} regions for ${batch.words.length} words`);
   });
 
   for (const model of ['cortex-a57', 'cortex-a76']) {

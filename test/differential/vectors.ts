@@ -1,9 +1,10 @@
 /**
  * FP and SIMD instructions, one at a time, against QEMU's user-mode emulation: every row that works on the vector registers,
- * operands from the classes of fp-values.ts, every rounding mode, FZ, DN, AHP; registers, NZCV and FPSR are compared.
+ * operands from the classes of fp-values.ts, every rounding mode, FZ, DN, AHP; registers, NZCV and FPSR are compared, in the
+ * interpreter and in the region tier.
  */
 import { Decoder } from '../../emulator/codegen/decoder';
-import { Machine } from '../../emulator/core/machine';
+import { Machine, type MachineConfig } from '../../emulator/core/machine';
 import { flatHost, flatIsa } from '../../emulator/core/testing/flat-isa';
 import { common } from '../../emulator/ir/state';
 import { insert } from '../../emulator/isa/dsl/pattern';
@@ -16,6 +17,7 @@ import { fpControl, fpVector, integerVector, type FpWidth } from '../support/fp-
 import { describeWord } from '../support/qemu-user';
 import { registers, runVectorCases, type VectorCase, type VectorState } from '../support/qemu-vector';
 import type { Random } from '../support/random';
+import { singleRegions } from '../support/single-regions';
 import type { A64Row } from './words';
 
 const RAM = 0x4000_0000n;
@@ -59,26 +61,66 @@ function widthsOf(row: A64Row, shape: RawFields): FpWidth[] {
   return found.length ? found : [64];
 }
 
-function stateFor(row: A64Row, shape: RawFields, r: Random): VectorState {
-  const widths = widthsOf(row, shape);
-  const floats = row.name.startsWith('F') || /CVTF/.test(row.name);
-  const vector = (): bigint =>
-    r.below(8) < (floats ? 7 : 1) ? fpVector(r, r.pick(widths)) : r.below(3) ? integerVector(r) : r.bits64();
-  const v = Array.from({ length: 2 * registers }, vector);
-  // Table indices.
-  if (/TB[LX]/.test(row.name))
-    for (let i = 0; i < v.length; i++) if (r.below(2)) v[i] = (v[i] ?? 0n) & 0x3f3f3f3f3f3f3f3fn;
-  // QEMU 7.2 gives Z = 1 for a flushed denormal (fixed later: its issue 2375).
-  const quick = r.below(4) === 0;
-  const noFlush = row.name === 'FJCVTZS' ? ~(1n << 24n) : ~0n;
-  return {
-    v,
-    x: Array.from({ length: registers }, () => r.value()),
-    nzcv: BigInt(r.below(16)) << 28n,
+/** Numbers of one kind, from which each case takes some: making them anew for each would be most of the work. */
+class Pool<T> {
+  private readonly all: T[] = [];
+
+  constructor(
+    private readonly make: () => T,
+    private readonly size = 4096,
+  ) {}
+
+  take(r: Random): T {
+    const i = r.below(this.size);
+    while (this.all.length <= i) this.all.push(this.make());
+    return this.all[i]!;
+  }
+}
+
+/** The operands of a batch. */
+class Operands {
+  private readonly floats: ReadonlyMap<FpWidth, Pool<bigint>>;
+  private readonly integers: Pool<bigint>;
+  private readonly any: Pool<bigint>;
+  private readonly x: Pool<bigint>;
+  private readonly control: Pool<bigint>;
+  private readonly status: Pool<bigint>;
+
+  constructor(private readonly r: Random) {
+    this.floats = new Map(([16, 32, 64] as const).map((w) => [w, new Pool(() => fpVector(r, w))]));
+    this.integers = new Pool(() => integerVector(r));
+    this.any = new Pool(() => r.bits64());
+    this.x = new Pool(() => r.value());
+    this.control = new Pool(() => fpControl(r, true), 256);
+    this.status = new Pool(() => (r.below(3) ? 0n : (r.bits64() & 0x9fn) | (BigInt(r.below(2)) << 27n)), 256);
+  }
+
+  /** What a case of the row and shape begins with. */
+  state(row: A64Row, shape: RawFields): VectorState {
+    const { r } = this;
+    const widths = widthsOf(row, shape);
+    const floats = row.name.startsWith('F') || /CVTF/.test(row.name);
+    const isTable = /TB[LX]/.test(row.name);
+    const vector = (): bigint => {
+      const value =
+        r.below(8) < (floats ? 7 : 1)
+          ? this.floats.get(r.pick(widths))!.take(r)
+          : (r.below(3) ? this.integers : this.any).take(r);
+      // Table indices.
+      return isTable && r.below(2) ? value & 0x3f3f3f3f3f3f3f3fn : value;
+    };
+    // QEMU 7.2 gives Z = 1 for a flushed denormal (fixed later: its issue 2375).
+    const noFlush = row.name === 'FJCVTZS' ? ~(1n << 24n) : ~0n;
     // Often the modes of most programs, in which the host's arithmetic is used.
-    fpcr: quick ? 0n : fpControl(r, true) & noFlush,
-    fpsr: quick ? 0x10n : r.below(3) ? 0n : (r.bits64() & 0x9fn) | (BigInt(r.below(2)) << 27n),
-  };
+    const quick = r.below(3) === 0;
+    return {
+      v: Array.from({ length: 2 * registers }, vector),
+      x: Array.from({ length: registers }, () => this.x.take(r)),
+      nzcv: BigInt(r.below(16)) << 28n,
+      fpcr: quick ? 0n : this.control.take(r) & noFlush,
+      fpsr: quick ? 0x10n : this.status.take(r),
+    };
+  }
 }
 
 export interface VectorBatch {
@@ -97,6 +139,7 @@ export function vectorBatch(
   const words: number[] = [];
   const of: A64Row[] = [];
   const cases: VectorCase[] = [];
+  const from = new Operands(r);
   for (const row of rows)
     for (const shape of row.shapes)
       for (let i = 0; i < each; i++) {
@@ -104,7 +147,7 @@ export function vectorBatch(
         if (word === undefined) continue;
         const slot = words.push(word) - 1;
         of.push(row);
-        for (let n = 0; n < operands; n++) cases.push({ slot, before: stateFor(row, shape, r) });
+        for (let n = 0; n < operands; n++) cases.push({ slot, before: from.state(row, shape) });
       }
   return { words, rows: of, cases };
 }
@@ -112,12 +155,19 @@ export function vectorBatch(
 const fpcr = sysregNamed('FPCR').storage!.field;
 const fpsr = sysregNamed('FPSR').storage!.field;
 
-/** Runs the cases on the emulator. */
-export function runOnInterpreter(words: readonly number[], cases: readonly VectorCase[]): VectorState[] {
-  const isa = flatIsa(a64Rows);
-  const m = new Machine({ isa, cpus: 1, ramBase: RAM, ramBytes: 1 << 24, features, host: flatHost });
+const isa = flatIsa(a64Rows);
+
+/** Runs the cases on the emulator: in the interpreter, or in regions of one instruction each. */
+export function runOnEmulator(
+  words: readonly number[],
+  cases: readonly VectorCase[],
+  translate: MachineConfig['translate'],
+): { readonly states: VectorState[]; readonly regions: number } {
+  const m = new Machine({
+    ...{ isa, cpus: 1, ramBase: RAM, ramBytes: 1 << 24, features, host: flatHost, translate },
+  });
   m.physical.poke(CODE, new Uint8Array(new Uint32Array(words).buffer));
-  return cases.map(({ slot, before }) => {
+  const states = cases.map(({ slot, before }) => {
     before.v.forEach((v, i) => m.state.set(0, state.v, v, i));
     before.x.forEach((v, i) => m.state.set(0, state.x, v, i));
     m.state.set(0, state.nzcv, Number(before.nzcv));
@@ -133,6 +183,7 @@ export function runOnInterpreter(words: readonly number[], cases: readonly Vecto
       fpsr: m.state.get(0, fpsr),
     };
   });
+  return { states, regions: m.translator?.counts.regions ?? 0 };
 }
 
 const hex = (v: bigint, digits = 16): string => v.toString(16).padStart(digits, '0');
@@ -159,23 +210,33 @@ function amend(row: A64Row, word: number, qemu: VectorState): VectorState {
   return { ...qemu, v: qemu.v.map((v, i) => (i === 2 * rd ? v & 0xffffn : v)) };
 }
 
-/** What differs in a batch: one text for each row that does. */
-export function compareVectors(batch: VectorBatch): string[] {
-  const qemu = runVectorCases(batch.words, batch.cases);
-  const ours = runOnInterpreter(batch.words, batch.cases);
-  const reports = new Map<A64Row, { count: number; text: string }>();
-  batch.cases.forEach((c, i) => {
-    const row = batch.rows[c.slot]!;
-    const theirs = qemu[i];
-    const lines = theirs
-      ? vectorDifferences(ours[i]!, amend(row, batch.words[c.slot]!, theirs))
-      : ['  UNDEFINED on QEMU'];
-    if (lines.length === 0) return;
-    const known = reports.get(row);
-    if (known) known.count++;
-    else reports.set(row, { count: 1, text: describe(batch.words[c.slot]!, row, c.before, lines) });
-  });
-  return [...reports.values()].map(({ count, text }) => `${text}\n  (${count} cases of this row)`);
+/** What differs from QEMU in a batch: one text for each row and tier that does. */
+export function compareVectors(batch: VectorBatch): {
+  readonly different: string[];
+  readonly regions: number;
+} {
+  const { words, rows, cases } = batch;
+  const qemu = runVectorCases(words, cases);
+  const interpreted = runOnEmulator(words, cases, false);
+  const translated = runOnEmulator(words, cases, singleRegions);
+  const reports = new Map<string, { count: number; text: string }>();
+  for (const [tier, { states }] of Object.entries({ interpreted, translated }))
+    cases.forEach(({ slot, before }, i) => {
+      const row = rows[slot]!;
+      const theirs = qemu[i];
+      const lines = theirs
+        ? vectorDifferences(states[i]!, amend(row, words[slot]!, theirs))
+        : ['  UNDEFINED on QEMU'];
+      if (lines.length === 0) return;
+      const key = `${row.name}, ${tier}`;
+      const known = reports.get(key);
+      if (known) known.count++;
+      else reports.set(key, { count: 1, text: describe(words[slot]!, key, before, lines) });
+    });
+  return {
+    different: [...reports.values()].map(({ count, text }) => `${text}\n  (${count} cases of this row)`),
+    regions: translated.regions,
+  };
 }
 
 /** A word of data processing with FP or SIMD registers, perhaps one that is UNDEFINED; it writes X0 to X7 at most. */
@@ -223,10 +284,10 @@ export function compareUndefined(r: Random, count: number, model: string): strin
   });
 }
 
-function describe(word: number, row: A64Row, before: VectorState, lines: readonly string[]): string {
+function describe(word: number, row: string, before: VectorState, lines: readonly string[]): string {
   const used = [...new Set([0, 5, 10, 16].map((lsb) => (word >>> lsb) & 31).filter((n) => n < registers))];
   return [
-    `0x${hex(BigInt(word), 8)} (${describeWord(word)}), row ${row.name}`,
+    `0x${hex(BigInt(word), 8)} (${describeWord(word)}), row ${row}`,
     ...used.map((n) => `  v${n} = ${vector(before, n)}, x${n} = ${hex(before.x[n]!)}`),
     `  nzcv = ${hex(before.nzcv, 8)}, fpcr = ${hex(before.fpcr, 8)}, fpsr = ${hex(before.fpsr, 8)}`,
     ...lines,
