@@ -24,6 +24,7 @@ export class Predecode {
   private passing: number | undefined;
   /** Heat of a record that control has not come to. */
   startHeat = 0;
+  private empty: { readonly heat: number; readonly words: Uint32Array } | undefined;
   /** Hears of code that is no longer what it was, and of all pages going. */
   onInvalid: (offset: number, bytes: number) => void = () => undefined;
   onFlush: () => void = () => undefined;
@@ -74,14 +75,21 @@ export class Predecode {
     if (this.slots.length === this.layout.poolPages) this.flush();
     const rec = this.layout.pool + this.slots.length * Rec.pageBytes;
     this.slots.push(page);
-    new Uint8Array(this.view.buffer, rec, Rec.pageBytes).fill(0);
-    if (this.startHeat > 0)
-      for (let n = 0; n < Rec.perPage; n++)
-        this.view.setUint16(rec + n * Rec.bytes + Heat.offset, this.startHeat, true);
-    this.view.setUint16(rec + Rec.perPage * Rec.bytes, Special.pageEnd, true);
+    this.words.set(this.newPage(), rec >>> 2);
     this.view.setUint32(this.layout.pageRecs + 4 * page, rec, true);
     this.setPageFlag(page, PageFlag.code, TagFlag.code);
     return rec;
+  }
+
+  /** A page of records that are all to be decoded. */
+  private newPage(): Uint32Array {
+    const { empty, startHeat } = this;
+    if (empty?.heat === startHeat) return empty.words;
+    const words = new Uint32Array(Rec.pageBytes / 4);
+    for (let n = 0; n < Rec.perPage; n++) words[n * (Rec.bytes / 4)] = startHeat << (8 * Heat.offset);
+    words[Rec.perPage * (Rec.bytes / 4)] = Special.pageEnd;
+    this.empty = { heat: startHeat, words };
+    return words;
   }
 
   /** Drops all predecoded pages: they come back as they are needed. */
@@ -106,9 +114,14 @@ export class Predecode {
   }
 
   private decodeAgain(offset: number, bytes: number): void {
-    for (let at = offset & ~3; at < offset + bytes; at += 4) {
-      const rec = this.recordAt(at);
-      if (rec) this.view.setUint16(rec, Special.decode, true);
+    const end = offset + bytes;
+    for (let at = offset & ~3; at < end;) {
+      const next = Math.min(end, (Math.floor(at / PAGE) + 1) * PAGE);
+      const recs = this.recordAt(at);
+      if (recs)
+        for (let rec = recs; at < next; at += 4, rec += Rec.bytes)
+          this.view.setUint16(rec, Special.decode, true);
+      at = next;
     }
   }
 

@@ -25,8 +25,19 @@ export interface CodePlace {
 export interface Entry {
   /** Byte offset in its page. */
   readonly offset: number;
-  /** Pages around the entry as the fetch TLB had them, by how many pages behind the entry's they are. */
-  readonly pages: ReadonlyMap<number, CodePlace>;
+  /**
+   * Pages around the entry as the fetch TLB had them, three numbers for each: how many pages behind the entry's it is, which page of
+   * RAM, and the address of its records.
+   */
+  readonly pages: Int32Array;
+}
+
+/** The pages around an entry by how many pages behind its own they are. */
+export function placesOf({ pages }: Entry): Map<number, CodePlace> {
+  const places = new Map<number, CodePlace>();
+  for (let i = 0; i < pages.length; i += 3)
+    places.set(pages[i]!, { page: pages[i + 1]!, recs: pages[i + 2]! >>> 0 });
+  return places;
 }
 
 export interface RegionJob extends RegionOptions {
@@ -86,9 +97,10 @@ export class RegionMaker {
     const regions: Region[] = [];
     const made: MadeRegion[] = [];
     for (const entry of job.entries) {
-      const { offset, pages } = entry;
+      const { offset } = entry;
+      const pages = placesOf(entry);
       const limits = { instructions: job.instructions, pages: MORE_PAGES, pageBytes: PAGE };
-      const found = findBlocks(offset, this.source(entry, job, code), limits);
+      const found = findBlocks(offset, this.source(pages, job, code), limits);
       if (!found.blocks.has(offset)) continue;
       const others = new Map<number, CodePlace>();
       for (const block of found.blocks.values()) {
@@ -113,7 +125,7 @@ export class RegionMaker {
     }
   }
 
-  private source({ pages }: Entry, job: RegionJob, code: CodeReader): CodeSource {
+  private source(pages: ReadonlyMap<number, CodePlace>, job: RegionJob, code: CodeReader): CodeSource {
     const needed = job.heat / COLD;
     const stops = new Set(job.stops);
     const placeOf = (offset: number): CodePlace | undefined => pages.get(Math.floor(offset / PAGE));

@@ -54,7 +54,7 @@ export class RemoteMaker implements CodeReader {
 /** Keeps account of what a worker has been told. */
 export class Telling {
   /** By page: the time from which on its heat is to be told again. */
-  private readonly told = new Map<number, bigint>();
+  private readonly told = new Map<number, number>();
 
   constructor(
     private readonly read: {
@@ -62,18 +62,19 @@ export class Telling {
       heat(recs: number): Uint16Array;
     },
     /** Instructions for which what has been told of heat is good enough. */
-    private readonly lasting: bigint,
+    private readonly lasting: number,
   ) {}
 
   /** What is to be told with a job at the time `now`. */
-  news({ entries }: RegionJob, now: bigint): PageNews[] {
+  news({ entries }: RegionJob, now: number): PageNews[] {
     const news: PageNews[] = [];
     for (const { pages } of entries)
-      for (const { page, recs } of pages.values()) {
+      for (let i = 0; i < pages.length; i += 3) {
+        const page = pages[i + 1]!;
         const due = this.told.get(page);
         if (due !== undefined && now < due) continue;
         this.told.set(page, now + this.lasting);
-        const heat = this.read.heat(recs);
+        const heat = this.read.heat(pages[i + 2]! >>> 0);
         news.push(due === undefined ? { page, heat, words: this.read.words(page) } : { page, heat });
       }
     return news;

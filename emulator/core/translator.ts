@@ -12,7 +12,6 @@ import { PAGE, type MemoryLayout } from './layout';
 import type { Predecode } from './predecode';
 import {
   RegionMaker,
-  type CodePlace,
   type CodeReader,
   type Entry,
   type MadeRegion,
@@ -29,7 +28,7 @@ const FARTHEST = 1 << 15;
 
 /** Instructions between two looks for answers, and for which it is good enough what a worker knows of heat. */
 const LOOK = 50_000n;
-const LASTING = 5_000_000n;
+const LASTING = 20_000_000;
 
 /** A region that exists: where it starts, and of which lines of which pages it was made. */
 interface Live {
@@ -131,7 +130,7 @@ export class Translator {
     this.telling = new Telling(
       {
         words: (page) => new Uint32Array(view.buffer.slice(wordsAt(page), wordsAt(page) + PAGE)),
-        heat: (recs) => Uint16Array.from({ length: Rec.perPage }, (_, n) => this.heatAt(recs, 4 * n)),
+        heat: (recs) => this.heatsAt(recs),
       },
       LASTING,
     );
@@ -168,7 +167,7 @@ export class Translator {
     };
     if (!this.options.worker) return this.publish(this.maker.make(job, this.reader));
     this.worker ??= this.options.worker(this.host.features);
-    this.worker.send({ ...job, news: this.telling.news(job, now) });
+    this.worker.send({ ...job, news: this.telling.news(job, Number(now)) });
     this.waiting++;
   }
 
@@ -187,6 +186,13 @@ export class Translator {
     heat: ({ recs }, inPage) => this.heatAt(recs, inPage),
   };
 
+  /** How often control has come to each instruction of a predecoded page. */
+  private heatsAt(recs: number): Uint16Array {
+    const heats = new Uint16Array(Rec.perPage);
+    for (let n = 0; n < Rec.perPage; n++) heats[n] = this.heatAt(recs, 4 * n);
+    return heats;
+  }
+
   /** How often control has come to an instruction of a predecoded page. */
   private heatAt(recs: number, inPage: number): number {
     const { view, predecode } = this.host;
@@ -194,24 +200,26 @@ export class Translator {
     return Math.max(0, heat - predecode.startHeat);
   }
 
-  /** The predecoded pages that a CPU would find without a walk, by how far behind the current one they are. */
-  private pagesAround(cpu: number): Map<number, CodePlace> {
+  /** The predecoded pages that a CPU would find without a walk, as an Entry has them. */
+  private pagesAround(cpu: number): Int32Array {
     const { view, predecode } = this.host;
     const u32 = (at: number): number => view.getUint32(at, true);
     const [table, recsOf] = [u32(cpu + common.tlbFetch.offset), u32(cpu + common.tlbFetchRec.offset)];
     const [low, high] = [u32(cpu + common.pageVa.offset), u32(cpu + common.pageVa.offset + 4)];
-    const found = new Map<number, CodePlace>();
+    const found: number[] = [];
     for (let n = 0; n < Tlb.entries; n++) {
+      const recs = view.getUint32(recsOf + 4 * n, true);
+      if (recs === 0) continue;
       const tag = table + n * Tlb.entryBytes + Tlb.tag;
-      const recs = u32(recsOf + 4 * n);
+      const tagLow = view.getUint32(tag, true);
       // An invalid tag has low bits; those of 64 are exact in a number for what is near.
-      if (recs === 0 || (u32(tag) & (PAGE - 1)) !== 0) continue;
-      const behind = (u32(tag + 4) - high) * 2 ** 20 + (u32(tag) - low) / PAGE;
+      if ((tagLow & (PAGE - 1)) !== 0) continue;
+      const behind = (view.getUint32(tag + 4, true) - high) * 2 ** 20 + (tagLow - low) / PAGE;
       if (Math.abs(behind) > FARTHEST) continue;
       const place = predecode.placeOf(recs);
-      if (place !== undefined) found.set(behind, { page: place / PAGE, recs });
+      if (place !== undefined) found.push(behind, place / PAGE, recs);
     }
-    return found;
+    return Int32Array.from(found);
   }
 
   /** Puts regions into the interpreter's table, where memory is still what they were made of. */
