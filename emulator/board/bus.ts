@@ -94,6 +94,10 @@ export class Bus implements MachineBus {
       this.m.state.set(cpu, common.stopRequest, StopReason.board);
   }
 
+  settle(cpu: number): number {
+    return this.m.settle(cpu);
+  }
+
   emit(event: MachineEvent): void {
     this.listener(event);
   }

@@ -5,11 +5,10 @@ import { Gicv3 } from '../dev/gicv3/gicv3';
 import { Pl011 } from '../dev/pl011';
 import { Pl031 } from '../dev/pl031';
 import { Pl061 } from '../dev/pl061';
-import { Pmu } from '../dev/pmu';
-import { timerRows, Timers } from '../dev/timers';
 import { boardItems, FwCfg } from '../dev/fw-cfg';
 import type { VirtioBlock } from '../dev/virtio/block';
 import type { Security } from '../dev/gicv3/security';
+import { Wire } from '../isa/a64/wires/wires';
 import { secureGpio } from './secure-gpio';
 import { irq, MAX_CPUS, region, type GicVersion } from './map';
 import { conduitOf, psciCall } from './psci';
@@ -25,6 +24,16 @@ export interface VirtOptions extends VirtioOptions {
   /** Devices leave nothing working that the architecture does not promise. */
   readonly strict?: boolean;
 }
+
+/** The private interrupts that outputs of a CPU drive. */
+const ppis: readonly { readonly wire: number; readonly intid: number }[] = [
+  { wire: Wire.hypTimer, intid: 16 + irq('hyp physical timer').number },
+  { wire: Wire.virtualTimer, intid: 16 + irq('virtual timer').number },
+  { wire: Wire.hypVirtualTimer, intid: 28 },
+  { wire: Wire.secureTimer, intid: 16 + irq('secure physical timer').number },
+  { wire: Wire.physicalTimer, intid: 16 + irq('physical timer').number },
+  { wire: Wire.pmu, intid: 16 + irq('pmu').number },
+];
 
 /** Where the board's input goes, by port name. */
 export const inputPorts = ['uart0', CONSOLE_PORT] as const;
@@ -50,10 +59,6 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): VirtBoar
   const virtio = new Virtio(bus, (n, level) => gic.setSpi(irq('virtio').number + n, level), options);
   const fwCfg = new FwCfg('fw-cfg', bus, boardItems(bus.cpus));
   const secure = options.security !== undefined && options.security !== 'none';
-  const timers = new Timers(bus, timerRows(options.el2, secure), (cpu, intid, level) =>
-    gic.setPpi(cpu, intid, level),
-  );
-  const pmu = new Pmu(bus, (cpu, level) => gic.setPpi(cpu, 16 + irq('pmu').number, level));
   return {
     devices: [
       ...gic.windows.map(({ region: name, device }) => ({ base: region(name).base, device })),
@@ -67,7 +72,7 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): VirtBoar
     disks: virtio.disks,
     hasConsole: virtio.console !== undefined,
     sysregs: gic,
-    timed: [timers, rtc],
+    timed: [rtc],
     firmware(cpu, conduit) {
       if (conduit !== conduitOf(options.el2)) return false;
       psciCall(bus, cpu);
@@ -79,10 +84,12 @@ export function createVirtBoard(bus: MachineBus, options: VirtOptions): VirtBoar
         throw new Error(`The board has no input port "${port}"; there is ${inputPorts.join(', ')}.`);
       device.input(bytes);
     },
-    update(cpu) {
-      timers.update(cpu);
-      pmu.update(cpu);
-      gic.updateVirtual(cpu);
+    update(only) {
+      for (let cpu = only ?? 0; cpu < (only === undefined ? bus.cpus : only + 1); cpu++) {
+        const wires = bus.settle(cpu);
+        for (const { wire, intid } of ppis) gic.setPpi(cpu, intid, (wires & wire) !== 0);
+        gic.updateVirtual(cpu, wires);
+      }
     },
     resetCpu: (cpu) => gic.resetCpu(cpu),
   };

@@ -65,6 +65,11 @@ export interface MachineBus {
   suspendCpu(cpu: number): void;
   /** A deadline has moved, by a register that this CPU writes now: the machine asks for it before the next instruction. */
   deadlineMoved(cpu: number): void;
+  /**
+   * Brings up to date what follows from a CPU's own registers and the time (timers, PMU, virtual interrupts).
+   * @returns the outputs that it drives, as the instruction set numbers them
+   */
+  settle(cpu: number): number;
   /** Something that the debugger may show: UART output, power-off. */
   emit(event: MachineEvent): void;
 }
@@ -95,8 +100,8 @@ export interface Board {
   /** Input from outside (UART), delivered at a point of virtual time by the replay log. */
   input(port: string, bytes: Uint8Array): void;
   /**
-   * Registers that the board looks at (rows with `board`) have changed, on one CPU or perhaps on all: by an instruction,
-   * the debugger, a reset or a snapshot.
+   * Outputs of a CPU have changed, or perhaps of all: by an instruction, the time, the debugger, a reset or a snapshot.
+   * The board asks for them with MachineBus.settle.
    */
   update(cpu?: number): void;
   /** A CPU was reset: so are the parts of devices that belong to it. */

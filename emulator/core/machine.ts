@@ -6,7 +6,7 @@ import { Heat } from '../codegen/handlers';
 import { HELD } from '../codegen/interpreter';
 import type { Isa } from '../isa/dsl/isa';
 import type { StateField } from '../ir/nodes';
-import { BoardLook, common, StopReason } from '../ir/state';
+import { common, StopReason } from '../ir/state';
 import { CpuState } from './cpu-state';
 import type { Board, MachineEvent } from './device';
 import { Hasher, hashBlock, stableJson } from './hash';
@@ -65,6 +65,9 @@ export interface RunLimit {
   /** Stop when this CPU has retired so many instructions in all. */
   readonly retired?: { readonly cpu: number; readonly count: bigint };
 }
+
+/** state.due of a CPU of which nothing changes by time alone. */
+const NEVER = 2n ** 64n - 1n;
 
 type RunExports = Record<string, (...args: number[]) => number>;
 
@@ -286,11 +289,11 @@ export class Machine {
       s.quantumLeft -= done;
       this.state.set(cpu, common.retired, this.state.get(cpu, common.retired) + BigInt(done));
       this.translator?.tick(s.vtime);
-      const look = this.state.num(cpu, common.boardLook);
-      if (look === 0) return;
-      this.state.set(cpu, common.boardLook, 0);
-      if (look & BoardLook.registers) this.board?.update(cpu);
-      if (look & BoardLook.traps) this.onTraps(cpu);
+      if (this.state.num(cpu, common.wires) !== this.state.num(cpu, common.wiresSeen))
+        this.board?.update(cpu);
+      if (this.state.num(cpu, common.trapsChanged) === 0) return;
+      this.state.set(cpu, common.trapsChanged, 0);
+      this.onTraps(cpu);
     };
     const pc = this.pc(cpu);
     const isHeld = this.held[cpu] === pc;
@@ -382,6 +385,8 @@ export class Machine {
       this.onTraps();
     }
     this.boardStale = false;
+    for (let cpu = 0; cpu < this.cpus; cpu++)
+      if (this.state.get(cpu, common.due) <= this.schedule.vtime) this.board?.update(cpu);
     for (const t of this.board?.timed ?? []) {
       const due = t.deadline();
       if (due !== undefined && due <= this.schedule.vtime) t.advance();
@@ -389,8 +394,16 @@ export class Machine {
   }
 
   private deadline(): bigint | undefined {
-    const all = [this.log.next(), ...(this.board?.timed ?? []).map((t) => t.deadline())];
-    return all.reduce((a, b) => (a === undefined || (b !== undefined && b < a) ? b : a), undefined);
+    let soonest = this.log.next();
+    const consider = (due: bigint | undefined): void => {
+      if (due !== undefined && (soonest === undefined || due < soonest)) soonest = due;
+    };
+    for (const t of this.board?.timed ?? []) consider(t.deadline());
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      const due = this.state.get(cpu, common.due);
+      if (due !== NEVER) consider(due);
+    }
+    return soonest;
   }
 
   private untilDeadline(): number {
@@ -409,6 +422,15 @@ export class Machine {
     if (d > this.schedule.vtime) this.schedule.vtime = d;
     for (let i = 0; i < this.cpus; i++) this.syncTime(i);
     return undefined;
+  }
+
+  /** Brings up to date what follows from a CPU's registers and the time. @returns its outputs, which the board has seen now */
+  settle(cpu: number): number {
+    this.state.set(cpu, common.timeEnd, this.now() + this.state.get(cpu, common.left));
+    this.code['settle']?.(this.state.block(cpu));
+    const wires = this.state.num(cpu, common.wires);
+    this.state.set(cpu, common.wiresSeen, wires);
+    return wires;
   }
 
   /** Lets a CPU's counter registers read the present while it is not running. */
@@ -512,6 +534,7 @@ export class Machine {
     s.set(cpu, common.ramHost, this.layout.ramHost);
     s.set(cpu, common.pageFlags, this.layout.pageFlags);
     s.set(cpu, common.pageRecs, this.layout.pageRecs);
+    s.set(cpu, common.due, NEVER);
     this.tlb.reset(cpu);
   }
 

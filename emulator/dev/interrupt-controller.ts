@@ -12,8 +12,8 @@ export interface InterruptController extends SysregPort {
   setSpi(n: number, level: boolean): void;
   /** Drives a private peripheral interrupt of a CPU, by INTID (16-31). */
   setPpi(cpu: number, intid: number, level: boolean): void;
-  /** Recomputes the virtual lines and the maintenance interrupt of a CPU, or of all. */
-  updateVirtual(cpu?: number): void;
+  /** Brings the maintenance interrupt of a CPU up to date, and virtual lines that are not the CPU's own; `wires`: MachineBus.settle. */
+  updateVirtual(cpu: number, wires: number): void;
   /** A reset of a CPU resets its CPU interface; what the distributor knows of it stays. */
   resetCpu(cpu: number): void;
 }

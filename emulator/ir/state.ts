@@ -49,10 +49,15 @@ export const common = {
   stopReason: layout.field('stopReason', 4),
   /** A StopReason with which run() is to return at the next recheck; set by TypeScript. */
   stopRequest: layout.field('stopRequest', 4),
-  /** BoardLook bits, set by a write of a register that the board looks at: TypeScript acts when run() returns. */
-  boardLook: layout.field('boardLook', 4),
+  /** What instructions and accesses of the guest are to be noticed has changed: TypeScript acts when run() returns. */
+  trapsChanged: layout.field('trapsChanged', 4),
   /** Non-zero: an interrupt is asserted towards this CPU (bits by the instruction set). */
   irqLines: layout.field('irqLines', 4),
+  /** Interrupt outputs that the CPU drives by registers of its own, as bits of the instruction set; what the board has seen of them. */
+  wires: layout.field('wires', 4),
+  wiresSeen: layout.field('wiresSeen', 4),
+  /** When the outputs next change by time alone, in instructions of virtual time; all ones: never. */
+  due: layout.field('due', 8),
   /** The CPU sleeps until an interrupt (1: WFI) or an event (2: WFE). */
   asleep: layout.field('asleep', 4),
   /** Bits of events that write a record, and of those that end run(). */
@@ -132,14 +137,6 @@ export const PageFlag = {
 export const MemAttr = {
   /** Unaligned accesses fault (Device memory). */
   device: 1,
-} as const;
-
-/** Bits of state.boardLook. */
-export const BoardLook = {
-  /** The board is to look at the CPU's registers. */
-  registers: 1,
-  /** What instructions and accesses of the guest are to be noticed has changed. */
-  traps: 2,
 } as const;
 
 /** First free byte of the CPU block after the common fields. */

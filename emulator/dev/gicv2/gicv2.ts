@@ -65,15 +65,13 @@ export class Gicv2 implements InterruptController {
     }
   }
 
-  updateVirtual(only?: number): void {
+  updateVirtual(cpu: number): void {
     if (!this.el2) return;
-    for (const cpu of only === undefined ? this.cpus : [only]) {
-      const asked = this.virtual.update(cpu, (irq, fiq) => {
-        this.bus.setCpuLine(cpu, 4, irq);
-        this.bus.setCpuLine(cpu, 8, fiq);
-      });
-      this.setPpi(cpu, MAINTENANCE, asked);
-    }
+    const asked = this.virtual.update(cpu, (irq, fiq) => {
+      this.bus.setCpuLine(cpu, 4, irq);
+      this.bus.setCpuLine(cpu, 8, fiq);
+    });
+    this.setPpi(cpu, MAINTENANCE, asked);
   }
 
   resetCpu(cpu: number): void {
@@ -98,7 +96,7 @@ export class Gicv2 implements InterruptController {
 
   private recompute(): void {
     this.update();
-    this.updateVirtual();
+    this.cpus.forEach((cpu) => this.updateVirtual(cpu));
   }
 
   private find(name: string): Register {

@@ -1,6 +1,7 @@
 /** A GICv3 put together: two register windows, the CPU interfaces (physical and virtual), the input wires. */
 import type { MachineBus } from '../../core/device';
 import type { InterruptController } from '../interrupt-controller';
+import { Wire } from '../../isa/a64/wires/wires';
 import { CpuInterface, type Register } from './cpu-interface';
 import { Distributor } from './distributor';
 import { Interrupts, newCpuInterface } from './interrupts';
@@ -21,7 +22,7 @@ export class Gicv3 implements InterruptController {
 
   /** `el2`: the CPUs have the ICH_* registers behind the virtual interface; `strict`: see Interrupts. */
   constructor(
-    bus: MachineBus,
+    private readonly bus: MachineBus,
     private readonly el2 = true,
     strict = false,
     security: Security = 'none',
@@ -78,11 +79,9 @@ export class Gicv3 implements InterruptController {
     return (r.peek ?? r.read)?.(cpu) ?? 0n;
   }
 
-  /** Recomputes the virtual lines and the maintenance interrupt of a CPU, or of all; after a change of ICH_* registers. */
-  updateVirtual(only?: number): void {
-    if (!this.el2) return;
-    for (const cpu of only === undefined ? this.cpus : [only])
-      this.setPpi(cpu, MAINTENANCE, this.virtual.update(cpu));
+  /** The virtual interface is part of the CPU: see isa/a64/wires. */
+  updateVirtual(cpu: number, wires: number): void {
+    this.setPpi(cpu, MAINTENANCE, (wires & Wire.maintenance) !== 0);
   }
 
   /** A reset of a CPU resets its CPU interface (IHI 0069 8.3); its redistributor keeps what it has. */
@@ -92,7 +91,7 @@ export class Gicv3 implements InterruptController {
   }
 
   private afterSysreg(name: string, cpu: number): void {
-    if (name.startsWith('ICV_')) this.setPpi(cpu, MAINTENANCE, this.virtual.update(cpu));
+    if (name.startsWith('ICV_')) this.updateVirtual(cpu, this.bus.settle(cpu));
   }
 
   private find(name: string): Register {

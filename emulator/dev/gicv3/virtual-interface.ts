@@ -1,6 +1,7 @@
 /**
  * The virtual CPU interface: what a guest reaches as ICC_* while HCR_EL2.IMO or FMO is set (ICV_*, IHI 0069 12.3). All of
- * its state is in the hypervisor's ICH_* registers: list registers, active priorities, the guest's own settings (VMCR).
+ * its state is in the hypervisor's ICH_* registers: list registers, active priorities, the guest's own settings (VMCR). What
+ * it drives is the CPU's own to compute: isa/a64/wires/virtual-interface.ts.
  */
 import type { MachineBus } from '../../core/device';
 import type { Register } from './cpu-interface';
@@ -27,8 +28,6 @@ const IN_USE = PENDING | ACTIVE | EOI;
 const EN = 1n;
 const EOI_COUNT = 1n << 27n;
 const EOI_COUNT_MASK = 0x1fn << 27n;
-/** UIE, LRENPIE, NPIE, VGrp0EIE, VGrp0DIE, VGrp1EIE, VGrp1DIE. */
-const CAUSE_ENABLES = 0xfen;
 
 /** ICH_VMCR_EL2: [lowest bit, width]. */
 const vmcr = {
@@ -93,23 +92,6 @@ export class VirtualInterface {
       ...this.perGroup(0),
       ...this.perGroup(1),
     };
-  }
-
-  /**
-   * Drives the virtual IRQ and FIQ lines, ICH_MISR_EL2, and returns whether the maintenance interrupt is asserted. To be
-   * called after every change of an ICH_* register.
-   */
-  update(cpu: number): boolean {
-    const entries = this.entries(cpu);
-    const enabled = this.enabled(cpu);
-    const next = enabled ? this.highest(cpu, entries) : undefined;
-    const signalled = next !== undefined && this.canPreempt(cpu, next);
-    this.bus.setCpuLine(cpu, 4, signalled && next.group === 1);
-    this.bus.setCpuLine(cpu, 8, signalled && next.group === 0);
-    const causes = this.maintenanceCauses(cpu, entries);
-    if (this.bus.readSysreg(cpu, 'ICH_MISR_EL2') !== causes)
-      this.bus.writeSysreg(cpu, 'ICH_MISR_EL2', causes);
-    return enabled && causes !== 0n;
   }
 
   private perGroup(group: Group): Record<string, Register> {
@@ -187,9 +169,9 @@ export class VirtualInterface {
   }
 
   /** The list register with the highest priority among the pending ones (not active as well) of enabled groups. */
-  private highest(cpu: number, entries: readonly ListEntry[] = this.entries(cpu)): ListEntry | undefined {
+  private highest(cpu: number): ListEntry | undefined {
     let best: ListEntry | undefined;
-    for (const e of entries) {
+    for (const e of this.entries(cpu)) {
       if ((e.value & (PENDING | ACTIVE)) !== PENDING) continue;
       if (this.get(cpu, e.group === 0 ? 'enable0' : 'enable1') === 0n) continue;
       if (!best || e.priority < best.priority) best = e;
@@ -255,28 +237,6 @@ export class VirtualInterface {
   private deactivate(cpu: number, e: ListEntry): void {
     this.bus.writeSysreg(cpu, lrNames[e.n]!, e.value & ~ACTIVE);
     if (e.value & HW) this.irqs.deactivate(Number((e.value >> 32n) & 0x1fffn), cpu);
-  }
-
-  /** ICH_MISR_EL2 (IHI 0069 12.4.6); it shows its causes even while ICH_HCR_EL2.En = 0. */
-  private maintenanceCauses(cpu: number, entries: readonly ListEntry[]): bigint {
-    let causes = entries.some((e) => !(e.value & (PENDING | ACTIVE | HW))) ? 1n : 0n;
-    const hcr = this.bus.readSysreg(cpu, 'ICH_HCR_EL2');
-    // The other causes have an enable bit each, at their own position.
-    if ((hcr & CAUSE_ENABLES) === 0n) return causes;
-    const used = entries.filter((e) => e.value & (PENDING | ACTIVE)).length;
-    const on = [this.get(cpu, 'enable0') !== 0n, this.get(cpu, 'enable1') !== 0n] as const;
-    const met = [
-      false,
-      used <= 1,
-      (hcr & EOI_COUNT_MASK) !== 0n,
-      !entries.some((e) => (e.value & (PENDING | ACTIVE)) === PENDING),
-      on[0],
-      !on[0],
-      on[1],
-      !on[1],
-    ];
-    for (const [bit, holds] of met.entries()) if (holds) causes |= hcr & (1n << BigInt(bit));
-    return causes;
   }
 }
 

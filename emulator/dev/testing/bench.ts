@@ -1,5 +1,7 @@
 /** Devices on a bus without a machine, driven by lists of accesses that a real machine can be given too. */
 import type { Board } from '../../core/device';
+import { Wire } from '../../isa/a64/wires/wires';
+import type { InterruptController } from '../interrupt-controller';
 import type { FakeBus } from './fake-bus';
 
 /** One access; the same shape as test/support/qemu-script.ts takes. Register names are in lower case there. */
@@ -16,6 +18,15 @@ const ISR_FIQ = 0x40n;
 
 /** The part of a board that accesses reach. */
 export type Parts = Pick<Board, 'devices' | 'sysregs' | 'update'>;
+
+/** Brings all CPUs up to date; the physical timer is PPI 30. */
+export function settleAll(bus: FakeBus, gic: InterruptController): void {
+  for (let cpu = 0; cpu < bus.cpus; cpu++) {
+    const wires = bus.settle(cpu);
+    gic.setPpi(cpu, 30, (wires & Wire.physicalTimer) !== 0);
+    gic.updateVirtual(cpu, wires);
+  }
+}
 
 /** Devices and their bus; accesses are those of CPU 0 unless another is given. */
 export class TestBench {

@@ -1,5 +1,12 @@
-/** A machine of which only the bus exists: what device tests talk to. */
+/** A machine of which only the bus and the system registers exist: what device tests talk to. */
 import type { CpuLine, MachineBus, MachineEvent } from '../../core/device';
+import { evaluateRoutine } from '../../ir/evaluate';
+import type { StateField } from '../../ir/nodes';
+import { common } from '../../ir/state';
+import { A64 } from '../../isa/a64/sem';
+import { CpuFeature, layout, state } from '../../isa/a64/state';
+import { sysregNamed } from '../../isa/a64/sysregs';
+import { settle } from '../../isa/a64/wires/settle';
 
 /** Where the memory for DMA begins; a program that runs on QEMU leaves this place free. */
 export const RAM = 0x4100_0000n;
@@ -8,16 +15,20 @@ export class FakeBus implements MachineBus {
   time = 0n;
   readonly ram = new Uint8Array(0x8_0000);
   readonly events: MachineEvent[] = [];
-  readonly lines: number[];
-  readonly sysregs: Map<string, bigint>[];
+  /** The CPUs' blocks, which hold system registers and interrupt lines. */
+  readonly blocks: DataView[];
   readonly x: bigint[][];
   readonly on: boolean[];
   readonly calls: string[] = [];
 
-  constructor(readonly cpus: number) {
+  /** `gicv3`: the CPUs have the registers of its interface. */
+  constructor(
+    readonly cpus: number,
+    gicv3 = true,
+  ) {
     const each = <T>(make: () => T): T[] => Array.from({ length: cpus }, make);
-    this.lines = each(() => 0);
-    this.sysregs = each(() => new Map<string, bigint>());
+    this.blocks = each(() => new DataView(new ArrayBuffer(layout.end)));
+    if (gicv3) this.blocks.forEach((_, cpu) => this.set(cpu, state.features, BigInt(CpuFeature.GICv3)));
     this.x = each(() => new Array<bigint>(31).fill(0n));
     this.on = each(() => false);
     this.on[0] = true;
@@ -36,15 +47,46 @@ export class FakeBus implements MachineBus {
   exceptionLevel(): number {
     return this.level;
   }
+  /** state.irqLines of all CPUs. */
+  get lines(): number[] {
+    return this.blocks.map((_, cpu) => Number(this.get(cpu, common.irqLines)));
+  }
   setCpuLine(cpu: number, line: CpuLine, level: boolean): void {
     const old = this.lines[cpu] ?? 0;
-    this.lines[cpu] = level ? old | line : old & ~line;
+    this.set(cpu, common.irqLines, BigInt(level ? old | line : old & ~line));
   }
   readSysreg(cpu: number, name: string): bigint {
-    return this.sysregs[cpu]?.get(name) ?? 0n;
+    const { field, index } = sysregNamed(name).storage!;
+    return this.get(cpu, field, index);
   }
   writeSysreg(cpu: number, name: string, value: bigint): void {
-    this.sysregs[cpu]?.set(name, value);
+    const { field, index } = sysregNamed(name).storage!;
+    this.set(cpu, field, value, index);
+  }
+  settle(cpu: number): number {
+    this.set(cpu, common.timeEnd, this.time);
+    evaluateRoutine(settle, [], {
+      memory: this.blocks[cpu]!,
+      cpu: 0,
+      pc: 0n,
+      newBuilder: () => new A64(),
+      host: () => 0,
+      probe: () => undefined,
+      commit: () => false,
+    });
+    return Number(this.get(cpu, common.wires));
+  }
+  /** A field of a CPU's block. */
+  get(cpu: number, f: StateField, index = 0): bigint {
+    const at = f.offset + index * f.stride;
+    const block = this.blocks[cpu]!;
+    return f.bytes === 8 ? block.getBigUint64(at, true) : BigInt(block.getUint32(at, true));
+  }
+  private set(cpu: number, f: StateField, v: bigint, index = 0): void {
+    const at = f.offset + index * f.stride;
+    const block = this.blocks[cpu]!;
+    if (f.bytes === 8) block.setBigUint64(at, BigInt.asUintN(64, v), true);
+    else block.setUint32(at, Number(BigInt.asUintN(32, v)), true);
   }
   isRam(pa: bigint, bytes: number): boolean {
     return pa >= RAM && pa + BigInt(bytes) <= RAM + BigInt(this.ram.length);

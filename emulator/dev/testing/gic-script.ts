@@ -1,7 +1,6 @@
 /** Random but meaningful accesses to a GICv3: made one by one, since an EOI names what an acknowledge returned. */
 import { Gicv3 } from '../gicv3/gicv3';
-import { timerRows, Timers } from '../timers';
-import { Played, pick, TestBench, type Access } from './bench';
+import { Played, pick, settleAll, TestBench, type Access } from './bench';
 import { FakeBus } from './fake-bus';
 
 export const GICD = 0x0800_0000;
@@ -12,21 +11,17 @@ export const SGI_FRAME = 0x080b_0000;
 const intids = [0, 1, 5, 17, 27, 30, 33, 40, 63, 64, 200, 255];
 const priorities = [0x00, 0x08, 0x20, 0x24, 0x40, 0x48, 0x80, 0x84, 0xa0, 0xa8, 0xf0, 0xf8];
 
-/** A GICv3 with the timers on its PPIs and nothing else. */
+/** A GICv3 with the physical timer on its PPI and nothing else. */
 export function gicBench(cpus: number): TestBench & { readonly gic: Gicv3 } {
   const bus = new FakeBus(cpus);
   const gic = new Gicv3(bus);
-  const timers = new Timers(bus, timerRows(true), (cpu, intid, level) => gic.setPpi(cpu, intid, level));
   const bench = new TestBench(bus, {
     devices: [
       { base: BigInt(GICD), device: gic.distributor },
       { base: BigInt(GICR), device: gic.redistributors },
     ],
     sysregs: gic,
-    update() {
-      timers.update();
-      gic.updateVirtual();
-    },
+    update: () => settleAll(bus, gic),
   });
   return Object.assign(bench, { gic });
 }

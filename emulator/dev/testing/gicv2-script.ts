@@ -1,7 +1,6 @@
 /** Random but meaningful accesses to a GICv2 with virtualization extensions: made one by one, since an EOI names what IAR returned. */
 import { Gicv2 } from '../gicv2/gicv2';
-import { timerRows, Timers } from '../timers';
-import { Played, pick, TestBench, type Access } from './bench';
+import { Played, pick, settleAll, TestBench, type Access } from './bench';
 import { FakeBus } from './fake-bus';
 
 export const GICD = 0x0800_0000;
@@ -11,18 +10,14 @@ export const GICH = 0x0803_0000;
 export const GICV = 0x0804_0000;
 const bases = { gicd: GICD, gicc: GICC, gich: GICH, gicv: GICV, gicv2m: MSI, gicr: 0 } as const;
 
-/** A GICv2 with the timers on its PPIs and nothing else. */
+/** A GICv2 with the physical timer on its PPI and nothing else. */
 export function gicv2Bench(cpus: number): TestBench & { readonly gic: Gicv2 } {
-  const bus = new FakeBus(cpus);
+  const bus = new FakeBus(cpus, false);
   const gic = new Gicv2(bus);
-  const timers = new Timers(bus, timerRows(true), (cpu, intid, level) => gic.setPpi(cpu, intid, level));
   const bench = new TestBench(bus, {
     devices: gic.windows.map(({ region, device }) => ({ base: BigInt(bases[region]), device })),
     sysregs: gic,
-    update() {
-      timers.update();
-      gic.updateVirtual();
-    },
+    update: () => settleAll(bus, gic),
   });
   return Object.assign(bench, { gic });
 }

@@ -15,6 +15,7 @@ import { guestWatch } from './self-hosted/watchpoint';
 import { layout, state, vectorViews } from './state';
 import './sysregs';
 import { poisonRegisters } from './unknown';
+import { settle } from './wires/settle';
 
 export const a64Isa: Isa<A64> = {
   name: 'a64',
@@ -34,7 +35,7 @@ export const a64Isa: Isa<A64> = {
   },
   registers: [state.x, vectorViews[16]],
   flags: state.nzcv,
-  exports: [translateAs, poisonRegisters, ownDeadline, atBreakpoint],
+  exports: [translateAs, poisonRegisters, ownDeadline, atBreakpoint, settle],
   guestWatch,
   // All inputs but the one that only asks for a look.
   wakeLines: ~Line.debug,

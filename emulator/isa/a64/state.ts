@@ -33,6 +33,8 @@ export const CpuFeature = {
   FWB: 0x80000,
   EVT: 0x100000,
   IDST: 0x200000,
+  /** The CPU interface of a GICv3, with its virtual one. */
+  GICv3: 0x400000,
 } as const;
 
 export const state = {

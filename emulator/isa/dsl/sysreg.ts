@@ -66,8 +66,8 @@ export interface SysregSpec {
   readonly device?: boolean;
   /** While one of the controls `by` holds, EL1 reaches the device register of this name instead. */
   readonly virtual?: { readonly name: string; readonly by: readonly Control[] };
-  /** The board looks at it after a write (timers). */
-  readonly board?: boolean;
+  /** What a write changes beyond the register: outputs to the board and their deadline, virtual interrupt lines. */
+  readonly after?: (s: Builder) => void;
   /** A look at another piece of state instead of a field of its own. */
   readonly view?: { readonly field: StateField; readonly index?: number };
   /** Has no storage: `read` and `write` do everything. */

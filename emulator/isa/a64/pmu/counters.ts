@@ -3,14 +3,13 @@
  * CPU retires, so nothing happens while counters run. They hold what they had at state.pmuBase, and are brought up to
  * date (`settleCounters`) before anything changes what counts: a PMU register, MDCR_EL2, the exception level. What
  * an instruction does that takes an exception itself and will be executed again is not counted.
- *
- * Registers are reached by the name of their field: their rows call these routines.
  */
 import type { Builder } from '../../../ir/builder';
-import type { Routine, StateField, Val } from '../../../ir/nodes';
-import { common } from '../../../ir/state';
+import type { Routine, Val } from '../../../ir/nodes';
+import { common, StopReason } from '../../../ir/state';
 import { hasFeature } from '../features';
-import { layout, state } from '../state';
+import { state } from '../state';
+import { put, reg } from '../stored';
 
 /** Event counters of Cortex-A53, A57, A72 and A76. */
 export const EVENT_COUNTERS = 6;
@@ -23,14 +22,6 @@ export const Event = { swIncr: 0x00, instRetired: 0x08, cpuCycles: 0x11, chain: 
 const events = Array.from({ length: EVENT_COUNTERS }, (_, n) => n);
 const WRAP = 1n << 32n;
 
-function field(name: string): StateField {
-  const f = layout.fields.get(name);
-  if (!f) throw new Error(`there is no register ${name}`);
-  return f;
-}
-
-const reg = (s: Builder, name: string): Val => s.get(field(name));
-const put = (s: Builder, name: string, v: Val): void => s.set(field(name), v);
 const any = (s: Builder, list: readonly Val[]): Val => list.reduce((a, b) => s.or(a, b));
 
 /** Instructions that this CPU has retired, with the one that executes. */
@@ -176,6 +167,11 @@ export const planCounters: Routine = {
     const at = s.add(base, soonest);
     const isSoon = s.and(s.nei(soonest, -1n), s.geu(at, base));
     s.set(state.ownDeadline, s.select(isSoon, at, s.i64(0)));
+    // Before this run of generated code would end: the machine has to know.
+    const inThisRun = s.and(isSoon, s.ltu(at, s.get(common.retiredEnd)));
+    s.if(s.and(inThisRun, s.eqz(s.get(common.stopRequest))), () =>
+      s.set(common.stopRequest, s.i32(StopReason.board)),
+    );
   },
 };
 

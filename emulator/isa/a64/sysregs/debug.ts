@@ -1,7 +1,7 @@
 /** Self-hosted debug registers (Arm ARM DDI 0487 D17.3): six breakpoints, four watchpoints. What they do is in ../self-hosted/. */
 import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
-import { BoardLook, common, StopReason } from '../../../ir/state';
+import { common, StopReason } from '../../../ir/state';
 import { Line } from '../interrupt-lines';
 import { WATCHPOINTS } from '../self-hosted/traps';
 import { state } from '../state';
@@ -53,7 +53,7 @@ const trapRegister = (name: string, mask: bigint) => ({
       state.watching,
       enabled.reduce((a, b) => s.or(a, b)),
     );
-    s.set(common.boardLook, s.ori(s.get(common.boardLook), BoardLook.traps));
+    s.set(common.trapsChanged, s.i32(1));
     s.if(s.eqz(s.get(common.stopRequest)), () => s.set(common.stopRequest, s.i32(StopReason.board)));
   },
 });

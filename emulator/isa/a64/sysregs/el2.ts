@@ -1,12 +1,13 @@
 /** Registers of EL2: trap control, stage 2 translation, exceptions (Arm ARM DDI 0487 D17.2). */
 import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
-import { BoardLook, common, StopReason } from '../../../ir/state';
+import { common } from '../../../ir/state';
 import { sysreg, type RegisterAccess, type SysregRow } from '../../dsl/sysreg';
 import { bitsWith } from '../features';
 import { Line } from '../interrupt-lines';
 import { withCounters } from '../pmu/counters';
 import { state } from '../state';
+import { settlePmu } from '../wires/pmu';
 import {
   esrFields,
   mairFields,
@@ -121,12 +122,9 @@ export const el2Registers: readonly SysregRow[] = [
     write: (s, v, r) => {
       const write = (): void => r.set('MDCR_EL2', s.and(v, s.ori(bitsWith(s, 'PMUv3p1', 1n << 17n), 0xfffn)));
       // A world switch writes it: counters that are off need no look.
-      s.if(s.eqz(r.get('PMCNTENSET_EL0')), write, () => {
-        withCounters(s, write);
-        s.set(common.boardLook, s.i32(BoardLook.registers));
-        s.if(s.eqz(s.get(common.stopRequest)), () => s.set(common.stopRequest, s.i32(StopReason.board)));
-      });
+      s.if(s.eqz(r.get('PMCNTENSET_EL0')), write, () => withCounters(s, write));
     },
+    after: (s) => s.call(settlePmu),
   }),
   sysreg('CPTR_EL2', [3, 4, 1, 1, 2], {
     min: 2,

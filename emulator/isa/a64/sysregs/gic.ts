@@ -3,6 +3,7 @@
  * HCR_EL2.IMO or FMO the guest sees the virtual interface ICV_* at the same encodings. ICH_* are stored state.
  */
 import type { Val } from '../../../ir/nodes';
+import { settleVirtual } from '../wires/virtual-interface';
 import { sysreg, type Encoding, type SysregRow, type SysregSpec, type TrapRule } from '../../dsl/sysreg';
 
 type Group = 0 | 1 | 'common';
@@ -62,7 +63,14 @@ const ich = (
   op2: number,
   doc: string,
   more: Partial<SysregSpec> = {},
-): SysregRow => sysreg(name, [3, 4, 12, crm, op2], { min: 2, doc, irq: true, board: true, ...more });
+): SysregRow =>
+  sysreg(name, [3, 4, 12, crm, op2], {
+    min: 2,
+    doc,
+    irq: true,
+    after: (s) => s.call(settleVirtual),
+    ...more,
+  });
 
 /** The smallest binary point of group 0: 5 bits of priority can preempt; that of group 1 is one more. */
 const MIN_BPR = 2;
@@ -185,7 +193,6 @@ const rows: readonly SysregRow[] = [
   ich('ICH_VTR_EL2', 11, 1, 'What the virtual CPU interface implements', {
     access: 'ro',
     irq: false,
-    board: false,
     reset: (4n << 29n) | (4n << 26n) | (1n << 23n) | (1n << 21n) | (1n << 20n) | (1n << 19n) | 3n,
     fields: {
       PRIbits: [31, 29],
@@ -201,13 +208,11 @@ const rows: readonly SysregRow[] = [
   ich('ICH_MISR_EL2', 11, 2, 'Causes of the maintenance interrupt', {
     access: 'ro',
     irq: false,
-    board: false,
     fields: { EOI: 0, U: 1, LRENP: 2, NP: 3, VGrp0E: 4, VGrp0D: 5, VGrp1E: 6, VGrp1D: 7 },
   }),
   ich('ICH_EISR_EL2', 11, 3, 'List registers that ask for an EOI maintenance interrupt', {
     access: 'ro',
     irq: false,
-    board: false,
     computed: true,
     // State invalid, HW = 0 and EOI (bit 41) = 1.
     read: (s, r) =>
@@ -222,7 +227,6 @@ const rows: readonly SysregRow[] = [
   ich('ICH_ELRSR_EL2', 11, 5, 'List registers that are empty', {
     access: 'ro',
     irq: false,
-    board: false,
     computed: true,
     // State invalid, and either HW = 1 or no EOI maintenance interrupt asked for.
     read: (s, r) =>

@@ -15,6 +15,7 @@ import {
   withCounters,
 } from '../pmu/counters';
 import { state } from '../state';
+import { settlePmu } from '../wires/pmu';
 import {
   sysreg,
   type RegisterAccess,
@@ -41,8 +42,8 @@ function reachable(s: Builder, r: RegisterAccess): Val {
 const isBeyond = (n: number) => (s: Builder, r: RegisterAccess) =>
   s.and(isLimited(s), s.leu(hpmn(s, r), s.i64(n)));
 
-/** The board drives the overflow interrupt. */
-const interrupts = { irq: true, board: true } as const;
+/** It may raise or end the overflow interrupt. */
+const interrupts = { irq: true, after: (s: Builder) => s.call(settlePmu) } as const;
 
 const tpm: TrapRule = { when: 'MDCR_EL2.TPM', to: 2 };
 const user = (...also: string[]): readonly TrapRule[] => [

@@ -1,21 +1,10 @@
-/**
- * The generic timer (Arm ARM DDI 0487 D11). The counter is virtual time, 16 instructions a tick: 62.5 MHz.
- * Timer conditions are computed when read; the board drives the interrupt lines and hears of every write.
- */
+/** The generic timer (Arm ARM DDI 0487 D11). Timer conditions are computed when read; what they drive: see wires/timers.ts. */
 import type { Builder } from '../../../ir/builder';
 import type { Val } from '../../../ir/nodes';
-import { common } from '../../../ir/state';
 import { state } from '../state';
+import { physicalCount, settleTimers } from '../wires/timers';
 import { byLayout } from './el2';
 import { sysreg, type Encoding, type RegisterAccess, type SysregRow, type TrapRule } from '../../dsl/sysreg';
-
-/** log2 of the instructions in a tick of the counter. */
-export const TICK_SHIFT = 4;
-
-/** CNTPCT_EL0 now. */
-export function physicalCount(s: Builder): Val {
-  return s.shri(s.sub(s.get(common.timeEnd), s.zext(s.get(common.left))), TICK_SHIFT);
-}
 
 const virtualCount = (s: Builder, r: RegisterAccess): Val => s.sub(physicalCount(s), r.get('CNTVOFF_EL2'));
 
@@ -56,7 +45,7 @@ function timer(t: Timer): SysregRow[] {
     min,
     trap,
     irq: true,
-    board: true,
+    after: (s: Builder) => s.call(settleTimers),
     ...(feature === undefined ? {} : { feature }),
     ...(undefinedWhen ? { undefinedWhen } : {}),
     ...(host ? { e2h: `${host[0]}_${kind}_${host[1]}`, e2hAtEl0: true } : {}),
@@ -192,6 +181,6 @@ export const timerRegisters: readonly SysregRow[] = [
     min: 2,
     doc: 'Offset of the virtual count',
     irq: true,
-    board: true,
+    after: (s) => s.call(settleTimers),
   }),
 ];

@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { common, StopReason } from '../../../ir/state';
 import { encodingKey, type Encoding } from '../../dsl/sysreg';
 import { cpuModel } from '../cpus';
+import { Line } from '../interrupt-lines';
 import { contextKey, contextPart } from '../mmu/context';
 import { state } from '../state';
 import { deviceRegisters, sysregNamed, sysregs, type Sysreg } from '../sysregs';
 import { explainControl } from '../sysregs/controls';
 import { explainAccess } from '../sysregs/explain';
 import { tlbiOps, tlbiSelection } from '../mmu/tlbi';
+import { Wire } from '../wires/wires';
 import { RAM_BASE, SystemCpu } from './cpu';
 
 const PC = 0x40001000n;
@@ -276,13 +278,13 @@ describe('timers', () => {
     assert.equal(c.x(3), 62500000n);
   });
 
-  it('TVAL is signed and relative; ISTATUS is computed; the board hears of writes', () => {
+  it('TVAL is signed and relative; ISTATUS is computed', () => {
     const c = cpuAt(1);
     at(c, 16000n);
     c.setX(0, 0xffffffffn); // -1
-    assert.equal(c.exec(msr('CNTV_TVAL_EL0')), 'recheck');
+    assert.equal(c.exec(msr('CNTV_TVAL_EL0')), 'next');
     assert.equal(c.reg('CNTV_CVAL_EL0'), 999n);
-    assert.equal(c.get(common.stopRequest), BigInt(StopReason.board));
+    assert.equal(c.get(common.stopRequest), 0n, 'the timer is off');
     c.exec(mrs('CNTV_TVAL_EL0', 1));
     assert.equal(c.x(1), 0xffffffffn);
     c.setX(0, 7n);
@@ -293,6 +295,22 @@ describe('timers', () => {
     c.setReg('CNTV_CVAL_EL0', 1001n);
     c.exec(mrs('CNTV_CTL_EL0', 2));
     assert.equal(c.x(2), 3n);
+  });
+
+  it('a write ends the run of generated code only where the timer fires before that would end', () => {
+    const writes = (ticks: bigint): [string, bigint] => {
+      const c = cpuAt(1);
+      c.set(common.left, 100n);
+      c.set(common.timeEnd, 16100n);
+      c.setReg('CNTV_CTL_EL0', 1n);
+      c.setReg('CNTV_CVAL_EL0', 2n ** 63n);
+      c.setX(0, 1000n + ticks);
+      return [c.exec(msr('CNTV_CVAL_EL0')), c.get(common.stopRequest)];
+    };
+    const board = BigInt(StopReason.board);
+    assert.deepEqual(writes(0n), ['recheck', board], 'at once');
+    assert.deepEqual(writes(6n), ['recheck', board]);
+    assert.deepEqual(writes(7n), ['next', 0n], 'after 112 instructions, where 100 are left');
   });
 
   it('CNTFRQ can be written only at the highest level', () => {
@@ -335,11 +353,23 @@ describe('device registers', () => {
     assert.equal(c.exec(mrs('ICC_IAR1_EL1', 6)), 'recheck', 'a maintenance interrupt');
   });
 
-  it('a write of a list register makes the board look', () => {
+  it('a write of a list register drives the virtual lines; the board hears of the maintenance interrupt only', () => {
     const c = cpuAt(2);
-    assert.equal(c.exec(msr('ICH_LR0_EL2', 2)), 'recheck');
-    assert.equal(c.get(common.boardLook), 1n);
+    const write = (name: string, v: bigint): string => {
+      c.setX(2, v);
+      return c.exec(msr(name, 2));
+    };
+    c.set(common.due, 2n ** 64n - 1n);
+    write('ICH_VMCR_EL2', 0xf8000003n);
+    assert.equal(write('ICH_HCR_EL2', 1n), 'next');
+    assert.equal(write('ICH_LR0_EL2', (5n << 60n) | 27n), 'recheck');
+    assert.equal(c.get(common.irqLines), BigInt(Line.virq));
+    assert.equal(c.get(common.stopRequest), 0n);
+    assert.equal(write('ICH_LR0_EL2', 0n), 'next');
+    // No list register is pending.
+    assert.equal(write('ICH_HCR_EL2', 9n), 'recheck');
     assert.equal(c.get(common.stopRequest), BigInt(StopReason.board));
+    assert.deepEqual([c.get(common.wires), c.reg('ICH_MISR_EL2')], [BigInt(Wire.maintenance), 8n]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** MRS and MSR (register): one handler for each register of the table and direction (Arm ARM DDI 0487 C5.2, D17). */
 import type { Operand, Val } from '../../../ir/nodes';
-import { BoardLook, common, StopReason } from '../../../ir/state';
+import { common, StopReason } from '../../../ir/state';
 import type { RawFields, Row } from '../../dsl/row';
 import { encodingKey, type Encoding } from '../../dsl/sysreg';
 import { raiseTrap } from '../exceptions/exception';
@@ -92,6 +92,15 @@ function store(s: A64, r: Sysreg, v: Val): void {
   writeReg(s, r, v);
 }
 
+/** Ends this run of generated code if the board has to hear of an output, or if one may change before the run would end. */
+function askBoard(s: A64): void {
+  const changed = s.ne(s.get(common.wires), s.get(common.wiresSeen));
+  const soon = s.ltu(s.get(common.due), s.get(common.timeEnd));
+  s.if(s.or(changed, soon), () => {
+    s.if(s.eqz(s.get(common.stopRequest)), () => s.set(common.stopRequest, s.i32(StopReason.board)));
+  });
+}
+
 function writeRegister(s: A64, r: Sysreg, rt: Operand): void {
   check(s, r, false, rt);
   const v = s.x(rt);
@@ -103,12 +112,16 @@ function writeRegister(s: A64, r: Sysreg, rt: Operand): void {
       () => store(s, r, v),
     );
   else store(s, r, v);
-  if (r.board) {
-    s.set(common.boardLook, s.i32(BoardLook.registers));
-    s.if(s.eqz(s.get(common.stopRequest)), () => s.set(common.stopRequest, s.i32(StopReason.board)));
-    s.nextWithRecheck();
-  } else if (r.context || host?.context) s.nextWithRecheck();
-  else if (r.irq) s.if(s.or(s.get(common.irqLines), s.get(state.debugOn)), () => s.nextWithRecheck());
+  if (r.after) {
+    r.after(s);
+    askBoard(s);
+  }
+  if (r.context || host?.context) s.nextWithRecheck();
+  else if (r.irq) {
+    const asked = r.after ? s.get(common.stopRequest) : s.i32(0);
+    const lines = s.or(s.get(common.irqLines), s.get(state.debugOn));
+    s.if(s.or(lines, asked), () => s.nextWithRecheck());
+  }
 }
 
 /** One row a direction and feature: its shapes are the registers. */
