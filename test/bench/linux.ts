@@ -1,35 +1,79 @@
 /** The stock Debian kernel with KVM: how fast it boots, beside QEMU, and what a stop in its world switch costs. */
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { Computer } from '../../emulator/board/computer';
-import { common } from '../../emulator/ir/state';
 import { installDebian, type DebianGuest } from '../../scripts/debian.mjs';
 import { DapClient } from '../dap/support/client';
 import { ADAPTER, allVariables, residentMb, timed } from './adapter';
-import { median, type Bench } from './table';
+import { benchFolder, explain, runPairs, timeOf, type Pair } from './machines';
+import type { RunSpec } from './spec';
+import { median, type Bench, type Options, type Result } from './table';
 
 const APPEND = 'console=ttyAMA0 earlycon nokaslr cryptomgr.notests';
 const SHELL = 'INIT: shell reached';
 const MEMORY = 512;
-/** As short as the debug adapter's slices, so that V8 can exchange the interpreter. */
 const SLICE = 1_000_000;
-const RUNS = 3;
+const KVMTEST = 'INIT: kvmtest vcpus=1 gic=3';
 
 interface Named {
   readonly name: string;
   readonly variablesReference: number;
 }
 
-interface Boot {
-  readonly seconds: number;
-  readonly instructions: number;
-  readonly misses: number;
-  readonly invalidations: number;
-  /** RAM that is not zero, in MB. */
-  readonly touchedMb: number;
+/** Where a boot is measured: from its first line, so that neither program's start counts. */
+const FIRST = 'Booting Linux on physical CPU';
+
+/** A boot that is measured, as docs name it by its instructions. */
+interface Configuration {
+  readonly name: string;
+  readonly what: string;
+  readonly append: string;
+  /** The initrd is compressed, for the kernel to unpack. */
+  readonly gzip: boolean;
 }
 
-function ours({ kernel, initrd }: DebianGuest, until: string): Boot {
+const configurations: readonly Configuration[] = [
+  {
+    ...{ name: 'linux-boot', append: APPEND, gzip: false },
+    what: 'stock Debian kernel to its shell, a57 nVHE, no self-tests: ours / QEMU',
+  },
+  {
+    ...{ name: 'linux-boot-long', append: 'console=ttyAMA0 earlycon nokaslr', gzip: true },
+    what: 'the same with self-tests of ciphers and a compressed RAM disk: ours / QEMU',
+  },
+];
+
+function specOf({ append, gzip, name }: Configuration, marks: readonly string[]): RunSpec {
+  const { kernel: image, initrd: plain } = installDebian();
+  let initrd = plain;
+  if (gzip) {
+    initrd = path.join(benchFolder(), `${name}.cpio.gz`);
+    writeFileSync(initrd, gzipSync(readFileSync(plain)));
+  }
+  return { image, initrd, append, marks };
+}
+
+/** Ours / QEMU over one of the spans, with what explains it. */
+async function compared(
+  spec: RunSpec,
+  options: Options,
+  span: number,
+  row: Pick<Result, 'name' | 'bar'>,
+): Promise<Result> {
+  const pairs = await runPairs(spec, options);
+  const ours = (p: Pair): number => timeOf(p.we.spans[span], options);
+  const theirs = (p: Pair): number => timeOf(p.they?.spans[span], options);
+  const f = pairs[0]?.we.spans[span];
+  const note = [
+    `${median(pairs.map(ours)).toFixed(0)} ms against ${median(pairs.map(theirs)).toFixed(0)}`,
+    ...(f ? [explain(f, options), `${((f.invalidations * 1000) / f.instructions).toFixed(2)} TLBIs`] : []),
+  ].join('; ');
+  return { ...row, value: median(pairs.map((p) => theirs(p) / ours(p))), unit: 'x', note };
+}
+
+/** RAM that the guest has touched when the console says `until`: pages that are not zero, in MB. */
+function touchedMb({ kernel, initrd }: DebianGuest, until: string): number {
   const computer = new Computer({
     ...{ cpu: 'cortex-a57', cpus: 1, memoryBytes: MEMORY * 2 ** 20, bootargs: APPEND },
     ...{ image: readFileSync(kernel), initrd: readFileSync(initrd) },
@@ -38,56 +82,14 @@ function ours({ kernel, initrd }: DebianGuest, until: string): Boot {
   computer.onEvent = (e) => {
     if (e.kind === 'uart') text = (text + Buffer.from(e.bytes).toString('latin1')).slice(-200);
   };
-  const { machine } = computer;
-  const from = performance.now();
+  const { physical } = computer.machine;
   while (!text.includes(until))
-    if (machine.run({ instructions: SLICE }).kind !== 'limit')
+    if (computer.machine.run({ instructions: SLICE }).kind !== 'limit')
       throw new Error(`the boot ended early: ${text}`);
-  return {
-    seconds: (performance.now() - from) / 1000,
-    instructions: Number(machine.state.get(0, common.retired)),
-    misses: Number(machine.state.get(0, common.misses)),
-    invalidations: machine.tlb.invalidations,
-    touchedMb: touchedMb(computer),
-  };
-}
-
-/** Pages of RAM that are not zero: at most what the process has of them. */
-function touchedMb({ machine }: Computer): number {
-  const { ramBase, ramSize } = machine.physical;
   let pages = 0;
-  for (let at = 0n; at < ramSize; at += 4096n)
-    if (machine.physical.peek(ramBase + at, 4096).some((byte) => byte !== 0)) pages++;
+  for (let at = 0n; at < physical.ramSize; at += 4096n)
+    if (physical.peek(physical.ramBase + at, 4096).some((byte) => byte !== 0)) pages++;
   return pages / 256;
-}
-
-function qemus({ kernel, initrd }: DebianGuest): Promise<number> {
-  const child = spawn('qemu-system-aarch64', [
-    ...[
-      '-machine',
-      'virt,virtualization=on,gic-version=3',
-      '-cpu',
-      'cortex-a57',
-      '-smp',
-      '1',
-      '-m',
-      `${MEMORY}`,
-    ],
-    ...['-nographic', '-nodefaults', '-no-reboot', '-monitor', 'none', '-serial', 'stdio'],
-    ...['-kernel', kernel, '-initrd', initrd, '-append', APPEND],
-  ]);
-  const from = performance.now();
-  let text = '';
-  return new Promise((done, failed) => {
-    child.stdout.setEncoding('latin1').on('data', (more: string) => {
-      text += more;
-      if (!text.includes(SHELL)) return;
-      child.kill();
-      done((performance.now() - from) / 1000);
-    });
-    child.on('error', failed);
-    child.on('close', () => failed(new Error('the boot ended early on QEMU')));
-  });
 }
 
 /** The bundled adapter on the kernel, stopped where nVHE KVM enters its guest for the first time. */
@@ -106,35 +108,25 @@ async function stopAtGuestEnter({ kernel, initrd }: DebianGuest): Promise<DapCli
 }
 
 export const linuxBenches: readonly Bench[] = [
+  ...configurations.map((c): Bench => ({
+    name: c.name,
+    what: c.what,
+    run: (options) => compared(specOf(c, [FIRST, SHELL]), options, 0, { name: c.name, bar: { atLeast: 1 } }),
+  })),
   {
-    name: 'linux-boot',
-    what: 'stock Debian kernel to its shell, a57 nVHE, median',
-    run: async () => {
-      const guest = installDebian();
-      const we: Boot[] = [];
-      const they: number[] = [];
-      for (let i = 0; i < RUNS; i++) {
-        we.push(ours(guest, SHELL));
-        they.push(await qemus(guest));
-      }
-      const boot = we[0]!;
-      const seconds = median(we.map((b) => b.seconds));
-      const millions = boot.instructions / 1e6;
-      const perThousand = (n: number): string => ((n * 1000) / boot.instructions).toFixed(2);
-      const note = [
-        `${millions.toFixed(0)} M instructions in ${seconds.toFixed(2)} s`,
-        `${(median(they) / seconds).toFixed(2)} x QEMU's speed`,
-        `for 1,000 instructions ${perThousand(boot.misses)} TLB misses, ${perThousand(boot.invalidations)} TLBIs`,
-      ].join('; ');
-      return { name: 'linux-boot', value: millions / seconds, unit: 'MIPS', bar: { atLeast: 60 }, note };
-    },
+    name: 'linux-kvm',
+    what: 'kvmtest in it to DONE, four times (1 and 2 vcpus, GICv3 and GICv2): ours / QEMU',
+    run: (options) =>
+      compared(specOf(configurations[0]!, [KVMTEST, 'INIT: poweroff']), options, 0, {
+        ...{ name: 'linux-kvm', bar: { atLeast: 1 } },
+      }),
   },
   {
     name: 'linux-memory',
     what: 'resident memory of the adapter at the first entry of a KVM guest, beside the RAM that the guest has touched',
     run: async () => {
       const guest = installDebian();
-      const { touchedMb: touched } = ours(guest, 'kvmtest: API');
+      const touched = touchedMb(guest, 'kvmtest: API');
       const client = await stopAtGuestEnter(guest);
       const resident = residentMb(client.child.pid ?? 0);
       client.child.kill();

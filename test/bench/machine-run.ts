@@ -1,0 +1,73 @@
+/**
+ * Runs a guest on our machine as the debug adapter does, in a process of its own, and prints what was measured as JSON:
+ * `node machine-run.js SPEC DIST`, a RunSpec as JSON and the folder of the product's bundles.
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { A64 } from '../../debug-adapter/arch/a64';
+import { Runner } from '../../debug-adapter/control/runner';
+import { translationThread } from '../../debug-adapter/translation/thread';
+import { Computer } from '../../emulator/board/computer';
+import { RAM_BASE } from '../../emulator/board/map';
+import { useInterpreter } from '../../emulator/core/interpreter';
+import { common } from '../../emulator/ir/state';
+import { a64Isa } from '../../emulator/isa/a64';
+import { cpuMs } from './clock';
+import { MarkReader, type OurFigures, type OurSpec } from './spec';
+
+const [json, dist] = process.argv.slice(2);
+if (json === undefined || dist === undefined) throw new Error('usage: machine-run SPEC DIST');
+const spec = JSON.parse(json) as OurSpec;
+
+useInterpreter(a64Isa, new Uint8Array(readFileSync(path.join(dist, 'interpreter.wasm'))));
+const translate = spec.interpret ? false : translationThread(path.join(dist, 'translator.js'));
+const computer = new Computer({
+  ...{ cpus: 1, memoryBytes: 512 << 20, image: readFileSync(spec.image) },
+  ...(spec.initrd === undefined ? {} : { initrd: readFileSync(spec.initrd) }),
+  ...(spec.append === undefined ? {} : { bootargs: spec.append }),
+  ...(translate === undefined ? {} : { translate }),
+});
+const { machine } = computer;
+
+function figures(): OurFigures {
+  const field = (f: (typeof common)['misses']): number => Number(machine.state.get(0, f));
+  const counts = machine.translator?.counts;
+  return {
+    wallMs: performance.now(),
+    cpuMs: cpuMs(),
+    // Of CPU 0, without the time that it sleeps.
+    instructions: field(common.retiredEnd) - machine.state.num(0, common.left),
+    translated: field(common.translated),
+    entered: field(common.entered),
+    handedBack: field(common.handedBack),
+    misses: field(common.misses),
+    invalidations: machine.tlb.invalidations,
+    regions: counts?.regions ?? 0,
+    dropped: counts?.dropped ?? 0,
+  };
+}
+
+if (spec.debugged) {
+  const arch = new A64(machine, computer.board);
+  computer.onEventCall = (block, kind) => arch.trace.event(block, kind);
+  arch.arm(new Set(), false);
+  machine.predecode.addBreakpoint(spec.debugged.code - Number(RAM_BASE));
+  machine.watch.add({ pa: BigInt(spec.debugged.data), bytes: 8, kind: 'access' });
+}
+const reader = new MarkReader(spec.marks, figures);
+computer.onEvent = (e) => {
+  if (e.kind === 'uart') reader.see(Buffer.from(e.bytes).toString('latin1'));
+};
+
+async function main(): Promise<void> {
+  const runner = new Runner(computer);
+  while (reader.run === undefined) {
+    const { kind } = runner.slices();
+    if (kind !== 'limit' && reader.run === undefined)
+      throw new Error(`the guest ended early, by ${kind}: ${reader.text.slice(-500)}`);
+    await runner.breathe();
+  }
+  process.stdout.write(JSON.stringify(reader.run), () => process.exit(0));
+}
+
+void main();
