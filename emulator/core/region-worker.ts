@@ -65,19 +65,20 @@ export class Telling {
     private readonly lasting: number,
   ) {}
 
-  /** What is to be told with a job at the time `now`. */
+  /** What is to be told with a job at the time `now`; of the pages in which it starts, always. */
   news({ entries }: RegionJob, now: number): PageNews[] {
-    const news: PageNews[] = [];
+    const news = new Map<number, PageNews>();
     for (const { pages } of entries)
       for (let i = 0; i < pages.length; i += 3) {
         const page = pages[i + 1]!;
         const due = this.told.get(page);
-        if (due !== undefined && now < due) continue;
+        const isOwn = pages[i] === 0;
+        if ((due !== undefined && now < due && !isOwn) || news.has(page)) continue;
         this.told.set(page, now + this.lasting);
         const heat = this.read.heat(pages[i + 2]! >>> 0);
-        news.push(due === undefined ? { page, heat, words: this.read.words(page) } : { page, heat });
+        news.set(page, due === undefined ? { page, heat, words: this.read.words(page) } : { page, heat });
       }
-    return news;
+    return [...news.values()];
   }
 
   /** What was told of a page is no longer true. */

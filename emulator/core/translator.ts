@@ -28,7 +28,7 @@ const FARTHEST = 1 << 15;
 
 /** Instructions between two looks for answers, and for which it is good enough what a worker knows of heat. */
 const LOOK = 50_000n;
-const LASTING = 20_000_000;
+const LASTING = 2_000_000;
 
 /** A region that exists: where it starts, and of which lines of which pages it was made. */
 interface Live {
