@@ -316,7 +316,7 @@ describe('strict mode', () => {
 
   /**
    * EL2 with its MMU on: RAM at its own address, and a window at 2 GiB that shows the block at 0x40200000 until the
-   * program lets it show that at 0x40400000. The page 1 MiB further takes the window's place in a TLB of 256 entries.
+   * program lets it show that at 0x40400000. A page 4 MiB further takes the window's place in the TLB.
    */
   const window = (maintenance: string): string => `
     .global _start
@@ -331,6 +331,7 @@ describe('strict mode', () => {
     str x2, [x1, #16]
     ldr x2, =0x40200705
     str x2, [x3]
+    str x2, [x3, #16]
     ldr x4, =0x40200000
     mov x2, #0xa
     str x2, [x4]
@@ -358,7 +359,7 @@ describe('strict mode', () => {
     ${maintenance}
     dsb sy
     isb
-    ldr x0, =0x80100000
+    ldr x0, =0x80401000
     ldr x0, [x0]
     ldr x19, [x21]
     ${powerOff}

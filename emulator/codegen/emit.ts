@@ -17,7 +17,7 @@ import { conversions, floatOps, ops, reinterpret, tyOf, type Ty, type Width } fr
 import { replace, SIMD_PREFIX, splat } from '../ir/simd';
 import { common } from '../ir/state';
 import { accessDesc } from '../isa/dsl/isa';
-import { Tlb } from './tlb';
+import { foldShift, placeShift, Tlb } from './tlb';
 import { valType, W, type Bytes, type Func } from './wasm';
 
 /** Opcodes of loads and stores by width: [i32 form, i64 form]; those of 16 bytes are vectors'. */
@@ -385,7 +385,11 @@ export class Emitter {
     // Unprivileged accesses belong to another context: they are looked up by the slow path.
     const fast = (access.flags & 1) === 0;
     if (fast) {
-      this.hit(access, () => void this.get(cpu).load(4, table.offset, 'i32'), va, entry);
+      const place = {
+        table: () => void this.get(cpu).load(4, table.offset, 'i32'),
+        mask: () => void this.get(cpu).load(4, common.tlbMask.offset, 'i32'),
+      };
+      this.hit(access, place, va, entry);
       this.open(W.if, 'i32');
       this.hostAddress(va, entry);
       this.else();
@@ -399,22 +403,28 @@ export class Emitter {
     this.end();
   }
 
-  /** Pushes whether the TLB entry for an access at `va` serves it, and leaves the entry's address in `entry`. */
-  protected hit(access: Access, table: () => void, va: number, entry: number): void {
-    table();
-    this.get(va)
-      .i64(12n)
-      .op(W.i64ShrU, W.i32WrapI64)
-      .i32(Tlb.entries - 1)
-      .op(W.i32And);
-    this.i32(Tlb.entryShift).op(W.i32Shl, W.i32Add).tee(entry).load(8, Tlb.tag, 'i64');
+  /**
+   * Pushes whether the TLB entry for an access at `va` serves it, and leaves the entry's address in `entry`. `place` pushes
+   * where the table is and the mask of its size.
+   */
+  protected hit(
+    access: Access,
+    place: { readonly table: () => void; readonly mask: () => void },
+    va: number,
+    entry: number,
+  ): void {
+    place.table();
+    this.get(va).i64(BigInt(placeShift)).op(W.i64ShrU);
+    this.get(va).i64(BigInt(foldShift)).op(W.i64ShrU, W.i64Xor, W.i32WrapI64);
+    place.mask();
+    this.op(W.i32And, W.i32Add).tee(entry).load(8, Tlb.tag, 'i64');
     this.get(va);
     if (access.bytes > 1) this.i64(BigInt(access.bytes - 1)).op(W.i64Add);
     this.i64(-4096n).op(W.i64And, W.i64Eq);
     const mask = access.flags & 2 ? access.bytes - 1 : access.elem - 1;
     if (!mask) return;
     this.get(va).op(W.i32WrapI64).i32(mask).op(W.i32And);
-    if (!(access.flags & 2)) this.get(entry).load(4, Tlb.alignMask, 'i32').op(W.i32And);
+    if (!(access.flags & 2)) this.get(entry).load(1, Tlb.alignMask, 'i32').op(W.i32And);
     this.op(W.i32Eqz, W.i32And);
   }
 

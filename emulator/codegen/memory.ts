@@ -7,7 +7,8 @@ import type { HostCall, Routine, Val } from '../ir/nodes';
 import { common, MemAttr, PageFlag } from '../ir/state';
 import { Acc, descField, fetchDesc, type Isa } from '../isa/dsl/isa';
 import { Rec } from './handlers';
-import { BLOCK_SHIFT, INVALID_TAG, TagFlag, Tlb, type TlbLayout } from './tlb';
+import { TagFlag, Tlb, type TlbLayout } from './tlb';
+import { dataEntry, entryPa, fetchEntry, tlbFill, useEntry, type TlbRoutines } from './tlb-fill';
 
 /** Calls from generated code to the machine. */
 export const hostCalls = {
@@ -42,58 +43,24 @@ const PAGE = 4096;
 const swapMask = (b: Builder, elemLog2: Val): Val =>
   b.select(b.nei(b.get(common.bigEndian), 0), b.addi(b.shl(b.i32(1), elemLog2), -1), b.i32(0));
 
-export interface MemoryRoutines {
+export interface MemoryRoutines extends TlbRoutines {
   /** (va: i64, desc: i32, info: i32) -> i32: address in linear memory, 0 when an exception was taken. */
   readonly memSlow: Routine;
   /** () -> i32: completes a write from scratch; 1: the instruction must end with 'recheck'. */
   readonly commitSlow: Routine;
   /** () -> i32: the predecoded page for state.pc, 0 when an exception was taken. */
   readonly fetchSlow: Routine;
-  /** (): selects the TLB bank of the current translation context. */
-  readonly selectContext: Routine;
 }
 
 /** Builds the routines of the slow path for an instruction set. */
 export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
   const arch = isa.routines;
+  const { selectContext, growTlb, fill, fillData } = tlbFill(isa, tlb);
 
   /** RAM offset of a physical address, and whether it is RAM (for `bytes` within a page nothing can straddle). */
   const ramOffset = (b: Builder, pa: Val): { offset: Val; isRam: Val } => {
     const offset = b.sub(pa, b.get(common.ramBase));
     return { offset: b.wrap(offset), isRam: b.ltu(offset, b.get(common.ramSize)) };
-  };
-
-  const entryAt = (b: Builder, table: Val, va: Val): Val =>
-    b.add(table, b.shli(b.andi(b.wrap(b.shri(va, 12)), Tlb.entries - 1), Tlb.entryShift));
-
-  /** Where the mappings larger than a page of a bank are noted. */
-  const blocksAt = (b: Builder, bank: Val): Val => b.add(b.addi(b.cpu(), tlb.blocks), b.shli(bank, 3));
-
-  /** Notes that the selected bank holds a piece of a mapping larger than a page. */
-  const noteBlock = (b: Builder, va: Val): void => {
-    const size = b.get(common.trSize);
-    b.if(b.ltu(b.i32(12), size), () => {
-      const at = blocksAt(b, b.get(common.bank));
-      const piece = b.shl(b.i64(1), b.andi(b.shri(va, BLOCK_SHIFT), 63));
-      const bits = b.select(b.ltu(b.i32(BLOCK_SHIFT), size), b.i64(-1), piece);
-      b.st(8, at, b.or(b.ld(8, at), bits));
-    });
-  };
-
-  /** Fills a TLB entry from the last translation. `flags` are TagFlag bits. */
-  const fill = (b: Builder, table: Val, va: Val, flags: Val): Val => {
-    const e = entryAt(b, table, va);
-    const page = b.andi(va, -4096n);
-    const { offset } = ramOffset(b, b.andi(b.get(common.trPa), -4096n));
-    b.st(8, e, b.or(page, b.zext(flags)), Tlb.tag);
-    b.st(4, e, b.sub(b.add(b.get(common.ramHost), offset), b.wrap(page)), Tlb.addend);
-    const strict = b.or(b.get(common.alignAlways), b.andi(b.get(common.trAttr), MemAttr.device));
-    b.st(4, e, b.select(strict, b.i32(0x3f), b.i32(0)), Tlb.alignMask);
-    b.st(1, e, b.get(common.trSize), Tlb.size);
-    b.st(1, e, b.get(common.trAttr), Tlb.attr);
-    b.st(8, e, b.andi(b.get(common.trPa), -4096n), Tlb.pa);
-    noteBlock(b, va);
-    return e;
   };
 
   /** A TLB miss: walks. @returns non-zero when there is a fault to raise */
@@ -114,16 +81,12 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
     hasEntry: Val,
     fail: () => void,
   ): void => {
-    const e = entryAt(b, b.select(isRead, b.get(common.tlbRead), b.get(common.tlbWrite)), va);
+    const e = dataEntry(b, b.select(isRead, b.get(common.tlbRead), b.get(common.tlbWrite)), va);
     // An invalid tag has more bits set than there are flags.
     const stands = b.eq(b.andi(b.ld(8, e, Tlb.tag), -16n), b.andi(va, -4096n));
     b.if(
       b.and(hasEntry, stands),
-      () => {
-        b.set(common.trPa, b.or(b.ld(8, e, Tlb.pa), b.andi(va, 4095n)));
-        b.set(common.trSize, b.ld(1, e, Tlb.size));
-        b.set(common.trAttr, b.ld(1, e, Tlb.attr));
-      },
+      () => useEntry(b, e, va),
       () => b.if(translate(b, va, acc), fail),
     );
   };
@@ -290,7 +253,8 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
                 ),
               );
               b.if(b.read(mayFill), () => {
-                fill(b, b.select(isRead, b.get(common.tlbRead), b.get(common.tlbWrite)), va, tagFlags);
+                b.if(isWrite, () => b.st(1, pageFlagsAt, b.ori(pf, PageFlag.writable)));
+                fillData(b, b.select(isRead, b.get(common.tlbRead), b.get(common.tlbWrite)), va, tagFlags);
               });
               const host = b.add(b.get(common.ramHost), ram.offset);
               b.if(
@@ -369,11 +333,11 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
         b.call(arch.raisePcAlignment, pc);
         b.ret(b.i32(0));
       });
-      const e = entryAt(b, b.get(common.tlbFetch), pc);
+      const e = fetchEntry(b, pc);
       // A tag that fits means that only the derived pointer is missing: the translation stands.
       b.if(
         b.eq(b.ld(8, e, Tlb.tag), b.andi(pc, -4096n)),
-        () => b.set(common.trPa, b.ld(8, e, Tlb.pa)),
+        () => b.set(common.trPa, entryPa(b, e, pc)),
         () => {
           b.if(translate(b, pc, b.i32(Acc.exec)), () => {
             b.call(arch.raiseAbort, pc, b.i32(fetchDesc), b.i32(0));
@@ -386,10 +350,7 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
         b.call(arch.raiseExternal, pc, b.i32(fetchDesc), b.i32(0));
         b.ret(b.i32(0));
       });
-      b.if(
-        b.ne(b.ld(8, e, Tlb.tag), b.andi(pc, -4096n)),
-        () => void fill(b, b.get(common.tlbFetch), pc, b.i32(0)),
-      );
+      b.if(b.ne(b.ld(8, e, Tlb.tag), b.andi(pc, -4096n)), () => fill(b, e, pc, b.i32(0)));
       const page = b.shri(ram.offset, 12);
       const recs = b.local('recs', b.ld(4, b.add(b.get(common.pageRecs), b.shli(page, 2))));
       b.if(b.eqz(b.read(recs)), () => b.assign(recs, b.call(hostCalls.codePage, b.cpu(), page)));
@@ -400,55 +361,5 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
     },
   };
 
-  const useBank = (b: Builder, bank: Val): void => {
-    b.set(common.bank, bank);
-    const base = b.add(b.addi(b.cpu(), tlb.banks), b.mul(bank, b.i32(Tlb.bankBytes)));
-    b.set(common.tlbRead, base);
-    b.set(common.tlbWrite, b.addi(base, Tlb.tableBytes));
-    b.set(common.tlbFetch, b.addi(base, 2 * Tlb.tableBytes));
-    b.set(common.tlbFetchRec, b.add(b.addi(b.cpu(), tlb.fetchRecs), b.mul(bank, b.i32(Tlb.entries * 4))));
-  };
-
-  const selectContext: Routine = {
-    k: 'routine',
-    name: 'selectContext',
-    params: [],
-    build: (b: Builder) => {
-      b.call(arch.contextKey);
-      const keys = b.addi(b.cpu(), tlb.keys);
-      const words = [0, 1, 2, 3].map((i) => b.get(common.ctxKey, i));
-      const same = (bank: Val): Val => {
-        const at = b.add(keys, b.mul(bank, b.i32(Tlb.keyBytes)));
-        return words.map((w, i) => b.eq(b.ld(8, at, 8 * i), w)).reduce((x, y) => b.and(x, y));
-      };
-      b.if(same(b.get(common.bank)), () => b.ret());
-      const i = b.local('i', b.i32(0));
-      b.loop((l) => {
-        const at = b.read(i);
-        b.if(b.geu(at, b.i32(Tlb.banks)), () => b.break(l));
-        b.if(same(at), () => {
-          useBank(b, at);
-          b.ret();
-        });
-        b.assign(i, b.addi(at, 1));
-      });
-      // None fits: the oldest bank is emptied and taken.
-      const victim = b.get(common.nextBank);
-      b.set(common.nextBank, b.andi(b.addi(victim, 1), Tlb.banks - 1));
-      const key = b.add(keys, b.mul(victim, b.i32(Tlb.keyBytes)));
-      words.forEach((w, n) => b.st(8, key, w, 8 * n));
-      b.st(8, blocksAt(b, victim), b.i64(0));
-      const from = b.add(b.addi(b.cpu(), tlb.banks), b.mul(victim, b.i32(Tlb.bankBytes)));
-      const end = b.addi(from, Tlb.bankBytes);
-      const at = b.local('at', from);
-      b.loop((l) => {
-        b.if(b.geu(b.read(at), end), () => b.break(l));
-        b.st(8, b.read(at), b.i64(INVALID_TAG), Tlb.tag);
-        b.assign(at, b.addi(b.read(at), Tlb.entryBytes));
-      });
-      useBank(b, victim);
-    },
-  };
-
-  return { memSlow, commitSlow, fetchSlow, selectContext };
+  return { memSlow, commitSlow, fetchSlow, selectContext, growTlb };
 }

@@ -38,6 +38,7 @@ export const W = {
   i64Add: 0x7c,
   i64Sub: 0x7d,
   i64And: 0x83,
+  i64Xor: 0x85,
   i64ShrU: 0x88,
   i32WrapI64: 0xa7,
   i64ExtendI32U: 0xad,

@@ -2,10 +2,11 @@
  * A hash of everything that a guest can observe: CPU blocks, RAM, device states. Derived data (predecoded pages, tag
  * flags of the TLB) and the debugger's settings stay out, so that watching a machine does not change its hash.
  */
-import { INVALID_TAG, Tlb } from '../codegen/tlb';
+import { Tlb } from '../codegen/tlb';
 import { common } from '../ir/state';
 import type { StateField } from '../ir/nodes';
 import type { MemoryLayout } from './layout';
+import { TlbTables } from './tlb-tables';
 
 /** Fields of a CPU block that are not the guest's. */
 export const hostFields: readonly StateField[] = [
@@ -84,20 +85,30 @@ export function stableJson(v: unknown): string {
   });
 }
 
-/** Hashes a CPU block with its TLB. */
+/** Hashes a CPU block, with as much of its TLB as is in use. */
 export function hashBlock(
   h: Hasher,
-  block: Uint8Array,
+  view: DataView,
+  cpu: number,
   layout: MemoryLayout,
   more: readonly StateField[],
 ): void {
-  const copy = block.slice(0, layout.tlb.fetchRecs);
-  const view = new DataView(copy.buffer);
-  for (const f of [...hostFields, ...more]) copy.fill(0, f.offset, f.offset + f.stride * f.count);
-  for (let e = layout.tlb.banks; e < layout.tlb.fetchRecs; e += Tlb.entryBytes) {
-    const tag = view.getBigUint64(e, true);
-    if (tag === INVALID_TAG) copy.fill(0, e + 8, e + Tlb.entryBytes);
-    else view.setBigUint64(e, tag & ~0xfffn, true);
+  const tables = new TlbTables(view, layout);
+  const block = tables.block(cpu);
+  const state = new Uint8Array(view.buffer, block, layout.tlb.banks).slice();
+  for (const f of [...hostFields, ...more]) state.fill(0, f.offset, f.offset + f.stride * f.count);
+  h.words(new Uint32Array(state.buffer));
+  for (let bank = 0; bank < Tlb.banks; bank++)
+    tables.ofBank(block, bank, (from, end) => h.words(entryWords(view, from, end)));
+}
+
+/** TLB entries without what is not the guest's. */
+function entryWords(view: DataView, from: number, end: number): Uint32Array {
+  const words = new Uint32Array(view.buffer, from, (end - from) / 4).slice();
+  for (let e = 0; e < words.length; e += Tlb.entryBytes / 4) {
+    const low = words[e]!;
+    if (low === 0xffffffff && words[e + 1] === 0xffffffff) words.fill(0, e + 2, e + Tlb.entryBytes / 4);
+    else words[e] = low & ~0xfff;
   }
-  h.words(new Uint32Array(copy.buffer));
+  return words;
 }

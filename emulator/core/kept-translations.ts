@@ -6,7 +6,7 @@
 import type { StateField } from '../ir/nodes';
 import { common } from '../ir/state';
 import type { CpuState } from './cpu-state';
-import type { TlbSelection } from './tlb-maintenance';
+import { isMeant, type TlbSelection } from './tlb-maintenance';
 
 /** Accesses of one kind to one page, in one context. */
 interface Kept {
@@ -66,7 +66,7 @@ export class KeptTranslations {
 
   invalidate(cpu: number, what: TlbSelection): void {
     for (const [name, c] of this.contexts) {
-      if (c.cpu !== cpu || !what.bank(c.key)) continue;
+      if (c.cpu !== cpu || !isMeant(what.bank, c.key)) continue;
       const { va, bytes = 1n } = what;
       if (va === undefined) this.contexts.delete(name);
       else

@@ -500,10 +500,7 @@ export class Machine {
   hash(): string {
     const h = new Hasher();
     const hold = this.config.isa.fields.get('holdSkip');
-    for (let cpu = 0; cpu < this.cpus; cpu++) {
-      const block = new Uint8Array(this.memory.buffer, this.state.block(cpu), this.layout.cpuStride);
-      hashBlock(h, block, this.layout, hold ? [hold] : []);
-    }
+    for (let cpu = 0; cpu < this.cpus; cpu++) hashBlock(h, this.view, cpu, this.layout, hold ? [hold] : []);
     h.words(new Uint32Array(this.memory.buffer, this.layout.ramHost, this.config.ramBytes / 4));
     h.text(stableJson(this.board?.devices.map((d) => d.device.state) ?? []));
     h.text(stableJson(this.schedule));

@@ -5,14 +5,16 @@
 import type { Decoded } from '../codegen/decoder';
 import { Heat, Rec, Special, type Handler } from '../codegen/handlers';
 import { Records } from '../codegen/records';
-import { Tlb, TagFlag, INVALID_TAG } from '../codegen/tlb';
-import { common, PageFlag } from '../ir/state';
+import { Tlb, TagFlag } from '../codegen/tlb';
+import { PageFlag } from '../ir/state';
 import type { Row } from '../isa/dsl/row';
 import { PAGE, type MemoryLayout } from './layout';
+import { TlbTables } from './tlb-tables';
 
 export class Predecode {
   private readonly records: Records;
   private readonly words: Uint32Array;
+  private readonly tables: TlbTables;
   /** RAM page of each pool slot that is in use. */
   private slots: number[] = [];
   /** RAM offsets at which run() must stop, with a count of who wants it. */
@@ -39,6 +41,7 @@ export class Predecode {
   ) {
     this.records = new Records(rows, features, handlers);
     this.words = new Uint32Array(view.buffer);
+    this.tables = new TlbTables(view, layout);
   }
 
   /** Decodes an instruction word as this CPU does. */
@@ -77,7 +80,7 @@ export class Predecode {
     this.slots.push(page);
     this.words.set(this.newPage(), rec >>> 2);
     this.view.setUint32(this.layout.pageRecs + 4 * page, rec, true);
-    this.setPageFlag(page, PageFlag.code, TagFlag.code);
+    this.setCodeFlag(page);
     return rec;
   }
 
@@ -211,41 +214,29 @@ export class Predecode {
     return () => this.view.setUint16(next, isEnd ? Special.pageEnd : Special.decode, true);
   }
 
-  /** Sets a flag of a page, and the tag bit that makes existing write entries for it take the slow path. */
-  private setPageFlag(page: number, flag: number, tagFlag: number): void {
+  /** Sends the writes to a page that gets predecoded code to the slow path, through entries that exist, too. */
+  private setCodeFlag(page: number): void {
     const at = this.layout.pageFlags + page;
-    this.view.setUint8(at, this.view.getUint8(at) | flag);
-    for (let cpu = 0; cpu < this.cpus; cpu++) {
-      const block = this.layout.cpuBase + cpu * this.layout.cpuStride;
-      const pa = this.view.getBigUint64(block + common.ramBase.offset, true) + BigInt(page * PAGE);
-      for (let bank = 0; bank < Tlb.banks; bank++) {
-        const tables = block + this.layout.tlb.banks + bank * Tlb.bankBytes;
-        this.tagEntries(tables + Tlb.tableBytes, pa, tagFlag);
-      }
-    }
+    const flags = this.view.getUint8(at);
+    this.view.setUint8(at, (flags | PageFlag.code) & ~PageFlag.writable);
+    if (flags & PageFlag.writable) this.tagWrites(TagFlag.code, (e) => this.tables.pageOf(e) === page);
   }
 
   /** Sends the first write through every existing write entry to the slow path. */
   tagAllWrites(tagFlag: number): void {
-    for (let cpu = 0; cpu < this.cpus; cpu++) {
-      const banks = this.layout.cpuBase + cpu * this.layout.cpuStride + this.layout.tlb.banks;
-      for (let bank = 0; bank < Tlb.banks; bank++) {
-        const table = banks + bank * Tlb.bankBytes + Tlb.tableBytes;
-        for (let e = table; e < table + Tlb.tableBytes; e += Tlb.entryBytes) {
-          const tag = this.view.getBigUint64(e + Tlb.tag, true);
-          if (tag !== INVALID_TAG) this.view.setBigUint64(e + Tlb.tag, tag | BigInt(tagFlag), true);
-        }
-      }
-    }
+    this.tagWrites(tagFlag, () => true);
   }
 
-  private tagEntries(table: number, pa: bigint, tagFlag: number): void {
-    const paLow = Number(pa & 0xffffffffn);
-    for (let e = table; e < table + Tlb.tableBytes; e += Tlb.entryBytes) {
-      if (this.view.getUint32(e + Tlb.pa, true) !== paLow) continue;
-      const tag = this.view.getBigUint64(e + Tlb.tag, true);
-      if (tag !== INVALID_TAG && this.view.getBigUint64(e + Tlb.pa, true) === pa)
-        this.view.setBigUint64(e + Tlb.tag, tag | BigInt(tagFlag), true);
+  private tagWrites(tagFlag: number, isMeant: (e: number) => boolean): void {
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      const block = this.tables.block(cpu);
+      for (let bank = 0; bank < Tlb.banks; bank++)
+        this.tables.ofWrites(block, bank, (from, end) => {
+          for (let e = from; e < end; e += Tlb.entryBytes) {
+            const low = this.tables.tagLow(e);
+            if (low !== undefined && isMeant(e)) this.view.setUint32(e + Tlb.tag, low | tagFlag, true);
+          }
+        });
     }
   }
 }

@@ -2,11 +2,12 @@
  * Snapshots: CPU blocks, scheduler and device states are copied; RAM is copied page by page when it changes for the
  * first time after a snapshot. Restoring lays the old pages back, newest first.
  */
-import { TagFlag } from '../codegen/tlb';
+import { TagFlag, Tlb } from '../codegen/tlb';
 import { common, PageFlag } from '../ir/state';
 import { PAGE, type MemoryLayout } from './layout';
 import type { PhysicalMemory } from './physical';
 import type { Predecode } from './predecode';
+import { TlbTables } from './tlb-tables';
 
 const presentFields = [common.eventMask, common.stopMask, common.fetchHook];
 
@@ -16,9 +17,16 @@ export interface SnapshotParts {
   restore(saved: unknown): void;
 }
 
+/** Bytes of linear memory, and where they belong. */
+interface Stretch {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
 export interface Snapshot {
   readonly id: number;
-  readonly blocks: Uint8Array;
+  /** What is in use of the CPU blocks. */
+  readonly blocks: readonly Stretch[];
   readonly parts: readonly unknown[];
   /** RAM pages as they were when this snapshot was taken, for those that changed since. */
   readonly pages: Map<number, Uint8Array>;
@@ -43,7 +51,7 @@ export class SnapshotStore {
   take(): Snapshot {
     const s: Snapshot = {
       id: this.nextId++,
-      blocks: this.blocks().slice(),
+      blocks: this.blocks(),
       parts: this.parts.map((p) => structuredClone(p.save())),
       pages: new Map(),
     };
@@ -90,21 +98,29 @@ export class SnapshotStore {
     this.view.setUint8(at, this.view.getUint8(at) & ~PageFlag.clean);
   }
 
-  private blocks(): Uint8Array {
-    return new Uint8Array(this.view.buffer, this.layout.cpuBase, this.cpus * this.layout.cpuStride);
+  private blocks(): Stretch[] {
+    const tables = new TlbTables(this.view, this.layout);
+    const taken: Stretch[] = [];
+    const take = (from: number, end: number): void =>
+      void taken.push({ at: from, bytes: new Uint8Array(this.view.buffer, from, end - from).slice() });
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      const block = tables.block(cpu);
+      take(block, block + this.layout.tlb.banks);
+      for (let bank = 0; bank < Tlb.banks; bank++) tables.ofBank(block, bank, take);
+    }
+    return taken;
   }
 
   /** The debugger's settings belong to the present, not to the past that comes back. */
-  private restoreBlocks(saved: Uint8Array): void {
-    const now = this.blocks();
+  private restoreBlocks(saved: readonly Stretch[]): void {
+    const now = new Uint8Array(this.view.buffer);
     const keep = presentFields.flatMap((f) =>
       Array.from({ length: this.cpus }, (_, cpu) => {
-        const at = cpu * this.layout.cpuStride + f.offset;
+        const at = this.layout.cpuBase + cpu * this.layout.cpuStride + f.offset;
         return { at, bytes: now.slice(at, at + f.bytes) };
       }),
     );
-    now.set(saved);
-    for (const k of keep) now.set(k.bytes, k.at);
+    for (const { at, bytes } of [...saved, ...keep]) now.set(bytes, at);
   }
 
   private markAllClean(): void {

@@ -3,12 +3,13 @@
  * PageFlag.watch, and their TLB entries a tag flag, so that accesses to them alone go through the memory slow path, which
  * calls here. Watching changes nothing that the guest can see, not even the contents of its TLB.
  */
-import { TagFlag, INVALID_TAG, Tlb } from '../codegen/tlb';
+import { TagFlag, Tlb } from '../codegen/tlb';
 import { common, PageFlag } from '../ir/state';
 import { descField } from '../isa/dsl/isa';
 import type { CpuState } from './cpu-state';
 import { PAGE, type MemoryLayout } from './layout';
 import type { PhysicalMemory } from './physical';
+import { TlbTables } from './tlb-tables';
 
 export type WatchKind = 'read' | 'write' | 'access';
 
@@ -73,6 +74,7 @@ export class WatchService {
   onAccess: (access: WatchedAccess) => boolean = () => true;
   private readonly ranges = new Set<WatchRange>();
   private made: WatchedAccess[] = [];
+  private readonly tables: TlbTables;
 
   constructor(
     private readonly view: DataView,
@@ -80,7 +82,9 @@ export class WatchService {
     private readonly cpus: number,
     private readonly state: CpuState,
     private readonly physical: PhysicalMemory,
-  ) {}
+  ) {
+    this.tables = new TlbTables(view, layout);
+  }
 
   /** Begins to watch a range. */
   add(range: WatchRange): void {
@@ -114,18 +118,16 @@ export class WatchService {
   tag(): void {
     if (this.isEmpty) return;
     for (let cpu = 0; cpu < this.cpus; cpu++) {
-      const banks = this.state.block(cpu) + this.layout.tlb.banks;
-      for (let bank = 0; bank < Tlb.banks; bank++) this.tagDataTables(banks + bank * Tlb.bankBytes);
+      const block = this.tables.block(cpu);
+      for (let bank = 0; bank < Tlb.banks; bank++)
+        this.tables.ofData(block, bank, (from, end) => this.tagEntries(from, end));
     }
   }
 
-  /** The tables for reads and writes stand at the beginning of a bank. */
-  private tagDataTables(from: number): void {
-    for (let e = from; e < from + 2 * Tlb.tableBytes; e += Tlb.entryBytes) {
-      const low = this.view.getUint32(e + Tlb.tag, true);
-      if (low === 0xffffffff && this.view.getBigUint64(e + Tlb.tag, true) === INVALID_TAG) continue;
-      const offset = this.physical.ramOffset(this.view.getBigUint64(e + Tlb.pa, true));
-      if (offset === undefined || !(this.view.getUint8(this.flagAt(offset / PAGE)) & PageFlag.watch))
+  private tagEntries(from: number, end: number): void {
+    for (let e = from; e < end; e += Tlb.entryBytes) {
+      const low = this.tables.tagLow(e);
+      if (low === undefined || !(this.view.getUint8(this.flagAt(this.tables.pageOf(e))) & PageFlag.watch))
         continue;
       this.view.setUint32(e + Tlb.tag, low | TagFlag.watch, true);
     }

@@ -70,6 +70,8 @@ export const common = {
   tlbRead: layout.field('tlbRead', 4),
   tlbWrite: layout.field('tlbWrite', 4),
   tlbFetch: layout.field('tlbFetch', 4),
+  /** How much of an address's place in the first two counts: their size. */
+  tlbMask: layout.field('tlbMask', 4),
   /** Parallel to the fetch table: addresses of predecoded pages (derived data). */
   tlbFetchRec: layout.field('tlbFetchRec', 4),
   bank: layout.field('bank', 4),
@@ -131,6 +133,8 @@ export const PageFlag = {
   watch: 4,
   /** Has translated regions, and so `code` too. */
   regions: 8,
+  /** Some TLB may hold an entry for writes that does not take the slow path for `code`. */
+  writable: 16,
 } as const;
 
 /** Bits of state.trAttr. */

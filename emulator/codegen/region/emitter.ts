@@ -23,6 +23,7 @@ export class RegionLocals {
   readonly pc: number;
   readonly tlbRead: number;
   readonly tlbWrite: number;
+  readonly tlbMask: number;
   /** Bits 28 to 31 of the flags word, each 0 or 1: in A64 V, C, Z and N. */
   readonly flags: readonly number[];
   /** Registers by byte offset in the CPU block. */
@@ -39,6 +40,7 @@ export class RegionLocals {
     this.left = func.newLocal('i32');
     this.tlbRead = func.newLocal('i32');
     this.tlbWrite = func.newLocal('i32');
+    this.tlbMask = func.newLocal('i32');
     this.flags = FLAG_BITS.map(() => func.newLocal('i32'));
     this.fields = isa.registers.map((f) => ({
       name: f.name,
@@ -50,7 +52,9 @@ export class RegionLocals {
 
   /** What a local holds, in a word. */
   name(index: number): string {
-    const own = (['base', 'left', 'pc', 'tlbRead', 'tlbWrite'] as const).find((n) => this[n] === index);
+    const own = (['base', 'left', 'pc', 'tlbRead', 'tlbWrite', 'tlbMask'] as const).find(
+      (n) => this[n] === index,
+    );
     const flag = this.flags.indexOf(index);
     const register = [...this.registers].find(([, local]) => local === index)?.[0];
     const field = this.fields.find(
@@ -252,7 +256,8 @@ export class RegionEmitter extends Emitter {
     const entry = this.temp('i32');
     this.val(v.args[0]!).setLocal(va);
     const table = access.kind === 'read' ? this.region.tlbRead : this.region.tlbWrite;
-    this.hit(access, () => void this.get(table), va, entry);
+    const place = { table: () => void this.get(table), mask: () => void this.get(this.region.tlbMask) };
+    this.hit(access, place, va, entry);
     this.op(W.i32Eqz).open(W.if);
     this.exits.leaveBefore(this, true);
     this.end();

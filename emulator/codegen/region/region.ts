@@ -185,6 +185,7 @@ class RegionFunction {
     e.get(cpu).load(4, common.left.offset, 'i32').setLocal(locals.left);
     e.get(cpu).load(4, common.tlbRead.offset, 'i32').setLocal(locals.tlbRead);
     e.get(cpu).load(4, common.tlbWrite.offset, 'i32').setLocal(locals.tlbWrite);
+    e.get(cpu).load(4, common.tlbMask.offset, 'i32').setLocal(locals.tlbMask);
     for (const [offset, local] of locals.registers) {
       const bytes = locals.bytesAt(offset);
       e.get(cpu).load(bytes, offset, tyOf(bytes)).setLocal(local);

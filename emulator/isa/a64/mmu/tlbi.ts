@@ -1,6 +1,6 @@
 /** TLBI: which translations each operation invalidates, in terms of TLB banks (Arm ARM DDI 0487 D8.13.5). */
 import type { StateField } from '../../../ir/nodes';
-import { contextPart } from './context';
+import { ContextKey } from './context';
 import { regimes } from './regimes';
 import { state } from '../state';
 import { sysregNamed } from '../sysregs';
@@ -78,9 +78,26 @@ export const tlbiOps: readonly TlbiOp[] = base.flatMap(([name, scope, byVa, min]
   return [...domains(''), ...(byVa || name.startsWith('ipas2') ? domains('r') : [])];
 });
 
+/** Contexts whose key has `value` in the bits `mask` of ctxKey[0]. */
+export interface BankMatch {
+  readonly mask: bigint;
+  readonly value: bigint;
+}
+
+/** Those with given values in parts of their key. */
+function contextsWith(parts: Partial<Record<keyof typeof ContextKey, number>>): BankMatch {
+  let [mask, value] = [0n, 0n];
+  for (const [name, v] of Object.entries(parts)) {
+    const [lsb, width] = ContextKey[name as keyof typeof ContextKey];
+    mask |= ((1n << BigInt(width)) - 1n) << BigInt(lsb);
+    value |= BigInt(v) << BigInt(lsb);
+  }
+  return { mask, value };
+}
+
 /** What to drop: see TlbSelection of core/tlb-maintenance. */
 export interface TlbiSelection {
-  readonly bank: (key: readonly bigint[]) => boolean;
+  readonly bank: BankMatch;
   readonly va?: bigint;
   /** From `va` on so many bytes; one byte when undefined. */
   readonly bytes?: bigint;
@@ -115,31 +132,29 @@ export function tlbiSelection(
   // Secure EL1&0 has no VMID; SCR_EL3.NS says whose translations EL3 means (D8.13.5).
   const secure = get(state.el2Off) !== 0n;
   const vmid = secure ? 0 : Number((read('VTTBR_EL2') >> 48n) & (wide ? 0xffffn : 0xffn));
-  const el1 = (k: bigint): boolean =>
-    contextPart(k, 'regime') === regimes.el10.key && (contextPart(k, 'secure') === 1) === secure;
-  const inVmid = (k: bigint): boolean => el1(k) && contextPart(k, 'vmid') === vmid;
+  const el1 = { regime: regimes.el10.key, secure: secure ? 1 : 0 };
+  const inVmid = { ...el1, vmid };
   // A host's operations for EL1&0 act on its own regime, EL2&0, and those for EL2 whenever EL2 has that regime.
   const hcr = read('HCR_EL2');
   const e2h = ((hcr >> 34n) & 1n) === 1n;
   const host = !secure && e2h && ((hcr >> 27n) & 1n) === 1n;
   const asidMask = (read(host ? 'TCR_EL2' : 'TCR_EL1') >> 36n) & 1n ? 0xffffn : 0xffn;
   const asid = Number((operand >> 48n) & asidMask);
-  const ofEl2 = (k: bigint): boolean => contextPart(k, 'regime') === (e2h ? regimes.el20 : regimes.el2).key;
+  const ofEl2 = { regime: (e2h ? regimes.el20 : regimes.el2).key };
   const current = host ? ofEl2 : inVmid;
-  const matches: Record<Scope, (k: bigint) => boolean> = {
+  const scopes: Record<Scope, Parameters<typeof contextsWith>[0]> = {
     current,
-    asid: (k) => current(k) && contextPart(k, 'asid') === asid,
+    asid: { ...current, asid },
     vmid: inVmid,
     el1,
     el2: ofEl2,
-    el3: (k) => contextPart(k, 'regime') === regimes.el3.key,
+    el3: { regime: regimes.el3.key },
   };
-  const bank = (key: readonly bigint[]): boolean => matches[o.scope](key[0] ?? 0n);
+  const bank = contextsWith(scopes[o.scope]);
   if (/^r?ipas2/.test(o.name)) {
     // Entries that combine both stages stay (D8.13.5): those with stage 1 off have the IPA for their address.
     const ipa = { va: (operand & ((1n << 40n) - 1n)) << 12n };
-    const unmapped = (k: readonly bigint[]): boolean =>
-      inVmid(k[0] ?? 0n) && contextPart(k[0] ?? 0n, 'mmu') === 0;
+    const unmapped = contextsWith({ ...inVmid, mmu: 0 });
     return { bank, exact: { bank: unmapped, ...(o.range ? rangeOf(operand) : ipa) } };
   }
   if (!o.byVa) return { bank };

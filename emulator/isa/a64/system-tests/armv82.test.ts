@@ -188,7 +188,8 @@ describe('TLBI with VHE', () => {
   const hits = (op: string, hcr: bigint, operand = 0n): string => {
     const now = cpuAt(2, hcr);
     const n = tlbiOps.findIndex((o) => o.name === op);
-    return keys.map((k) => (tlbiSelection(n, operand, (f) => now.get(f)).bank(k) ? 'x' : '-')).join('');
+    const { bank } = tlbiSelection(n, operand, (f) => now.get(f));
+    return keys.map((k) => ((k[0]! & bank.mask) === bank.value ? 'x' : '-')).join('');
   };
   for (const [op, hcr, operand, expected] of [
     ['vmalle1', 0n, 0n, 'x---'],
