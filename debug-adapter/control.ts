@@ -38,6 +38,15 @@ import { ModuleWatch } from './linux/module-watch';
 import { MarkWatch } from './trace/marks';
 import { INTERRUPT, type RawRecord } from './trace/ring';
 
+/** An instruction that was reported and has not been executed. */
+interface Owed {
+  readonly cpu: number;
+  readonly pc: bigint;
+  readonly el: number;
+  /** The machine stops there whatever conditions say, so that coming back is noticed. */
+  readonly offset: number | undefined;
+}
+
 /** Instructions of all CPUs within which one CPU is to execute its next one, before requests are looked at. */
 const ONE_STEP = 200_000;
 
@@ -73,7 +82,7 @@ export class Control {
   /** A loop of exceptions was found on this CPU. */
   private looping: number | undefined;
   /** An interrupt came before the instruction that was reported: coming back to it is no new stop. */
-  private owed: { cpu: number; pc: bigint; el: number } | undefined;
+  private owed: Owed | undefined;
   private interrupted: { cpu: number; pc: bigint } | undefined;
 
   constructor(
@@ -103,7 +112,7 @@ export class Control {
     this.loops = new LoopDetector();
     this.ended = false;
     this.lastStop = undefined;
-    this.owed = undefined;
+    this.owed = undefined; // its breakpoint went with the old machine
     this.looping = undefined;
     target.computer.onEvent = (e) => {
       if (e.kind === 'uart') this.listener.console(e.bytes, 'uart0');
@@ -318,7 +327,7 @@ export class Control {
     const offset = this.breakpoints.offsetAtPc(cpu);
     this.watched(cpu);
     this.interrupted = undefined;
-    this.owed = undefined;
+    this.settle();
     let stop: Stop | undefined;
     arch.setHoldSkip(cpu, true);
     const go = (): void => {
@@ -328,7 +337,10 @@ export class Control {
     else machine.predecode.passBreakpoint(offset, go);
     arch.setHoldSkip(cpu, false);
     const came = this.interrupted as { cpu: number; pc: bigint } | undefined;
-    if (came?.cpu === cpu && came.pc === pc) this.owed = { cpu, pc, el };
+    if (came?.cpu === cpu && came.pc === pc) {
+      this.owed = { cpu, pc, el, offset };
+      if (offset !== undefined) machine.predecode.addBreakpoint(offset);
+    }
     return stop && this.judge(stop, { ...options, retired: { cpu, count } });
   }
 
@@ -344,8 +356,15 @@ export class Control {
     if (owed?.cpu !== cpu) return false;
     const { pc, el } = this.target.arch.context(cpu);
     if (pc !== owed.pc || el !== owed.el) return false;
-    this.owed = undefined;
+    this.settle();
     return true;
+  }
+
+  /** Nothing is owed any more. */
+  private settle(): void {
+    const { owed } = this;
+    this.owed = undefined;
+    if (owed?.offset !== undefined) this.target.machine.predecode.removeBreakpoint(owed.offset);
   }
 
   /** What a stop of the machine means; undefined: nothing, run on. */

@@ -54,7 +54,7 @@ export interface GuardSpec {
 
 /** Whether a place that was reached is to be reported. Counts its hits. */
 export class Guard {
-  private readonly condition: CheckedExpression | undefined;
+  readonly condition: CheckedExpression | undefined;
   private readonly hitTest: HitTest | undefined;
   private readonly log: Piece[] | undefined;
   private hits = 0;

@@ -3,8 +3,10 @@
  * there, so that it stops in whichever regime executes it (identity map, EL1, the hypervisor's own mapping). A place
  * that is known by a virtual address of one regime only, such as a guest's, waits until that regime maps it.
  */
+import type { StopTest } from '../../emulator/core/gates';
 import type { CodeLocation, ExceptionLevel, Regime } from '../symbols/types';
 import type { Target } from '../target';
+import { CompiledCondition } from './compiled';
 import { Moment } from './moment';
 import { Guard, type GuardSpec } from './conditions';
 import { parseAddress, type Address, type AddressSpace } from '../inspect/address-space';
@@ -34,6 +36,8 @@ interface Place {
   readonly space: 'VA' | 'IPA' | 'PA';
   /** Offset in RAM at which the machine stops; undefined: not bound yet. */
   offset: number | undefined;
+  /** What generated code asks there; undefined: nothing, it stops. */
+  test?: StopTest | undefined;
 }
 
 export interface Breakpoint {
@@ -46,6 +50,8 @@ export interface Breakpoint {
   path: string | undefined;
   /** Why it is not verified. */
   reason: string | undefined;
+  /** Its condition as code. */
+  compiled?: CompiledCondition | undefined;
 }
 
 export interface Hits {
@@ -127,6 +133,7 @@ export class BreakpointManager {
     const { target } = this;
     if (!target || !b.guard) return;
     b.places = [];
+    b.compiled = new CompiledCondition(target, b.guard.condition);
     try {
       b.reason = undefined;
       b.places = places(target, b);
@@ -144,7 +151,7 @@ export class BreakpointManager {
 
   private unbind(b: Breakpoint, p: Place): void {
     if (p.offset === undefined) return;
-    this.target?.machine.predecode.removeBreakpoint(p.offset);
+    this.target?.machine.predecode.removeBreakpoint(p.offset, p.test);
     const rest = (this.byOffset.get(p.offset) ?? []).filter((other) => other !== b);
     if (rest.length > 0) this.byOffset.set(p.offset, rest);
     else this.byOffset.delete(p.offset);
@@ -160,7 +167,8 @@ export class BreakpointManager {
     if (offset === undefined || offset === p.offset) return false;
     this.unbind(b, p);
     p.offset = offset;
-    target.machine.predecode.addBreakpoint(offset);
+    p.test = testOf(b, p);
+    target.machine.predecode.addBreakpoint(offset, p.test);
     const there = this.byOffset.get(offset) ?? [];
     if (!there.includes(b)) this.byOffset.set(offset, [...there, b]);
     return true;
@@ -182,7 +190,11 @@ export class BreakpointManager {
   /** Files of symbols have come or gone: functions are looked for again. */
   symbolsChanged(): void {
     for (const b of this.all()) {
-      if (b.spec.subject.k !== 'function') continue;
+      if (b.spec.subject.k !== 'function') {
+        // Names in conditions may mean something else.
+        if (b.compiled?.forget()) this.renew(b);
+        continue;
+      }
       const was = isVerified(b);
       this.release(b);
       this.resolve(b);
@@ -210,12 +222,32 @@ export class BreakpointManager {
     const pc = target.machine.pc(cpu);
     for (const b of here) {
       if (!b.places.some((p) => p.offset === offset && applies(target, p, cpu, pc))) continue;
-      const result = b.guard?.reached(new Moment(target, cpu));
+      const moment = new Moment(target, cpu);
+      const result = b.guard?.reached(moment);
+      this.learn(b, cpu, moment);
       if (result?.log !== undefined) this.onLog(result.log);
       if (result?.problem !== undefined) hits.problems.push(result.problem);
       if (result?.stop) hits.ids.push(b.id);
     }
     return hits;
+  }
+
+  /** Has a condition compiled that was asked the slow way, if it can be. */
+  private learn(b: Breakpoint, cpu: number, moment: Moment): void {
+    const { compiled, guard } = b;
+    if (!guard?.condition || !compiled?.isNews(cpu)) return;
+    if (compiled.learn(cpu, moment.resolve(guard.condition))) this.renew(b);
+  }
+
+  /** Puts the test of a breakpoint as it is now in the place of the old one. */
+  private renew(b: Breakpoint): void {
+    const { predecode } = this.target!.machine;
+    for (const p of b.places) {
+      if (p.offset === undefined) continue;
+      predecode.removeBreakpoint(p.offset, p.test);
+      p.test = testOf(b, p);
+      predecode.addBreakpoint(p.offset, p.test);
+    }
   }
 
   /** RAM offset of the instruction at a CPU's PC. */
@@ -228,6 +260,14 @@ export class BreakpointManager {
 
 /** A machine of that number may go, and the next one has its memory elsewhere: such a place is never bound for good. */
 const canBind = (p: Place): boolean => p.offset === undefined || p.vm !== undefined;
+
+/** What generated code asks at a place of a breakpoint: whatever it does not ask, `hit` does. */
+function testOf(b: Breakpoint, p: Place): StopTest | undefined {
+  const isAnywhere = p.pa !== undefined || p.space !== 'VA';
+  // Which VMID a machine has may change.
+  const vmid = p.vm === undefined ? p.vmid : undefined;
+  return b.compiled?.test(isAnywhere ? undefined : { va: p.va, el: p.el, vmid, asid: p.asid });
+}
 
 /** Whether the machine will stop for a breakpoint. */
 export function isVerified(b: Breakpoint): boolean {

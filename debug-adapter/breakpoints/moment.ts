@@ -2,9 +2,11 @@
 import { evaluate, type Names } from '../expressions/evaluate';
 import { namesOf } from '../expressions/names';
 import { parseExpression, type Expression } from '../expressions/parse';
+import { UserError } from '../errors';
 import { exceptionHistory } from '../inspect/history';
 import { StackWalker } from '../inspect/frames';
 import { checkExpression, FrameNames } from '../inspect/names';
+import { ConditionResolver } from '../inspect/resolve';
 import type { Target } from '../target';
 
 /** Registers, their fields and integer types: nothing that C code could mean otherwise. */
@@ -59,6 +61,18 @@ export class Moment {
       },
       load: (address, bytes) => frame.load(address, bytes),
     };
+  }
+
+  /** The expression in terms of registers and memory, as long as the world is the same; undefined: there is more in it. */
+  resolve(expression: CheckedExpression): Expression | undefined {
+    try {
+      const names = this.innermost();
+      return new ConditionResolver(names.view, names.frame, names).resolve(expression.text);
+    } catch (error) {
+      // A name that this evaluation did not ask for may mean nothing.
+      if (error instanceof UserError) return undefined;
+      throw error;
+    }
   }
 
   private innermost(): FrameNames {

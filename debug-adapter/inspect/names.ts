@@ -70,7 +70,7 @@ export class FrameNames {
   private found: { readonly version: number; readonly list: readonly CVariable[] } | undefined;
 
   constructor(
-    private readonly view: NamesView,
+    readonly view: NamesView,
     readonly frame: Frame,
   ) {
     this.context = {

@@ -17,6 +17,12 @@ export const Rec = { bytes: 32, shift: 5, perPage: 1024, pageBytes: 1024 * 32 + 
  */
 export const Heat = { offset: 2, hot: 50_000, regions: 8192 } as const;
 
+/**
+ * Elements of the table between handlers and regions: a record whose handler number is the number of all handlers (with
+ * the special ones) + n is executed by gate n (see gate.ts).
+ */
+export const GATES = 256;
+
 /** Handler numbers that are not instructions. */
 export const Special = { decode: 0, pageEnd: 1, breakpoint: 2, undefined: 3 } as const;
 export const firstHandler = 4;

@@ -11,13 +11,13 @@ import type { Ty } from '../ir/ops';
 import type { Isa } from '../isa/dsl/isa';
 import { routineBody } from '../ir/evaluate';
 import { Emitter, LocalPool, type Target } from './emit';
-import { firstHandler, Heat, Rec, slotKey, Special, type Handler } from './handlers';
+import { firstHandler, GATES, Heat, Rec, slotKey, Special, type Handler } from './handlers';
 import { hostCalls, memoryRoutines, type MemoryRoutines } from './memory';
 import { Tlb, type TlbLayout } from './tlb';
 import { W, WasmModule, type Func, type FuncType } from './wasm';
 
 /** Status of a handler that is a function of its own. */
-const Status: Record<ExitKind | 'next', number> = { next: 0, branch: 1, recheck: 2, stop: 3, hold: 4 };
+export const Status: Record<ExitKind | 'next', number> = { next: 0, branch: 1, recheck: 2, stop: 3, hold: 4 };
 
 /** Added to the result of run() when the instruction at the PC did not execute. */
 export const HELD = 0x100;
@@ -29,6 +29,23 @@ export interface InterpreterModule {
   readonly hostNames: readonly string[];
   readonly hotCount: number;
 }
+
+/** The parts of a Target that depend on the module that the code stands in. */
+type Linked = Pick<Target, 'routine' | 'host' | 'memSlow' | 'commitSlow' | 'enterSlow'>;
+
+/** Code of a handler as a function `(cpu, record) -> Status`. */
+export const handlerTarget = (linked: Linked, operand: Target['operand']): Target => ({
+  ...linked,
+  cpu: 0,
+  operand,
+  pc: (e) => {
+    e.get(0).load(8, common.pageVa.offset, 'i64').get(1).get(0).load(4, common.pageRec.offset, 'i32');
+    e.op(W.i32Sub)
+      .i32(Rec.shift - 2)
+      .op(W.i32ShrU, W.i64ExtendI32U, W.i64Add);
+  },
+  exit: (e, kind) => void e.i32(Status[kind]).op(W.return),
+});
 
 class Generator {
   private readonly module = new WasmModule();
@@ -61,7 +78,7 @@ class Generator {
     const coldFuncs = cold.map((h) => this.handlerFunc(h));
     this.module.table(
       coldFuncs.map((f) => f.index),
-      Heat.regions,
+      GATES + Heat.regions,
     );
     this.runFunc(run, hot, firstHandler + hot.length, cold.length);
     for (const r of [...Object.values(this.memory), ...Object.values(this.isa.routines), ...this.isa.exports])
@@ -95,7 +112,7 @@ class Generator {
     return i;
   }
 
-  private shared(): Pick<Target, 'routine' | 'host' | 'memSlow' | 'commitSlow' | 'enterSlow'> {
+  private shared(): Linked {
     return {
       enterSlow: () => undefined,
       routine: (r) => this.routineIndex(r),
@@ -131,18 +148,7 @@ class Generator {
   /** A handler as a function (cpu, rec) -> Status. */
   private handlerFunc(h: Handler): Func {
     const func = this.module.func({ params: ['i32', 'i32'], results: ['i32'] });
-    const target: Target = {
-      ...this.shared(),
-      cpu: 0,
-      operand: Generator.operandFrom(1, h),
-      pc: (e) => {
-        e.get(0).load(8, common.pageVa.offset, 'i64').get(1).get(0).load(4, common.pageRec.offset, 'i32');
-        e.op(W.i32Sub)
-          .i32(Rec.shift - 2)
-          .op(W.i32ShrU, W.i64ExtendI32U, W.i64Add);
-      },
-      exit: (e, kind) => void e.i32(Status[kind]).op(W.return),
-    };
+    const target = handlerTarget(this.shared(), Generator.operandFrom(1, h));
     const e = new Emitter(func.code, new LocalPool(func), target);
     e.body(h.body());
     e.i32(Status.next);
@@ -281,7 +287,7 @@ class Generator {
     e.get(cpu)
       .get(rec)
       .get(heat)
-      .i32(coldCount - Heat.hot - 1)
+      .i32(coldCount + GATES - Heat.hot - 1)
       .op(W.i32Add);
     e.op(W.callIndirect)
       .code.u32(this.module.typeIndex({ params: ['i32', 'i32'], results: ['i32'] }))

@@ -50,6 +50,19 @@ export interface MemoryRoutines extends TlbRoutines {
   readonly commitSlow: Routine;
   /** () -> i32: the predecoded page for state.pc, 0 when an exception was taken. */
   readonly fetchSlow: Routine;
+  /**
+   * (va: i64, bytes: i32) -> i32: address in linear memory of RAM that the CPU's present level can read, 0 where there is
+   * none or it crosses a page. A debugger's look: it changes nothing.
+   */
+  readonly look: Routine;
+}
+
+/** An address in linear memory for a look at `bytes` bytes by a TLB entry, and whether there is one. Changes nothing. */
+export function lookByTlb(b: Builder, va: Val, bytes: number): { readonly hit: Val; readonly host: Val } {
+  const e = dataEntry(b, b.get(common.tlbRead), va);
+  const last = bytes > 1 ? b.add(va, b.i64(bytes - 1)) : va;
+  const hit = b.eq(b.ld(8, e, Tlb.tag), b.andi(last, -4096n));
+  return { hit, host: b.add(b.ld(4, e, Tlb.addend), b.wrap(va)) };
 }
 
 /** Builds the routines of the slow path for an instruction set. */
@@ -361,5 +374,23 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
     },
   };
 
-  return { memSlow, commitSlow, fetchSlow, selectContext, growTlb };
+  const look: Routine = {
+    k: 'routine',
+    name: 'look',
+    params: ['i64', 'i32'],
+    result: 'i32',
+    build: (b: Builder, va: Val, bytes: Val) => {
+      b.if(b.gtu(b.add(b.andi(b.wrap(va), PAGE - 1), bytes), b.i32(PAGE)), () => b.ret(b.i32(0)));
+      const fields = isa.translation ?? [common.trPa, common.trSize, common.trAttr];
+      const kept = fields.map((f) => b.local(f.name, b.get(f)));
+      const fault = b.call(arch.translate, va, b.i32(Acc.peek));
+      const pa = b.local('pa', b.get(common.trPa));
+      fields.forEach((f, i) => b.set(f, b.read(kept[i]!)));
+      const ram = ramOffset(b, b.read(pa));
+      b.if(b.or(fault, b.eqz(ram.isRam)), () => b.ret(b.i32(0)));
+      b.ret(b.add(b.get(common.ramHost), ram.offset));
+    },
+  };
+
+  return { memSlow, commitSlow, fetchSlow, selectContext, growTlb, look };
 }

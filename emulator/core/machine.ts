@@ -9,6 +9,7 @@ import type { StateField } from '../ir/nodes';
 import { common, StopReason } from '../ir/state';
 import { CpuState } from './cpu-state';
 import type { Board, MachineEvent } from './device';
+import { Gates } from './gates';
 import { Hasher, hashBlock, stableJson } from './hash';
 import { interpreterOf } from './interpreter';
 import { KeptTranslations } from './kept-translations';
@@ -141,6 +142,10 @@ export class Machine {
     this.host = this.hostFunctions();
     const instance = new WebAssembly.Instance(module, { env: { memory: this.memory }, host: this.host });
     this.code = instance.exports as RunExports;
+    this.predecode.gates = new Gates({
+      ...{ isa, memory: this.memory, exports: instance.exports },
+      ...{ functions: this.host, handlers: handlers.length },
+    });
     this.translator = this.makeTranslator(instance.exports);
     for (let cpu = 0; cpu < cpus; cpu++) this.initBlock(cpu);
   }

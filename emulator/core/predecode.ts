@@ -8,6 +8,7 @@ import { Records } from '../codegen/records';
 import { Tlb, TagFlag } from '../codegen/tlb';
 import { PageFlag } from '../ir/state';
 import type { Row } from '../isa/dsl/row';
+import { ALWAYS, type Gates, type StopTest } from './gates';
 import { PAGE, type MemoryLayout } from './layout';
 import { TlbTables } from './tlb-tables';
 
@@ -17,8 +18,8 @@ export class Predecode {
   private readonly tables: TlbTables;
   /** RAM page of each pool slot that is in use. */
   private slots: number[] = [];
-  /** RAM offsets at which run() must stop, with a count of who wants it. */
-  private readonly breakpoints = new Map<number, number>();
+  /** RAM offsets at which run() must stop, with the conditions of those who want it. */
+  private readonly breakpoints = new Map<number, readonly StopTest[]>();
   /** Offsets in a page at which run() is to stop wherever that page is, for the guest's own breakpoints: by CPU, and all. */
   private readonly trapsOf: (readonly number[])[] = [];
   private traps: ReadonlySet<number> = new Set();
@@ -30,6 +31,8 @@ export class Predecode {
   /** Hears of code that is no longer what it was, and of all pages going. */
   onInvalid: (offset: number, bytes: number) => void = () => undefined;
   onFlush: () => void = () => undefined;
+  /** Where conditions are compiled; without, all breakpoints stop. */
+  gates: Gates | undefined;
 
   constructor(
     private readonly view: DataView,
@@ -52,11 +55,20 @@ export class Predecode {
   /** Host call: fills the record at address `rec`. */
   decode(rec: number): void {
     const offset = this.placeOf(rec)!;
-    if (this.stopsAt(offset) && this.passing !== offset) {
-      this.view.setUint16(rec, Special.breakpoint, true);
+    const word = this.view.getUint32(this.layout.ramHost + offset, true);
+    if (!this.stopsAt(offset) || this.passing === offset) {
+      this.records.write(this.words, rec, word);
       return;
     }
-    this.records.write(this.words, rec, this.view.getUint32(this.layout.ramHost + offset, true));
+    const tests = this.testsAt(offset);
+    const gate = tests && this.gates?.at(offset, word, this.decodeWord(word), tests);
+    this.view.setUint16(rec, gate ?? Special.breakpoint, true);
+  }
+
+  /** The conditions on which a place stops; undefined where it stops whatever they say, or not at all. */
+  testsAt(offset: number): readonly StopTest[] | undefined {
+    const tests = this.breakpoints.get(offset);
+    return !tests || tests.includes(ALWAYS) || this.hasTrap(offset) ? undefined : tests;
   }
 
   /** RAM offset of the instruction of a record; undefined for one of a page that is gone. */
@@ -157,6 +169,12 @@ export class Predecode {
     ];
   }
 
+  /** The RAM pages with places that stop on a condition. */
+  pagesWithTests(): ReadonlySet<number> {
+    const offsets = [...this.breakpoints.keys()].filter((offset) => this.testsAt(offset));
+    return new Set(offsets.map((offset) => Math.floor(offset / PAGE)));
+  }
+
   /** Says at which offsets of a page a CPU of the guest has breakpoints. */
   setTraps(cpu: number, offsets: readonly number[]): void {
     this.trapsOf[cpu] = offsets;
@@ -168,16 +186,21 @@ export class Predecode {
     }
   }
 
-  addBreakpoint(offset: number): void {
-    this.breakpoints.set(offset, (this.breakpoints.get(offset) ?? 0) + 1);
+  /** Makes run() stop before the instruction at a RAM offset: where all that are there have a test, only if one says so. */
+  addBreakpoint(offset: number, test = ALWAYS): void {
+    this.breakpoints.set(offset, [...(this.breakpoints.get(offset) ?? []), test]);
     this.invalidate(offset, 4);
   }
 
-  removeBreakpoint(offset: number): void {
-    const n = (this.breakpoints.get(offset) ?? 0) - 1;
-    if (n > 0) this.breakpoints.set(offset, n);
+  /** Removes one that was added with the same test. */
+  removeBreakpoint(offset: number, test = ALWAYS): void {
+    const tests = [...(this.breakpoints.get(offset) ?? [])];
+    const at = tests.indexOf(test);
+    if (at >= 0) tests.splice(at, 1);
+    if (tests.length > 0) this.breakpoints.set(offset, tests);
     else this.breakpoints.delete(offset);
     this.invalidate(offset, 4);
+    if (tests.length === 0) this.gates?.drop(offset);
   }
 
   /** Runs `f` with the breakpoint at a RAM offset out of the way. */

@@ -2,10 +2,11 @@
  * Makes regions from a job that is plain data, so that another thread can do it: translating an instruction costs as much
  * as interpreting it some thousand times. Who publishes what comes back compares the words with memory first.
  */
-import { Decoder } from '../codegen/decoder';
+import { Decoder, type Decoded } from '../codegen/decoder';
 import { findBlocks, type Block, type CodeSource } from '../codegen/region/blocks';
 import { Translatability } from '../codegen/region/instruction';
 import { regionModule, type Region, type RegionOptions } from '../codegen/region/region';
+import type { Builder } from '../ir/builder';
 import type { Isa } from '../isa/dsl/isa';
 import { PAGE } from './layout';
 
@@ -56,6 +57,8 @@ export interface CodeReader {
   word(page: number, inPage: number): number;
   /** How often control has come there by a branch. */
   heat(place: CodePlace, inPage: number): number;
+  /** Code to put before an instruction, which then is no stop: the condition of a breakpoint. */
+  before?(page: number, inPage: number): ((b: Builder) => void) | undefined;
 }
 
 /** A region that was made: the n-th of its module. */
@@ -133,7 +136,10 @@ export class RegionMaker {
       at: (offset) => {
         const place = placeOf(offset);
         if (!place || stops.has(place.page * PAGE + inPage(offset))) return undefined;
-        return this.can.instruction(code.word(place.page, inPage(offset)), (w) => this.decoder.decode(w));
+        const before = code.before?.(place.page, inPage(offset));
+        const word = code.word(place.page, inPage(offset));
+        const decode = (w: number): Decoded | undefined => this.decoder.decode(w);
+        return before ? this.can.guarded(word, decode, before) : this.can.instruction(word, decode);
       },
       heat: (offset) => {
         const place = placeOf(offset);

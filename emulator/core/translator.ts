@@ -8,6 +8,7 @@ import { regionName } from '../codegen/region/region';
 import { Tlb } from '../codegen/tlb';
 import { common, PageFlag } from '../ir/state';
 import type { Isa } from '../isa/dsl/isa';
+import { guardInRegion } from './gates';
 import { PAGE, type MemoryLayout } from './layout';
 import type { Predecode } from './predecode';
 import {
@@ -160,13 +161,23 @@ export class Translator {
 
   /** Has regions made of what has been found hot. Between two runs of generated code, or inside a host call. */
   private translateQueued(now: bigint): void {
-    const job: RegionJob = {
-      entries: this.queue.splice(0),
-      stops: this.host.predecode.allStops(),
-      ...{ instructions: this.options.instructions, heat: this.options.heat, count: this.options.count },
-    };
-    if (!this.options.worker) return this.publish(this.maker.make(job, this.reader));
-    this.worker ??= this.options.worker(this.host.features);
+    const { predecode } = this.host;
+    const { worker, instructions, heat, count } = this.options;
+    const entries = this.queue.splice(0);
+    // Conditions are code, which no other thread has: what is near one is made here.
+    const tested = predecode.pagesWithTests();
+    const isHere = ({ pages }: Entry): boolean =>
+      !worker || (tested.size > 0 && pages.some((page, i) => i % 3 === 1 && tested.has(page)));
+    const here = entries.filter(isHere);
+    const limits = { instructions, heat, count };
+    if (here.length > 0) {
+      const stops = predecode.allStops().filter((offset) => !predecode.testsAt(offset));
+      this.publish(this.maker.make({ entries: here, stops, ...limits }, this.reader), stops);
+    }
+    const others = entries.filter((e) => !isHere(e));
+    if (!worker || others.length === 0) return;
+    const job: RegionJob = { entries: others, stops: predecode.allStops(), ...limits };
+    this.worker ??= worker(this.host.features);
     this.worker.send({ ...job, news: this.telling.news(job, Number(now)) });
     this.waiting++;
   }
@@ -184,6 +195,10 @@ export class Translator {
   private readonly reader: CodeReader = {
     word: (page, inPage) => this.host.view.getUint32(this.host.layout.ramHost + page * PAGE + inPage, true),
     heat: ({ recs }, inPage) => this.heatAt(recs, inPage),
+    before: (page, inPage) => {
+      const tests = this.host.predecode.testsAt(page * PAGE + inPage);
+      return tests && ((b) => guardInRegion(b, tests));
+    },
   };
 
   /** How often control has come to each instruction of a predecoded page. */
@@ -223,7 +238,10 @@ export class Translator {
   }
 
   /** Puts regions into the interpreter's table, where memory is still what they were made of. */
-  private publish({ module, bytes, regions, refused }: RegionAnswer): void {
+  private publish(
+    { module, bytes, regions, refused }: RegionAnswer,
+    stops: readonly number[] = this.host.predecode.allStops(),
+  ): void {
     const { memory, exports } = this.host;
     if (refused !== undefined) {
       this.refused = refused;
@@ -237,14 +255,15 @@ export class Translator {
     });
     this.counts.modules++;
     this.counts.bytes += bytes;
-    regions.forEach((region, n) => this.publishOne(region, instance.exports[regionName(n)]));
+    const stop = new Set(stops);
+    regions.forEach((region, n) => this.publishOne(region, instance.exports[regionName(n)], stop));
   }
 
-  private publishOne(region: MadeRegion, run: unknown): void {
+  private publishOne(region: MadeRegion, run: unknown, stops: ReadonlySet<number>): void {
     const { start, code } = region;
     const rec = this.host.predecode.recordAt(start);
     if (rec === 0) return;
-    if (!this.isStill(region)) {
+    if (!this.isStill(region, stops)) {
       for (let i = 0; i < code.length; i += 2) this.telling.forget(pageAt(code[i]!));
       return this.setHeat(rec, this.coldAgain());
     }
@@ -271,11 +290,11 @@ export class Translator {
   }
 
   /** Is the code in memory what a region was made of, with nothing in it that the interpreter must see? */
-  private isStill({ code, places }: MadeRegion): boolean {
+  private isStill({ code, places }: MadeRegion, stops: ReadonlySet<number>): boolean {
     const { view, layout, predecode } = this.host;
     if (places.some(({ page, recs }) => predecode.recordAt(page * PAGE) !== recs)) return false;
     for (let i = 0; i < code.length; i += 2)
-      if (view.getUint32(layout.ramHost + code[i]!, true) !== code[i + 1] || predecode.stopsAt(code[i]!))
+      if (view.getUint32(layout.ramHost + code[i]!, true) !== code[i + 1] || stops.has(code[i]!))
         return false;
     return true;
   }

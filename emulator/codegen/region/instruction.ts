@@ -4,6 +4,7 @@
  * instruction, and the interpreter executes it. That is right because nothing is committed before the last place where
  * an instruction may leave; an instruction for which this does not hold is not translated.
  */
+import type { Builder } from '../../ir/builder';
 import { routineBody } from '../../ir/evaluate';
 import type { Routine, StateField, Stmt, Val } from '../../ir/nodes';
 import { common } from '../../ir/state';
@@ -53,6 +54,12 @@ export function distance(v: Val): number | undefined {
 const overlap = (a: StateField, b: StateField): boolean =>
   a.offset < b.offset + b.stride * b.count && b.offset < a.offset + a.stride * a.count;
 
+/** Builds an instruction's IR, with all its fields known. */
+export function instructionBody(b: Builder, d: Decoded): void {
+  const shape = Object.fromEntries(d.row.shape.map(({ name }) => [name, d.fields[name]!]));
+  d.row.exec(b, shape, operandValues(d));
+}
+
 /** Decides what of an instruction set's code may be part of a region. */
 export class Translatability {
   private readonly routines = new Map<Routine, boolean>();
@@ -71,10 +78,20 @@ export class Translatability {
     return this.known.get(word);
   }
 
-  private translate(d: Decoded): Instruction | undefined {
+  /** The same with something before it, such as a condition on which it leaves. */
+  guarded(
+    word: number,
+    decode: (word: number) => Decoded | undefined,
+    before: (b: Builder) => void,
+  ): Instruction | undefined {
+    const decoded = decode(word);
+    return decoded && this.translate(decoded, before);
+  }
+
+  private translate(d: Decoded, before?: (b: Builder) => void): Instruction | undefined {
     const b = this.isa.newBuilder();
-    const shape = Object.fromEntries(d.row.shape.map(({ name }) => [name, d.fields[name]!]));
-    d.row.exec(b, shape, operandValues(d));
+    before?.(b);
+    instructionBody(b, d);
     const scan = new Scan((r) => this.isSelfContained(r));
     if (!scan.list(b.body)) return undefined;
     return {

@@ -437,12 +437,14 @@ export const translate: Routine = {
     // LDTR at EL2 is like LDR, unless EL2 is the kernel of EL0.
     const kernel = s.or(s.eqi(el, 1), s.and(s.eqi(el, 2), isHost(s)));
     const user = s.or(s.eqz(el), s.and(kernel, asUser));
-    s.if(s.get(state.strict), () => {
+    // A debugger's look is not held for the guest.
+    const keeps = s.and(s.nei(s.get(state.strict), 0), s.eqz(s.andi(acc, Acc.peek)));
+    s.if(keeps, () => {
       s.set(common.mail, va, 0);
       s.if(s.call(hostCalls.keptTranslation, s.cpu(), acc), () => s.ret(s.get(state.fault)));
     });
     const fault = s.call(translateIn, va, acc, currentRegime(s), user);
-    s.if(s.get(state.strict), () => {
+    s.if(keeps, () => {
       // What faulted is not kept, but for a lack of permission: a TLB may hold such entries (D8.13.1).
       const lacking = s.eqi(s.andi(fault, 0x3c | Fault.s1ptw), Fsc.permission);
       s.if(s.or(s.eqz(fault), lacking), () => {
