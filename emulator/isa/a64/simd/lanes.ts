@@ -72,6 +72,10 @@ export function elements(s: A64, r: Operand, q: number, esize: Esize, signed = f
   return halves.flatMap((h) => split(s, s.v(r, h), esize, signed));
 }
 
+/** The same of a vector that is not in a register. */
+export const elementsOf = (s: A64, v: Val, q: number, esize: Esize, signed = false): Val[] =>
+  (q ? [0, 1] : [0]).flatMap((h) => split(s, s.extract(64, v, h), esize, signed));
+
 /** The elements of the lower half (`part` 0) or the upper half of a register. */
 export const halfElements = (s: A64, r: Operand, part: number, esize: Esize, signed = false): Val[] =>
   split(s, s.v(r, part ? 1 : 0), esize, signed);

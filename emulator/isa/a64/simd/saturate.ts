@@ -27,11 +27,6 @@ const clamp = routine('saturate', ['i64', 'i64', 'i64'], (s, v, hi, lo) => {
   s.ret(v);
 });
 
-const clampUnsigned = routine('saturateUnsigned', ['i64', 'i64'], (s, v, hi) => {
-  s.if(s.gtu(v!, hi!), () => saturated(s, hi!));
-  s.ret(v);
-});
-
 /** A signed value to `bits` bits, signed or unsigned. */
 export function saturate(s: A64, v: Val, bits: number, unsigned: boolean): Val {
   const top = BigInt(bits) - (unsigned ? 0n : 1n);
@@ -40,10 +35,6 @@ export function saturate(s: A64, v: Val, bits: number, unsigned: boolean): Val {
   const limit = unsigned && bits === 64 ? (1n << 63n) - 1n : hi;
   return s.call(clamp, v, s.i64(limit), s.i64(unsigned ? 0n : -hi - 1n));
 }
-
-/** An unsigned value to `bits` bits, unsigned. */
-export const saturateUnsigned = (s: A64, v: Val, bits: number): Val =>
-  s.call(clampUnsigned, v, s.i64((1n << BigInt(bits)) - 1n));
 
 const MAX = (1n << 63n) - 1n;
 const MIN = 1n << 63n;
@@ -120,9 +111,6 @@ export function doubleSaturating(s: A64, product: Val, e: 16 | 32): Val {
     : addSaturating(s, product, product, 64, false);
 }
 
-/** SQNEG: 0 - v. */
-export const negateSaturating = (s: A64, v: Val, e: Esize): Val => subSaturating(s, s.i64(0), v, e, false);
-
 /** `v` >> (`less` + 1), rounded if asked for: nothing is lost where the shift is as wide as the number. */
 export function shiftRight(s: A64, v: Val, less: Val, unsigned: boolean, rounded: boolean): Val {
   const t = unsigned ? s.shru(v, less) : s.shrs(v, less);
@@ -181,20 +169,3 @@ export const shiftByRegister = (
   e: Esize,
   o: { readonly unsigned: boolean; readonly rounded: boolean; readonly saturating: boolean },
 ): Val => s.call(shiftRoutines.get(`${o.unsigned}${o.rounded}${o.saturating}`)!, v, other, s.i32(e));
-
-/** Carry-less product of elements of at most 32 bits: (a, b, bits of b). */
-const polynomial = routine('polynomialMultiply', ['i64', 'i64', 'i32'], (s, a, b, bits) => {
-  const product = s.local('product', s.i64(0));
-  const i = s.local('i', s.i64(0));
-  s.loop((loop) => {
-    const n = s.read(i);
-    const add = s.and(s.neg(s.andi(s.shru(b!, n), 1)), s.shl(a!, n));
-    s.assign(product, s.xor(s.read(product), add));
-    s.assign(i, s.addi(n, 1));
-    s.if(s.geu(s.read(i), s.zext(bits!)), () => s.break(loop));
-  });
-  s.ret(s.read(product));
-});
-
-export const polynomialProduct = (s: A64, a: Val, b: Val, bits: number): Val =>
-  s.call(polynomial, a, b, s.i32(bits));

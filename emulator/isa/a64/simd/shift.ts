@@ -9,28 +9,48 @@ import type { A64 } from '../sem';
 import {
   elements,
   esizes,
-  halfElements,
   letterOf,
   maskOf,
   scalar,
   setElements,
-  setHalfElements,
   setScalar,
   vectorKind,
   type Bits,
   type Esize,
 } from './lanes';
-import { saturate, saturateUnsigned, shiftLeftSaturating, shiftRight } from './saturate';
+import { saturate, shiftLeftSaturating } from './saturate';
+import { all, limited, lowHalves, onlyFirst, setHalf, widened, zero } from './whole';
 
 /** immh:immb by element size: the fixed part and the field. */
 const immediates = { 8: '0001 imm:3', 16: '001 imm:4', 32: '01 imm:5', 64: '1 imm:6' } as const;
 
-/** The shift as operands: `by` to the left; `less`, one less than a shift to the right; a mask of what SRI and SLI keep. */
+/** The shift as operands: `by` to the left; `less`, one less than a shift to the right; a mask of what SRI and SLI keep. i64. */
 interface Amounts {
   readonly by: Val;
   readonly less: Val;
   readonly keep: () => Val;
 }
+
+/** On vectors, or on one element after the other. */
+type Operation = {
+  readonly [K in 'whole' | 'each']: Readonly<
+    Record<K, (s: A64, v: Val, e: Esize, a: Amounts, d: () => Val) => Val>
+  >;
+}['whole' | 'each'];
+
+/** Shifts right by `less` and one: nothing is lost where the shift is as wide as the element. */
+function right(s: A64, v: Val, e: Esize, less: Val, unsigned: boolean, rounded: boolean): Val {
+  const op = unsigned ? 'shr_u' : 'shr_s';
+  const by = less.constant;
+  if (by !== undefined && !rounded && by + 1n < BigInt(e)) return s.lanes(op, e, v, s.i32(by + 1n));
+  const most = s.lanes(op, e, v, s.wrap(less));
+  const half = s.lanes(op, e, most, s.i32(1));
+  return rounded ? s.lanes('add', e, half, s.vector('and', most, all(s, e, 1n))) : half;
+}
+
+/** The destination with its kept bits. */
+const inserted = (s: A64, e: Esize, moved: Val, a: Amounts, d: () => Val): Val =>
+  s.vector('or', s.vector('and', d(), s.splat(e, a.keep())), moved);
 
 interface Shift {
   readonly m: string;
@@ -40,7 +60,7 @@ interface Shift {
   /** Sizes of the scalar form. */
   readonly scalar: readonly Esize[];
   readonly unsigned: boolean;
-  readonly apply: (s: A64, v: Val, e: Esize, a: Amounts, d: () => Val) => Val;
+  readonly operation: Operation;
   readonly doc: string;
 }
 
@@ -62,7 +82,7 @@ const shifts: readonly Shift[] = [
         right: true,
         scalar: D,
         doc: `Shifts ${kind(u)} elements to the right${how}.`,
-        apply: (s, v, _e, a) => shiftRight(s, v, a.less, u, rounded),
+        operation: { whole: (s, v, e, a) => right(s, v, e, a.less, u, rounded) },
       })),
       ...signs((u) => ({
         m: `${us(u)}${r}sra`,
@@ -70,7 +90,7 @@ const shifts: readonly Shift[] = [
         right: true,
         scalar: D,
         doc: `Shifts ${kind(u)} elements to the right${how}, and adds them to the destination.`,
-        apply: (s, v, _e, a, d) => s.add(d(), shiftRight(s, v, a.less, u, rounded)),
+        operation: { whole: (s, v, e, a, d) => s.lanes('add', e, d(), right(s, v, e, a.less, u, rounded)) },
       })),
     ];
   }),
@@ -82,7 +102,7 @@ const shifts: readonly Shift[] = [
     right: true,
     scalar: D,
     doc: 'Shifts to the right and inserts, keeping the upper bits of the destination.',
-    apply: (s, v, _e, a, d) => s.or(s.and(d(), a.keep()), shiftRight(s, v, a.less, true, false)),
+    operation: { whole: (s, v, e, a, d) => inserted(s, e, right(s, v, e, a.less, true, false), a, d) },
   },
   {
     m: 'shl',
@@ -92,7 +112,7 @@ const shifts: readonly Shift[] = [
     right: false,
     scalar: D,
     doc: 'Shifts to the left.',
-    apply: (s, v, _e, a) => s.shl(v, a.by),
+    operation: { whole: (s, v, e, a) => s.lanes('shl', e, v, s.wrap(a.by)) },
   },
   {
     m: 'sli',
@@ -102,7 +122,7 @@ const shifts: readonly Shift[] = [
     right: false,
     scalar: D,
     doc: 'Shifts to the left and inserts, keeping the lower bits of the destination.',
-    apply: (s, v, _e, a, d) => s.or(s.and(d(), a.keep()), s.shl(v, a.by)),
+    operation: { whole: (s, v, e, a, d) => inserted(s, e, s.lanes('shl', e, v, s.wrap(a.by)), a, d) },
   },
   {
     m: 'sqshlu',
@@ -113,7 +133,7 @@ const shifts: readonly Shift[] = [
     scalar: esizes,
     doc: 'Shifts signed elements to the left, with unsigned saturation.',
     // What is negative saturates to zero first: one way or the other, QC is set.
-    apply: (s, v, e, a) => shiftLeftSaturating(s, saturate(s, v, 64, true), a.by, e, true),
+    operation: { each: (s, v, e, a) => shiftLeftSaturating(s, saturate(s, v, 64, true), a.by, e, true) },
   },
   ...signs((u) => ({
     m: `${us(u)}qshl`,
@@ -121,7 +141,7 @@ const shifts: readonly Shift[] = [
     right: false,
     scalar: esizes,
     doc: `Shifts ${kind(u)} elements to the left, with saturation.`,
-    apply: (s, v, e, a) => shiftLeftSaturating(s, v, a.by, e, u),
+    operation: { each: (s, v, e, a) => shiftLeftSaturating(s, v, a.by, e, u) },
   })),
 ];
 
@@ -147,8 +167,6 @@ const amounts = (s: A64, f: Derived): Amounts => ({
 
 const amountKind = (op: { right: boolean }, e: Esize): string => (op.right ? `u-${e}` : 'u');
 
-const usesDestination = (op: Shift): boolean => /sra$|^s[rl]i$/.test(op.m);
-
 const shiftRows = (op: Shift, e: Esize): readonly Row<A64>[] => [
   row(
     `${op.m.toUpperCase()} (vector, immediate, ${e}-bit)`,
@@ -164,12 +182,17 @@ const shiftRows = (op: Shift, e: Esize): readonly Row<A64>[] => [
       exec(s, f) {
         s.checkFP();
         const a = amounts(s, f);
-        const d = usesDestination(op) ? elements(s, f.rd, f.Q, e) : [];
-        const n = elements(s, f.rn, f.Q, e, !op.unsigned);
+        if ('whole' in op.operation)
+          return s.setVector(
+            f.rd,
+            op.operation.whole(s, s.q(f.rn), e, a, () => s.q(f.rd)),
+            f.Q,
+          );
+        const { each } = op.operation;
         setElements(
           s,
           f.rd,
-          n.map((v, i) => op.apply(s, v, e, a, () => d[i]!)),
+          elements(s, f.rn, f.Q, e, !op.unsigned).map((v) => each(s, v, e, a, () => v)),
           e,
         );
       },
@@ -186,11 +209,21 @@ const shiftRows = (op: Shift, e: Esize): readonly Row<A64>[] => [
             doc: op.doc,
             exec(s, f) {
               s.checkFP();
+              const a = amounts(s, f);
+              if ('whole' in op.operation)
+                return s.setQ(
+                  f.rd,
+                  onlyFirst(
+                    s,
+                    op.operation.whole(s, s.q(f.rn), e, a, () => s.q(f.rd)),
+                    e,
+                  ),
+                );
               const v = scalar(s, f.rn, e, !op.unsigned);
               setScalar(
                 s,
                 f.rd,
-                op.apply(s, v, e, amounts(s, f), () => scalar(s, f.rd, e)),
+                op.operation.each(s, v, e, a, () => v),
                 e,
               );
             },
@@ -209,10 +242,9 @@ const two = (q: number): string => (q ? '2' : '');
 
 type Saturation = 'none' | 'signed' | 'unsigned' | 'toUnsigned';
 
-/** An element of twice the size to `e` bits. */
-export function narrow(s: A64, v: Val, e: Esize, how: Saturation): Val {
-  if (how === 'none') return v;
-  return how === 'unsigned' ? saturateUnsigned(s, v, e) : saturate(s, v, e, how === 'toUnsigned');
+/** Elements of twice the size to `e` bits, in the lower half; the upper half is zero. */
+export function narrowed(s: A64, v: Val, e: Esize, how: Saturation): Val {
+  return lowHalves(s, how === 'none' ? v : limited(s, v, e, how), zero(s), e);
 }
 
 const narrowing = ([false, true] as const).flatMap((rounded) => {
@@ -251,8 +283,8 @@ const narrowing = ([false, true] as const).flatMap((rounded) => {
 const narrowingRows = (op: (typeof narrowing)[number], e: Narrow): readonly Row<A64>[] => {
   const unsigned = op.how === 'unsigned' || op.how === 'none';
   const doc = `Shifts elements to the right${op.rounded ? ', rounding' : ''}, ${op.doc}.`;
-  const one = (s: A64, v: Val, less: Val): Val =>
-    narrow(s, shiftRight(s, v, less, unsigned, op.rounded), e, op.how);
+  const all = (s: A64, v: Val, less: Val): Val =>
+    narrowed(s, right(s, v, double(e), less, unsigned, op.rounded), e, op.how);
   return [
     row(
       `${op.m.toUpperCase()} (vector, ${e}-bit)`,
@@ -265,9 +297,7 @@ const narrowingRows = (op: (typeof narrowing)[number], e: Narrow): readonly Row<
         doc,
         exec(s, f) {
           s.checkFP();
-          const less = s.imm(f.less);
-          const values = elements(s, f.rn, 1, double(e), !unsigned).map((v) => one(s, v, less));
-          setHalfElements(s, f.rd, f.Q, values, e);
+          setHalf(s, f.rd, f.Q, all(s, s.q(f.rn), s.imm(f.less)));
         },
       },
     ),
@@ -283,7 +313,7 @@ const narrowingRows = (op: (typeof narrowing)[number], e: Narrow): readonly Row<
               doc,
               exec(s, f) {
                 s.checkFP();
-                setScalar(s, f.rd, one(s, scalar(s, f.rn, double(e), !unsigned), s.imm(f.less)), e);
+                s.setQ(f.rd, all(s, onlyFirst(s, s.q(f.rn), double(e)), s.imm(f.less)));
               },
             },
           ),
@@ -310,9 +340,8 @@ const longRows = ([false, true] as const).flatMap((unsigned) =>
         doc: `Extends ${kind(unsigned)} elements to twice their size and shifts them to the left.`,
         exec(s, f) {
           s.checkFP();
-          const by = s.imm(f.by);
-          const values = halfElements(s, f.rn, f.Q, e, !unsigned).map((v) => s.shl(v, by));
-          setElements(s, f.rd, values, double(e));
+          const v = widened(s, s.q(f.rn), e, f.Q, unsigned);
+          s.setQ(f.rd, s.lanes('shl', double(e), v, s.wrap(s.imm(f.by))));
         },
       },
     ),

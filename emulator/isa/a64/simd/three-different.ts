@@ -11,20 +11,53 @@ import {
   elementAt,
   elementPlace,
   elements,
+  elementsOf,
   esizeOf,
   esizes,
   halfElements,
   letterOf,
   scalar,
   setElements,
-  setHalfElements,
   setScalar,
   vectorKind,
   type Bits,
   type Esize,
 } from './lanes';
-import { addSaturating, doubleSaturating, polynomialProduct, subSaturating } from './saturate';
-import { absoluteDifference, dotProduct, doubleHigh, doubleHighAccumulate, type Apply } from './three-same';
+import { addSaturating, doubleSaturating, subSaturating } from './saturate';
+import {
+  doubleHighAccumulate,
+  multiplyAdd,
+  multiplySubtract,
+  scalarBody,
+  vectorBody,
+  type Apply,
+  type Operation,
+} from './three-same';
+import {
+  all,
+  alternate,
+  differences,
+  dotProducts,
+  doubleHigh,
+  longProduct,
+  onlyFirst,
+  polynomial,
+  product,
+  setHalf,
+  widened,
+  zero,
+} from './whole';
+
+/** On the lower or upper halves (`part`) of Rn and Rm, and all of Rd. */
+interface LongOperands {
+  readonly n: Val;
+  readonly m: Val;
+  readonly d: () => Val;
+  readonly e: Esize;
+  readonly part: number;
+  readonly unsigned: boolean;
+}
+type WholeLong = (s: A64, o: LongOperands) => Val;
 
 /** Elements of `e` bits to results of 2 * e; `d` is the old destination's element. */
 interface Long {
@@ -33,7 +66,7 @@ interface Long {
   readonly opcode: Bits;
   readonly sizes: readonly Esize[];
   readonly unsigned: boolean;
-  readonly apply: Apply;
+  readonly operation: { readonly whole: WholeLong } | { readonly each: Apply };
   readonly doc: string;
   readonly accumulates?: true;
   /** Also by element (with these opcode bits), and as scalars. */
@@ -49,16 +82,22 @@ const us = (unsigned: boolean): string => (unsigned ? 'u' : 's');
 const kind = (unsigned: boolean): string => (unsigned ? 'unsigned' : 'signed');
 const double = (e: Esize): Esize => (2 * e) as Esize;
 
-type Form = Omit<Long, 'u' | 'unsigned' | 'm' | 'doc' | 'apply'>;
-const signs = (m: string, doc: string, form: Form, apply: (unsigned: boolean) => Apply): Long[] =>
+type Form = Omit<Long, 'u' | 'unsigned' | 'm' | 'doc' | 'operation'>;
+const signs = (m: string, doc: string, form: Form, whole: WholeLong): Long[] =>
   [false, true].map((unsigned) => ({
     ...form,
     m: `${us(unsigned)}${m}`,
     doc: doc.replace('%', kind(unsigned)),
     u: unsigned ? '1' : '0',
     unsigned,
-    apply: apply(unsigned),
+    operation: { whole },
   }));
+
+const wide = (s: A64, o: LongOperands, v: Val): Val => widened(s, v, o.e, o.part, o.unsigned);
+
+/** A difference has no sign, whatever its operands have. */
+const wideDifference: WholeLong = (s, o) =>
+  widened(s, differences(o.unsigned)(s, o.n, o.m, o.e, o.d), o.e, o.part, true);
 
 /** Twice the product, with saturation. */
 const doubled: Apply = (s, n, m, e) => doubleSaturating(s, s.mul(n, m), e as 16 | 32);
@@ -68,55 +107,55 @@ const longs: readonly Long[] = [
     'addl',
     'Adds % elements to results of twice the size.',
     { opcode: '0000', sizes: upTo32 },
-    () => (s, n, m) => s.add(n, m),
+    (s, o) => s.lanes('add', double(o.e), wide(s, o, o.n), wide(s, o, o.m)),
   ),
   ...signs(
     'addw',
     'Adds % elements to elements of twice the size.',
     { opcode: '0001', sizes: upTo32, wide: true },
-    () => (s, n, m) => s.add(n, m),
+    (s, o) => s.lanes('add', double(o.e), o.n, wide(s, o, o.m)),
   ),
   ...signs(
     'subl',
     'Subtracts % elements, with results of twice the size.',
     { opcode: '0010', sizes: upTo32 },
-    () => (s, n, m) => s.sub(n, m),
+    (s, o) => s.lanes('sub', double(o.e), wide(s, o, o.n), wide(s, o, o.m)),
   ),
   ...signs(
     'subw',
     'Subtracts % elements from elements of twice the size.',
     { opcode: '0011', sizes: upTo32, wide: true },
-    () => (s, n, m) => s.sub(n, m),
+    (s, o) => s.lanes('sub', double(o.e), o.n, wide(s, o, o.m)),
   ),
   ...signs(
     'abal',
     'Adds absolute differences of % elements to elements of twice the size.',
     { opcode: '0101', sizes: upTo32, accumulates: true },
-    (u) => (s, n, m, e, d) => s.add(d(), absoluteDifference(u)(s, n, m, e, d)),
+    (s, o) => s.lanes('add', double(o.e), o.d(), wideDifference(s, o)),
   ),
   ...signs(
     'abdl',
     'Absolute differences of % elements, with results of twice the size.',
     { opcode: '0111', sizes: upTo32 },
-    (u) => absoluteDifference(u),
+    wideDifference,
   ),
   ...signs(
     'mlal',
     'Adds products of % elements to elements of twice the size.',
     { opcode: '1000', sizes: upTo32, accumulates: true, indexed: '0010' },
-    () => (s, n, m, _e, d) => s.add(d(), s.mul(n, m)),
+    (s, o) => s.lanes('add', double(o.e), o.d(), longProduct(s, o.n, o.m, o.e, o.part, o.unsigned)),
   ),
   ...signs(
     'mlsl',
     'Subtracts products of % elements from elements of twice the size.',
     { opcode: '1010', sizes: upTo32, accumulates: true, indexed: '0110' },
-    () => (s, n, m, _e, d) => s.sub(d(), s.mul(n, m)),
+    (s, o) => s.lanes('sub', double(o.e), o.d(), longProduct(s, o.n, o.m, o.e, o.part, o.unsigned)),
   ),
   ...signs(
     'mull',
     'Multiplies % elements, with results of twice the size.',
     { opcode: '1100', sizes: upTo32, indexed: '1010' },
-    () => (s, n, m) => s.mul(n, m),
+    (s, o) => longProduct(s, o.n, o.m, o.e, o.part, o.unsigned),
   ),
   {
     m: 'sqdmlal',
@@ -128,7 +167,7 @@ const longs: readonly Long[] = [
     scalar: true,
     accumulates: true,
     doc: 'Adds twice the product to elements of twice the size, with saturation.',
-    apply: (s, n, m, e, d) => addSaturating(s, d(), doubled(s, n, m, e, d), double(e), false),
+    operation: { each: (s, n, m, e, d) => addSaturating(s, d(), doubled(s, n, m, e, d), double(e), false) },
   },
   {
     m: 'sqdmlsl',
@@ -140,7 +179,7 @@ const longs: readonly Long[] = [
     scalar: true,
     accumulates: true,
     doc: 'Subtracts twice the product from elements of twice the size, with saturation.',
-    apply: (s, n, m, e, d) => subSaturating(s, d(), doubled(s, n, m, e, d), double(e), false),
+    operation: { each: (s, n, m, e, d) => subSaturating(s, d(), doubled(s, n, m, e, d), double(e), false) },
   },
   {
     m: 'sqdmull',
@@ -151,7 +190,7 @@ const longs: readonly Long[] = [
     sizes: HS,
     scalar: true,
     doc: 'Twice the product, with results of twice the size and saturation.',
-    apply: doubled,
+    operation: { each: doubled },
   },
   {
     m: 'pmull',
@@ -160,7 +199,7 @@ const longs: readonly Long[] = [
     opcode: '1110',
     sizes: [8],
     doc: 'Multiplies polynomials over {0, 1}, with results of twice the size.',
-    apply: (s, n, m, e) => polynomialProduct(s, n, m, e),
+    operation: { whole: (s, o) => polynomial(s, wide(s, o, o.n), wide(s, o, o.m), double(o.e), o.d) },
   },
 ];
 
@@ -168,6 +207,39 @@ const two = (q: number): string => (q ? '2' : '');
 const shapesOf = (sizes: readonly Esize[]) => (): readonly RawFields<'Q' | 'size'>[] =>
   sizes.flatMap((e) => [0, 1].map((Q) => ({ Q, size: esizes.indexOf(e) })));
 const fits = (sizes: readonly Esize[]) => (f: RawFields) => sizes.includes(esizeOf(f['size'] ?? 0));
+
+/** `m` has elements where Rm has them. */
+function longBody(
+  s: A64,
+  op: Long,
+  f: Readonly<Record<'rd' | 'rn', Operand>>,
+  m: Val,
+  part: number,
+  e: Esize,
+): void {
+  if ('whole' in op.operation) {
+    const operands = { n: s.q(f.rn), m, d: () => s.q(f.rd), e, part, unsigned: op.unsigned };
+    return s.setQ(f.rd, op.operation.whole(s, operands));
+  }
+  const { each } = op.operation;
+  const half = (v: Val): Val[] => elementsOf(s, v, 1, e, true).slice(part ? 64 / e : 0);
+  const others = half(m);
+  const d = op.accumulates ? elements(s, f.rd, 1, double(e), true) : [];
+  const n = halfElements(s, f.rn, part, e, true);
+  setElements(
+    s,
+    f.rd,
+    n.map((v, i) => each(s, v, others[i]!, e, () => d[i]!)),
+    double(e),
+  );
+}
+
+/** Of the saturating ones, as scalars. */
+function scalarLongBody(s: A64, op: Long, f: Readonly<Record<'rd' | 'rn', Operand>>, m: Val, e: Esize): void {
+  if ('whole' in op.operation) throw new Error(`${op.m} has no scalar form`);
+  const d = (): Val => scalar(s, f.rd, double(e), true);
+  setScalar(s, f.rd, op.operation.each(s, scalar(s, f.rn, e, true), m, e, d), double(e));
+}
 
 function longRow(op: Long): Row<A64> {
   return row(op.m.toUpperCase(), `0 Q ${op.u} 01110 size:2 1 rm:5 ${op.opcode} 00 rn:5 rd:5`, {
@@ -183,16 +255,7 @@ function longRow(op: Long): Row<A64> {
     doc: op.doc,
     exec(s, f) {
       s.checkFP();
-      const e = esizeOf(f.size);
-      const n = op.wide ? elements(s, f.rn, 1, double(e)) : halfElements(s, f.rn, f.Q, e, !op.unsigned);
-      const m = halfElements(s, f.rm, f.Q, e, !op.unsigned);
-      const d = op.accumulates ? elements(s, f.rd, 1, double(e), !op.unsigned) : [];
-      setElements(
-        s,
-        f.rd,
-        n.map((v, i) => op.apply(s, v, m[i]!, e, () => d[i]!)),
-        double(e),
-      );
+      longBody(s, op, f, s.q(f.rm), f.Q, esizeOf(f.size));
     },
   });
 }
@@ -210,8 +273,7 @@ const scalarLongRow = (op: Long): Row<A64> =>
     exec(s, f) {
       s.checkFP();
       const e = esizeOf(f.size);
-      const d = (): Val => scalar(s, f.rd, double(e), true);
-      setScalar(s, f.rd, op.apply(s, scalar(s, f.rn, e, true), scalar(s, f.rm, e, true), e, d), double(e));
+      scalarLongBody(s, op, f, scalar(s, f.rm, e, true), e);
     },
   });
 
@@ -259,12 +321,11 @@ const narrowingRow = (op: (typeof narrowing)[number]): Row<A64> =>
     exec(s, f) {
       s.checkFP();
       const e = esizeOf(f.size);
-      const m = elements(s, f.rm, 1, double(e));
-      const values = elements(s, f.rn, 1, double(e)).map((v, i) => {
-        const sum = op.subtract ? s.sub(v, m[i]!) : s.add(v, m[i]!);
-        return s.shri(op.rounded ? s.addi(sum, 1n << BigInt(e - 1)) : sum, e);
-      });
-      setHalfElements(s, f.rd, f.Q, values, e);
+      const plain = s.lanes(op.subtract ? 'sub' : 'add', double(e), s.q(f.rn), s.q(f.rm));
+      const sum = op.rounded
+        ? s.lanes('add', double(e), plain, all(s, double(e), 1n << BigInt(e - 1)))
+        : plain;
+      setHalf(s, f.rd, f.Q, alternate(s, sum, zero(s), e, 1));
     },
   });
 
@@ -282,6 +343,8 @@ const placeOf = (p: Place, f: RawFields): { from: number } => {
   return { from: elementPlace(rm, p.e === 16 ? 4 * H + 2 * L + M : 2 * H + L, p.e) };
 };
 
+const bytesOf = (p: Place): 2 | 4 => (p.e === 16 ? 2 : 4);
+
 const element = (p: Place): string => `<v.${letterOf(p.e)}:rm,${p.index}>`;
 
 const indexedLongRow = (op: Long & { indexed: Bits }, p: Place): Row<A64> =>
@@ -296,15 +359,7 @@ const indexedLongRow = (op: Long & { indexed: Bits }, p: Place): Row<A64> =>
       doc: op.doc,
       exec(s, f) {
         s.checkFP();
-        const m = elementAt(s, f.from, p.e, !op.unsigned);
-        const d = op.accumulates ? elements(s, f.rd, 1, double(p.e), !op.unsigned) : [];
-        const n = halfElements(s, f.rn, f.Q, p.e, !op.unsigned);
-        setElements(
-          s,
-          f.rd,
-          n.map((v, i) => op.apply(s, v, m, p.e, () => d[i]!)),
-          double(p.e),
-        );
+        longBody(s, op, f, s.splatElement(f.from, bytesOf(p)), f.Q, p.e);
       },
     },
   );
@@ -319,9 +374,7 @@ const indexedScalarLongRow = (op: Long & { indexed: Bits }, p: Place): Row<A64> 
       doc: op.doc,
       exec(s, f) {
         s.checkFP();
-        const m = elementAt(s, f.from, p.e, true);
-        const d = (): Val => scalar(s, f.rd, double(p.e), true);
-        setScalar(s, f.rd, op.apply(s, scalar(s, f.rn, p.e, true), m, p.e, d), double(p.e));
+        scalarLongBody(s, op, f, elementAt(s, f.from, p.e, true), p.e);
       },
     },
   );
@@ -330,7 +383,7 @@ interface Indexed {
   readonly m: string;
   readonly u: '0' | '1';
   readonly opcode: Bits;
-  readonly apply: Apply;
+  readonly operation: Operation;
   readonly doc: string;
   readonly accumulates?: true;
   readonly scalar?: true;
@@ -344,7 +397,7 @@ const indexed: readonly Indexed[] = [
     opcode: '0000',
     accumulates: true,
     doc: 'Adds the product with one element to the destination.',
-    apply: (s, n, m, _e, d) => s.add(d(), s.mul(n, m)),
+    operation: { whole: multiplyAdd },
   },
   {
     m: 'mls',
@@ -352,16 +405,16 @@ const indexed: readonly Indexed[] = [
     opcode: '0100',
     accumulates: true,
     doc: 'Subtracts the product with one element from the destination.',
-    apply: (s, n, m, _e, d) => s.sub(d(), s.mul(n, m)),
+    operation: { whole: multiplySubtract },
   },
-  { m: 'mul', u: '0', opcode: '1000', doc: 'Multiplies by one element.', apply: (s, n, m) => s.mul(n, m) },
+  { m: 'mul', u: '0', opcode: '1000', doc: 'Multiplies by one element.', operation: { whole: product } },
   {
     m: 'sqdmulh',
     u: '0',
     opcode: '1100',
     scalar: true,
     doc: 'The upper half of twice the product with one element, with saturation.',
-    apply: doubleHigh(false),
+    operation: { whole: doubleHigh(false) },
   },
   {
     m: 'sqrdmulh',
@@ -369,7 +422,7 @@ const indexed: readonly Indexed[] = [
     opcode: '1101',
     scalar: true,
     doc: 'The upper half of twice the product with one element, rounded, with saturation.',
-    apply: doubleHigh(true),
+    operation: { whole: doubleHigh(true) },
   },
   {
     m: 'sqrdmlah',
@@ -379,7 +432,7 @@ const indexed: readonly Indexed[] = [
     accumulates: true,
     feature: 'RDM',
     doc: 'Adds the upper half of twice the product with one element, rounded, with saturation.',
-    apply: doubleHighAccumulate(false),
+    operation: { each: doubleHighAccumulate(false) },
   },
   {
     m: 'sqrdmlsh',
@@ -389,7 +442,7 @@ const indexed: readonly Indexed[] = [
     accumulates: true,
     feature: 'RDM',
     doc: 'Subtracts the upper half of twice the product with one element, rounded, with saturation.',
-    apply: doubleHighAccumulate(true),
+    operation: { each: doubleHighAccumulate(true) },
   },
 ];
 
@@ -407,15 +460,8 @@ const indexedRows = (op: Indexed, p: Place): readonly Row<A64>[] => [
       doc: op.doc,
       exec(s, f) {
         s.checkFP();
-        const m = elementAt(s, f.from, p.e, true);
-        const d = op.accumulates ? elements(s, f.rd, f.Q, p.e, true) : [];
-        const n = elements(s, f.rn, f.Q, p.e, true);
-        setElements(
-          s,
-          f.rd,
-          n.map((v, i) => op.apply(s, v, m, p.e, () => d[i]!)),
-          p.e,
-        );
+        const element = s.splatElement(f.from, bytesOf(p));
+        vectorBody(s, { ...op, unsigned: false }, f, f.Q ? element : s.lowHalf(element), f.Q, p.e);
       },
     },
   ),
@@ -431,14 +477,8 @@ const indexedRows = (op: Indexed, p: Place): readonly Row<A64>[] => [
             doc: op.doc,
             exec(s, f) {
               s.checkFP();
-              const get = (r: Operand): Val => scalar(s, r, p.e, true);
-              const m = elementAt(s, f.from, p.e, true);
-              setScalar(
-                s,
-                f.rd,
-                op.apply(s, get(f.rn), m, p.e, () => get(f.rd)),
-                p.e,
-              );
+              const m = onlyFirst(s, s.splatElement(f.from, bytesOf(p)), p.e);
+              scalarBody(s, { ...op, unsigned: false }, f, m, p.e);
             },
           },
         ),
@@ -459,15 +499,8 @@ const indexedDotRows = ([false, true] as const).map((unsigned) =>
       doc: `Adds four products of ${kind(unsigned)} bytes, with the same four of Rm, to each word.`,
       exec(s, f) {
         s.checkFP();
-        const m = [0, 1, 2, 3].map((i) => {
-          const byte = s.zext(s.element(f.from, 1, i));
-          return unsigned ? byte : s.sext8(byte);
-        });
-        const n = elements(s, f.rn, f.Q, 8, !unsigned);
-        const words = elements(s, f.rd, f.Q, 32).map((d, i) =>
-          dotProduct(s, n.slice(4 * i, 4 * i + 4), m, d),
-        );
-        setElements(s, f.rd, words, 32);
+        const products = dotProducts(s, s.q(f.rn), s.splatElement(f.from, 4), unsigned);
+        s.setVector(f.rd, s.lanes('add', 32, s.q(f.rd), products), f.Q);
       },
     },
   ),

@@ -7,12 +7,10 @@ import type { Row } from '../../dsl/row';
 import { row } from '../row';
 import type { A64 } from '../sem';
 import {
-  elements,
+  elementsOf,
   esizeOf,
   esizes,
   letterOf,
-  maskOf,
-  scalar,
   setElements,
   setScalar,
   vectorFits,
@@ -21,21 +19,42 @@ import {
   type Bits,
   type Esize,
 } from './lanes';
-import { addSaturating, polynomialProduct, saturate, shiftByRegister, subSaturating } from './saturate';
+import { saturate, shiftByRegister } from './saturate';
+import {
+  alternate,
+  compare,
+  dotProducts,
+  differences,
+  doubleHigh,
+  extremes,
+  halfDifference,
+  halfSum,
+  lanewise,
+  onlyFirst,
+  polynomial,
+  product,
+  saturatingSum,
+  source,
+  zero,
+  type Whole,
+} from './whole';
 
 /** On one element each of Rn and Rm, extended to 64 bits by their sign; the low bits of the result count. */
 export type Apply = (s: A64, n: Val, m: Val, e: Esize, d: () => Val) => Val;
+
+/** What an instruction does: to whole vectors, or to one element after the other where the host has nothing for vectors. */
+export type Operation = { readonly whole: Whole } | { readonly each: Apply };
 
 interface ThreeSame {
   readonly m: string;
   readonly u: '0' | '1';
   readonly opcode: Bits;
-  readonly apply: Apply;
+  readonly operation: Operation;
   readonly doc: string;
   readonly sizes: readonly Esize[];
   /** Sizes of the scalar form. */
   readonly scalar?: readonly Esize[];
-  /** Elements are zero-extended. */
+  /** Single elements are zero-extended. */
   readonly unsigned: boolean;
   readonly pairs?: true;
   /** The old destination is a source. */
@@ -52,7 +71,7 @@ const HS: readonly Esize[] = [16, 32];
 /** An operation in its signed and its unsigned form. */
 function signs(
   opcode: Bits,
-  make: (unsigned: boolean) => Pick<ThreeSame, 'm' | 'apply' | 'doc'>,
+  make: (unsigned: boolean) => Pick<ThreeSame, 'm' | 'operation' | 'doc'>,
   rest: Pick<ThreeSame, 'sizes' | 'scalar' | 'pairs' | 'accumulates'>,
 ): ThreeSame[] {
   return [false, true].map((unsigned) => ({
@@ -67,33 +86,10 @@ function signs(
 const us = (unsigned: boolean): string => (unsigned ? 'u' : 's');
 const kind = (unsigned: boolean): string => (unsigned ? 'unsigned' : 'signed');
 
-/** All ones where a condition (i32) holds. */
-export const allOnes = (s: A64, c: Val, e: Esize): Val => s.select(c, s.i64(maskOf(e)), s.i64(0));
+export const multiplyAdd: Whole = (s, n, m, e, d) => s.lanes('add', e, d(), product(s, n, m, e, d));
+export const multiplySubtract: Whole = (s, n, m, e, d) => s.lanes('sub', e, d(), product(s, n, m, e, d));
 
-/** The larger or smaller of two extended elements. */
-export const extreme =
-  (max: boolean, unsigned: boolean): Apply =>
-  (s, n, m) => {
-    const less = unsigned ? s.ltu(n, m) : s.lts(n, m);
-    return max ? s.select(less, m, n) : s.select(less, n, m);
-  };
-
-export const absoluteDifference =
-  (unsigned: boolean): Apply =>
-  (s, n, m) => {
-    const less = unsigned ? s.ltu(n, m) : s.lts(n, m);
-    return s.select(less, s.sub(m, n), s.sub(n, m));
-  };
-
-/** SQDMULH and SQRDMULH: the upper half of twice the product. */
-export const doubleHigh =
-  (rounded: boolean): Apply =>
-  (s, n, m, e) => {
-    const product = s.mul(n, m);
-    return saturate(s, s.sari(rounded ? s.addi(product, 1 << (e - 2)) : product, e - 1), e, false);
-  };
-
-/** SQRDMLAH and SQRDMLSH: the same added to or subtracted from the destination before it is rounded. */
+/** SQRDMLAH and SQRDMLSH: twice the product, added to or subtracted from the destination; the upper half of that, rounded. */
 export const doubleHighAccumulate =
   (subtract: boolean): Apply =>
   (s, n, m, e, d) => {
@@ -115,7 +111,7 @@ const operations: readonly ThreeSame[] = [
     (u) => ({
       m: `${us(u)}hadd`,
       doc: `Half the sum of ${kind(u)} elements.`,
-      apply: (s, n, m) => s.sari(s.add(n, m), 1),
+      operation: { whole: halfSum(u, false) },
     }),
     { sizes: upTo32 },
   ),
@@ -124,7 +120,7 @@ const operations: readonly ThreeSame[] = [
     (u) => ({
       m: `${us(u)}qadd`,
       doc: `Adds ${kind(u)} elements with saturation.`,
-      apply: (s, n, m, e) => addSaturating(s, n, m, e, u),
+      operation: { whole: saturatingSum(false, u) },
     }),
     { sizes: all, scalar: all },
   ),
@@ -133,7 +129,7 @@ const operations: readonly ThreeSame[] = [
     (u) => ({
       m: `${us(u)}rhadd`,
       doc: `Half the sum of ${kind(u)} elements, rounded.`,
-      apply: (s, n, m) => s.sari(s.addi(s.add(n, m), 1), 1),
+      operation: { whole: halfSum(u, true) },
     }),
     { sizes: upTo32 },
   ),
@@ -142,7 +138,7 @@ const operations: readonly ThreeSame[] = [
     (u) => ({
       m: `${us(u)}hsub`,
       doc: `Half the difference of ${kind(u)} elements.`,
-      apply: (s, n, m) => s.sari(s.sub(n, m), 1),
+      operation: { whole: halfDifference(u) },
     }),
     { sizes: upTo32 },
   ),
@@ -151,7 +147,7 @@ const operations: readonly ThreeSame[] = [
     (u) => ({
       m: `${us(u)}qsub`,
       doc: `Subtracts ${kind(u)} elements with saturation.`,
-      apply: (s, n, m, e) => subSaturating(s, n, m, e, u),
+      operation: { whole: saturatingSum(true, u) },
     }),
     { sizes: all, scalar: all },
   ),
@@ -160,7 +156,7 @@ const operations: readonly ThreeSame[] = [
     (u) => ({
       m: u ? 'cmhi' : 'cmgt',
       doc: `All ones where n > m, ${kind(u)}.`,
-      apply: (s, n, m, e) => allOnes(s, u ? s.gtu(n, m) : s.gts(n, m), e),
+      operation: { whole: compare('gt', u) },
     }),
     { sizes: all, scalar: D },
   ),
@@ -169,7 +165,7 @@ const operations: readonly ThreeSame[] = [
     (u) => ({
       m: u ? 'cmhs' : 'cmge',
       doc: `All ones where n >= m, ${kind(u)}.`,
-      apply: (s, n, m, e) => allOnes(s, u ? s.geu(n, m) : s.ges(n, m), e),
+      operation: { whole: compare('ge', u) },
     }),
     { sizes: all, scalar: D },
   ),
@@ -179,7 +175,9 @@ const operations: readonly ThreeSame[] = [
       (u) => ({
         m: `${us(u)}${name}`,
         doc: `Shifts ${kind(u)} elements left, or right by a negative amount${rounded ? ', rounding' : ''}${saturating ? ', with saturation' : ''}.`,
-        apply: (s, n, m, e) => shiftByRegister(s, n, m, e, { unsigned: u, rounded, saturating }),
+        operation: {
+          each: (s, n, m, e) => shiftByRegister(s, n, m, e, { unsigned: u, rounded, saturating }),
+        },
       }),
       { sizes: all, scalar: sizes },
     ),
@@ -190,7 +188,7 @@ const operations: readonly ThreeSame[] = [
       (u) => ({
         m: `${us(u)}${max ? 'max' : 'min'}`,
         doc: `The ${max ? 'larger' : 'smaller'} ${kind(u)} element.`,
-        apply: extreme(max, u),
+        operation: { whole: extremes(max, u) },
       }),
       { sizes: upTo32 },
     ),
@@ -200,7 +198,7 @@ const operations: readonly ThreeSame[] = [
     (u) => ({
       m: `${us(u)}abd`,
       doc: `Absolute difference of ${kind(u)} elements.`,
-      apply: absoluteDifference(u),
+      operation: { whole: differences(u) },
     }),
     { sizes: upTo32 },
   ),
@@ -209,7 +207,7 @@ const operations: readonly ThreeSame[] = [
     (u) => ({
       m: `${us(u)}aba`,
       doc: `Adds the absolute difference of ${kind(u)} elements to the destination.`,
-      apply: (s, n, m, e, d) => s.add(d(), absoluteDifference(u)(s, n, m, e, d)),
+      operation: { whole: (s, n, m, e, d) => s.lanes('add', e, d(), differences(u)(s, n, m, e, d)) },
     }),
     { sizes: upTo32, accumulates: true },
   ),
@@ -219,7 +217,7 @@ const operations: readonly ThreeSame[] = [
       (u) => ({
         m: `${us(u)}${max ? 'max' : 'min'}p`,
         doc: `The ${max ? 'larger' : 'smaller'} ${kind(u)} element of each pair.`,
-        apply: extreme(max, u),
+        operation: { whole: extremes(max, u) },
       }),
       { sizes: upTo32, pairs: true },
     ),
@@ -232,7 +230,7 @@ const operations: readonly ThreeSame[] = [
     sizes: all,
     scalar: D,
     doc: 'Adds.',
-    apply: (s, n, m) => s.add(n, m),
+    operation: { whole: lanewise('add') },
   },
   {
     m: 'sub',
@@ -242,7 +240,7 @@ const operations: readonly ThreeSame[] = [
     sizes: all,
     scalar: D,
     doc: 'Subtracts.',
-    apply: (s, n, m) => s.sub(n, m),
+    operation: { whole: lanewise('sub') },
   },
   {
     m: 'cmtst',
@@ -252,7 +250,7 @@ const operations: readonly ThreeSame[] = [
     sizes: all,
     scalar: D,
     doc: 'All ones where the elements have a bit in common.',
-    apply: (s, n, m, e) => allOnes(s, s.nei(s.and(n, m), 0), e),
+    operation: { whole: (s, n, m, e) => s.lanes('ne', e, s.vector('and', n, m), zero(s)) },
   },
   {
     m: 'cmeq',
@@ -262,7 +260,7 @@ const operations: readonly ThreeSame[] = [
     sizes: all,
     scalar: D,
     doc: 'All ones where equal.',
-    apply: (s, n, m, e) => allOnes(s, s.eq(n, m), e),
+    operation: { whole: lanewise('eq') },
   },
   {
     m: 'mla',
@@ -272,7 +270,7 @@ const operations: readonly ThreeSame[] = [
     sizes: upTo32,
     accumulates: true,
     doc: 'Adds the product to the destination.',
-    apply: (s, n, m, _e, d) => s.add(d(), s.mul(n, m)),
+    operation: { whole: multiplyAdd },
   },
   {
     m: 'mls',
@@ -282,7 +280,7 @@ const operations: readonly ThreeSame[] = [
     sizes: upTo32,
     accumulates: true,
     doc: 'Subtracts the product from the destination.',
-    apply: (s, n, m, _e, d) => s.sub(d(), s.mul(n, m)),
+    operation: { whole: multiplySubtract },
   },
   {
     m: 'mul',
@@ -291,7 +289,7 @@ const operations: readonly ThreeSame[] = [
     unsigned: true,
     sizes: upTo32,
     doc: 'Multiplies.',
-    apply: (s, n, m) => s.mul(n, m),
+    operation: { whole: product },
   },
   {
     m: 'pmul',
@@ -300,7 +298,7 @@ const operations: readonly ThreeSame[] = [
     unsigned: true,
     sizes: [8],
     doc: 'Multiplies polynomials over {0, 1}.',
-    apply: (s, n, m, e) => polynomialProduct(s, n, m, e),
+    operation: { whole: polynomial },
   },
   {
     m: 'sqdmulh',
@@ -310,7 +308,7 @@ const operations: readonly ThreeSame[] = [
     sizes: HS,
     scalar: HS,
     doc: 'The upper half of twice the product, with saturation.',
-    apply: doubleHigh(false),
+    operation: { whole: doubleHigh(false) },
   },
   {
     m: 'sqrdmulh',
@@ -320,7 +318,7 @@ const operations: readonly ThreeSame[] = [
     sizes: HS,
     scalar: HS,
     doc: 'The upper half of twice the product, rounded, with saturation.',
-    apply: doubleHigh(true),
+    operation: { whole: doubleHigh(true) },
   },
   {
     m: 'addp',
@@ -330,7 +328,7 @@ const operations: readonly ThreeSame[] = [
     sizes: all,
     pairs: true,
     doc: 'Adds the elements of each pair.',
-    apply: (s, n, m) => s.add(n, m),
+    operation: { whole: lanewise('add') },
   },
   ...([false, true] as const).map((subtract): ThreeSame => ({
     m: subtract ? 'sqrdmlsh' : 'sqrdmlah',
@@ -342,25 +340,63 @@ const operations: readonly ThreeSame[] = [
     accumulates: true,
     extra: { feature: 'RDM' },
     doc: `${subtract ? 'Subtracts' : 'Adds'} the upper half of twice the product, rounded, with saturation.`,
-    apply: doubleHighAccumulate(subtract),
+    operation: { each: doubleHighAccumulate(subtract) },
   })),
 ];
 
 type Three = Readonly<Record<'rd' | 'rn' | 'rm', Operand>>;
 
-function vectorBody(s: A64, op: ThreeSame, f: Three, q: number, e: Esize): void {
-  s.checkFP();
-  const signed = !op.unsigned;
-  const n = elements(s, f.rn, q, e, signed);
-  const m = elements(s, f.rm, q, e, signed);
-  const d = op.accumulates ? elements(s, f.rd, q, e, signed) : [];
-  const joined = [...n, ...m];
-  const values = n.map((v, i) =>
-    op.pairs
-      ? op.apply(s, joined[2 * i]!, joined[2 * i + 1]!, e, () => d[i]!)
-      : op.apply(s, v, m[i]!, e, () => d[i]!),
-  );
+/** An operation on vectors or halves of vectors. `m` may be one element, in all places. */
+export function vectorBody(
+  s: A64,
+  op: Pick<ThreeSame, 'operation' | 'unsigned' | 'pairs' | 'accumulates'>,
+  f: Pick<Three, 'rd' | 'rn'>,
+  m: Val,
+  q: number,
+  e: Esize,
+): void {
+  const n = source(s, f.rn, q);
+  if ('whole' in op.operation) {
+    const [a, b] = op.pairs ? [alternate(s, n, m, e, 0, q), alternate(s, n, m, e, 1, q)] : [n, m];
+    return s.setVector(
+      f.rd,
+      op.operation.whole(s, a, b, e, () => s.q(f.rd)),
+      q,
+    );
+  }
+  const { each } = op.operation;
+  const list = (v: Val): Val[] => elementsOf(s, v, q, e, !op.unsigned);
+  const others = list(m);
+  const d = op.accumulates ? list(s.q(f.rd)) : [];
+  const values = list(n).map((v, i) => each(s, v, others[i]!, e, () => d[i]!));
   setElements(s, f.rd, values, e);
+}
+
+/** The same on element 0; `m` has it there, and zeros above. */
+export function scalarBody(
+  s: A64,
+  op: Pick<ThreeSame, 'operation' | 'unsigned'>,
+  f: Pick<Three, 'rd' | 'rn'>,
+  m: Val,
+  e: Esize,
+): void {
+  const n = onlyFirst(s, s.q(f.rn), e);
+  if ('whole' in op.operation)
+    return s.setQ(
+      f.rd,
+      onlyFirst(
+        s,
+        op.operation.whole(s, n, m, e, () => s.q(f.rd)),
+        e,
+      ),
+    );
+  const first = (v: Val): Val => elementsOf(s, v, 0, e, !op.unsigned)[0]!;
+  setScalar(
+    s,
+    f.rd,
+    op.operation.each(s, first(n), first(m), e, () => first(s.q(f.rd))),
+    e,
+  );
 }
 
 function rowsOf(op: ThreeSame): readonly Row<A64>[] {
@@ -378,7 +414,10 @@ function rowsOf(op: ThreeSame): readonly Row<A64>[] {
       when: vectorFits(op.sizes),
       ...op.extra,
       doc: op.doc,
-      exec: (s, f) => vectorBody(s, op, f, f.Q, esizeOf(f.size)),
+      exec(s, f) {
+        s.checkFP();
+        vectorBody(s, op, f, source(s, f.rm, f.Q), f.Q, esizeOf(f.size));
+      },
     }),
     ...(scalarSizes.length > 0
       ? [
@@ -395,13 +434,7 @@ function rowsOf(op: ThreeSame): readonly Row<A64>[] {
             exec(s, f) {
               s.checkFP();
               const e = esizeOf(f.size);
-              const get = (r: Operand): Val => scalar(s, r, e, !op.unsigned);
-              setScalar(
-                s,
-                f.rd,
-                op.apply(s, get(f.rn), get(f.rm), e, () => get(f.rd)),
-                e,
-              );
+              scalarBody(s, op, f, onlyFirst(s, s.q(f.rm), e), e);
             },
           }),
         ]
@@ -409,7 +442,7 @@ function rowsOf(op: ThreeSame): readonly Row<A64>[] {
   ];
 }
 
-/** SDOT, UDOT: four products of bytes are added to each word. */
+/** Four products of bytes added to a word. */
 export function dotProduct(s: A64, n: readonly Val[], m: readonly Val[], d: Val): Val {
   return n.map((v, i) => s.mul(v, m[i]!)).reduce((sum, p) => s.add(sum, p), d);
 }
@@ -428,12 +461,8 @@ const dotRows = ([false, true] as const).map((unsigned) =>
       doc: `Adds four products of ${kind(unsigned)} bytes to each word.`,
       exec(s, f) {
         s.checkFP();
-        const n = elements(s, f.rn, f.Q, 8, !unsigned);
-        const m = elements(s, f.rm, f.Q, 8, !unsigned);
-        const words = elements(s, f.rd, f.Q, 32).map((d, i) =>
-          dotProduct(s, n.slice(4 * i, 4 * i + 4), m.slice(4 * i, 4 * i + 4), d),
-        );
-        setElements(s, f.rd, words, 32);
+        const sum = s.lanes('add', 32, s.q(f.rd), dotProducts(s, s.q(f.rn), s.q(f.rm), unsigned));
+        s.setVector(f.rd, sum, f.Q);
       },
     },
   ),

@@ -4,6 +4,7 @@
  * "scalar pairwise".
  */
 import type { Operand, Val } from '../../../ir/nodes';
+import type { LaneOp } from '../../../ir/simd';
 import type { RawFields, Row } from '../../dsl/row';
 import { row } from '../row';
 import type { A64 } from '../sem';
@@ -11,22 +12,19 @@ import {
   elements,
   esizeOf,
   esizes,
-  halfElements,
   letterOf,
   scalar,
   setElements,
-  setHalfElements,
   setScalar,
   vectorFits,
   vectorKind,
   vectorShapes,
-  zeroExtend,
   type Bits,
   type Esize,
 } from './lanes';
-import { addMixed, negateSaturating } from './saturate';
-import { narrow } from './shift';
-import { allOnes, extreme } from './three-same';
+import { addMixed } from './saturate';
+import { narrowed } from './shift';
+import { all, extremes, onlyFirst, reduced, saturatedWhere, setHalf, source, widened, zero } from './whole';
 
 interface Unary {
   readonly m: string;
@@ -34,10 +32,12 @@ interface Unary {
   readonly opcode: Bits;
   readonly sizes: readonly Esize[];
   readonly scalar?: readonly Esize[];
-  readonly apply: (s: A64, v: Val, e: Esize) => Val;
+  readonly operation:
+    | { readonly whole: (s: A64, v: Val, e: Esize) => Val }
+    | { readonly each: (s: A64, v: Val, e: Esize) => Val };
   readonly doc: string;
   readonly tail?: string;
-  /** Elements are zero-extended. */
+  /** Single elements are zero-extended. */
   readonly unsigned?: true;
 }
 
@@ -47,13 +47,7 @@ const us = (unsigned: boolean): string => (unsigned ? 'u' : 's');
 const kind = (unsigned: boolean): string => (unsigned ? 'unsigned' : 'signed');
 const double = (e: Esize): Esize => (2 * e) as Esize;
 
-const comparison = (
-  m: string,
-  u: '0' | '1',
-  opcode: Bits,
-  sign: string,
-  test: (s: A64, v: Val) => Val,
-): Unary => ({
+const comparison = (m: string, u: '0' | '1', opcode: Bits, sign: string, op: LaneOp): Unary => ({
   m,
   u,
   opcode,
@@ -61,17 +55,22 @@ const comparison = (
   scalar: D,
   tail: ', #0',
   doc: `All ones where ${sign} 0.`,
-  apply: (s, v, e) => allOnes(s, test(s, v), e),
+  operation: { whole: (s, v, e) => s.lanes(op, e, v, zero(s)) },
 });
 
-const absolute = (s: A64, v: Val, negative: Val): Val => s.select(s.lts(v, s.i64(0)), negative, v);
+/** The lowest number has no counterpart: it becomes the highest one, and QC is set. */
+function saturatedNegative(s: A64, v: Val, negated: Val, e: Esize): Val {
+  const over = s.lanes('eq', e, v, all(s, e, 1n << BigInt(e - 1)));
+  saturatedWhere(s, over);
+  return s.vector('xor', negated, over);
+}
 
 const unary: readonly Unary[] = [
-  comparison('cmgt', '0', '01000', '>', (s, v) => s.gts(v, s.i64(0))),
-  comparison('cmge', '1', '01000', '>=', (s, v) => s.ges(v, s.i64(0))),
-  comparison('cmeq', '0', '01001', '=', (s, v) => s.eqz(v)),
-  comparison('cmle', '1', '01001', '<=', (s, v) => s.les(v, s.i64(0))),
-  comparison('cmlt', '0', '01010', '<', (s, v) => s.lts(v, s.i64(0))),
+  comparison('cmgt', '0', '01000', '>', 'gt_s'),
+  comparison('cmge', '1', '01000', '>=', 'ge_s'),
+  comparison('cmeq', '0', '01001', '=', 'eq'),
+  comparison('cmle', '1', '01001', '<=', 'le_s'),
+  comparison('cmlt', '0', '01010', '<', 'lt_s'),
   {
     m: 'abs',
     u: '0',
@@ -79,7 +78,7 @@ const unary: readonly Unary[] = [
     sizes: esizes,
     scalar: D,
     doc: 'Absolute value.',
-    apply: (s, v) => absolute(s, v, s.neg(v)),
+    operation: { whole: (s, v, e) => s.lanes('abs', e, v) },
   },
   {
     m: 'neg',
@@ -88,7 +87,7 @@ const unary: readonly Unary[] = [
     sizes: esizes,
     scalar: D,
     doc: 'Reverses the sign.',
-    apply: (s, v) => s.neg(v),
+    operation: { whole: (s, v, e) => s.lanes('neg', e, v) },
   },
   {
     m: 'sqabs',
@@ -97,11 +96,7 @@ const unary: readonly Unary[] = [
     sizes: esizes,
     scalar: esizes,
     doc: 'Absolute value, with saturation.',
-    apply: (s, v, e) => {
-      const r = s.local('absolute', v);
-      s.if(s.lts(v, s.i64(0)), () => s.assign(r, negateSaturating(s, v, e)));
-      return s.read(r);
-    },
+    operation: { whole: (s, v, e) => saturatedNegative(s, v, s.lanes('abs', e, v), e) },
   },
   {
     m: 'sqneg',
@@ -110,7 +105,7 @@ const unary: readonly Unary[] = [
     sizes: esizes,
     scalar: esizes,
     doc: 'Reverses the sign, with saturation.',
-    apply: negateSaturating,
+    operation: { whole: (s, v, e) => saturatedNegative(s, v, s.lanes('neg', e, v), e) },
   },
   {
     m: 'cls',
@@ -118,7 +113,7 @@ const unary: readonly Unary[] = [
     opcode: '00100',
     sizes: upTo32,
     doc: 'Counts the bits behind the sign that equal it.',
-    apply: (s, v, e) => s.addi(s.clz(s.xor(v, s.sari(v, 63))), e - 65),
+    operation: { each: (s, v, e) => s.addi(s.clz(s.xor(v, s.sari(v, 63))), e - 65) },
   },
   {
     m: 'clz',
@@ -127,7 +122,7 @@ const unary: readonly Unary[] = [
     sizes: upTo32,
     unsigned: true,
     doc: 'Counts leading zeros.',
-    apply: (s, v, e) => s.addi(s.clz(v), e - 64),
+    operation: { each: (s, v, e) => s.addi(s.clz(v), e - 64) },
   },
   {
     m: 'cnt',
@@ -136,7 +131,7 @@ const unary: readonly Unary[] = [
     sizes: [8],
     unsigned: true,
     doc: 'Counts ones.',
-    apply: (s, v) => s.popcnt(v),
+    operation: { whole: (s, v) => s.lanes('popcnt', 8, v) },
   },
 ];
 
@@ -158,10 +153,13 @@ function unaryRows(op: Unary): readonly Row<A64>[] {
       exec(s, f) {
         s.checkFP();
         const e = esizeOf(f.size);
+        if ('whole' in op.operation)
+          return s.setVector(f.rd, op.operation.whole(s, source(s, f.rn, f.Q), e), f.Q);
+        const { each } = op.operation;
         setElements(
           s,
           f.rd,
-          elements(s, f.rn, f.Q, e, !op.unsigned).map((v) => op.apply(s, v, e)),
+          elements(s, f.rn, f.Q, e, !op.unsigned).map((v) => each(s, v, e)),
           e,
         );
       },
@@ -179,8 +177,10 @@ function unaryRows(op: Unary): readonly Row<A64>[] {
             doc: op.doc,
             exec(s, f) {
               s.checkFP();
+              if (!('whole' in op.operation)) throw new Error(`${op.m} has no scalar form`);
               const e = esizeOf(f.size);
-              setScalar(s, f.rd, op.apply(s, scalar(s, f.rn, e, true), e), e);
+              const result = op.operation.whole(s, onlyFirst(s, s.q(f.rn), e), e);
+              s.setQ(f.rd, onlyFirst(s, result, e));
             },
           }),
         ]
@@ -243,7 +243,7 @@ const bitRows: readonly Row<A64>[] = [
     doc: 'Inverts every bit.',
     exec(s, f) {
       s.checkFP();
-      halves(s, f.rd, f.rn, f.Q, (v) => s.not(v));
+      s.setVector(f.rd, s.vector('not', s.q(f.rn)), f.Q);
     },
   }),
   row('RBIT (vector)', '0 Q 1 01110 01 10000 00101 10 rn:5 rd:5', {
@@ -275,14 +275,14 @@ const reversalRows = reversals.map(({ m, u, opcode, group, sizes }) =>
       s.checkFP();
       const e = esizeOf(f.size);
       // An element's number exclusive-or the last one of a group.
-      const last = group / e - 1;
-      const n = elements(s, f.rn, f.Q, e);
-      setElements(
-        s,
-        f.rd,
-        n.map((_, i) => n[i ^ last]!),
-        e,
+      const last = (group - e) / 8;
+      const v = s.q(f.rn);
+      const reversed = s.shuffle(
+        v,
+        v,
+        Array.from({ length: 16 }, (_, i) => i ^ last),
       );
+      s.setVector(f.rd, reversed, f.Q);
     },
   }),
 );
@@ -320,7 +320,6 @@ const narrowShapes = (): readonly RawFields<'Q' | 'size'>[] =>
 const narrowFits = (f: RawFields): boolean => f['size'] !== 3;
 
 const narrowingRows = (op: (typeof narrowing)[number]): readonly Row<A64>[] => {
-  const signed = op.how === 'signed' || op.how === 'toUnsigned';
   return [
     row(`${op.m.toUpperCase()} (vector)`, `0 Q ${op.u} 01110 size:2 10000 ${op.opcode} 10 rn:5 rd:5`, {
       asm: (f) => {
@@ -334,8 +333,7 @@ const narrowingRows = (op: (typeof narrowing)[number]): readonly Row<A64>[] => {
       exec(s, f) {
         s.checkFP();
         const e = esizeOf(f.size);
-        const values = elements(s, f.rn, 1, double(e), signed).map((v) => narrow(s, v, e, op.how));
-        setHalfElements(s, f.rd, f.Q, values, e);
+        setHalf(s, f.rd, f.Q, narrowed(s, s.q(f.rn), e, op.how));
       },
     }),
     ...(op.how === 'none'
@@ -354,7 +352,8 @@ const narrowingRows = (op: (typeof narrowing)[number]): readonly Row<A64>[] => {
               exec(s, f) {
                 s.checkFP();
                 const e = esizeOf(f.size);
-                setScalar(s, f.rd, narrow(s, scalar(s, f.rn, double(e), signed), e, op.how), e);
+                const v = onlyFirst(s, s.q(f.rn), double(e));
+                s.setQ(f.rd, narrowed(s, v, e, op.how));
               },
             },
           ),
@@ -375,10 +374,20 @@ const shll = row('SHLL', '0 Q 1 01110 size:2 10000 10011 10 rn:5 rd:5', {
   exec(s, f) {
     s.checkFP();
     const e = esizeOf(f.size);
-    const values = halfElements(s, f.rn, f.Q, e).map((v) => s.shli(v, e));
-    setElements(s, f.rd, values, double(e));
+    s.setQ(f.rd, s.lanes('shl', double(e), widened(s, s.q(f.rn), e, f.Q, true), s.i32(e)));
   },
 });
+
+/** Sums of neighbours, in twice their size. */
+function pairSum(s: A64, v: Val, e: Esize, unsigned: boolean): Val {
+  if (e !== 32) return s.lanes(unsigned ? 'extadd_pairwise_u' : 'extadd_pairwise_s', e, v);
+  const shift = unsigned ? 'shr_u' : 'shr_s';
+  const [low, high] = [
+    s.lanes(shift, 64, s.lanes('shl', 64, v, s.i32(32)), s.i32(32)),
+    s.lanes(shift, 64, v, s.i32(32)),
+  ];
+  return s.lanes('add', 64, low, high);
+}
 
 /** SADDLP, UADDLP and the accumulating SADALP, UADALP. */
 const pairSums = ([false, true] as const).flatMap((accumulate) =>
@@ -399,13 +408,8 @@ const pairSums = ([false, true] as const).flatMap((accumulate) =>
         exec(s, f) {
           s.checkFP();
           const e = esizeOf(f.size);
-          const n = elements(s, f.rn, f.Q, e, !unsigned);
-          const d = accumulate ? elements(s, f.rd, f.Q, double(e)) : [];
-          const sums = Array.from({ length: n.length / 2 }, (_, i) => {
-            const sum = s.add(n[2 * i]!, n[2 * i + 1]!);
-            return accumulate ? s.add(d[i]!, sum) : sum;
-          });
-          setElements(s, f.rd, sums, double(e));
+          const sums = pairSum(s, s.q(f.rn), e, unsigned);
+          s.setVector(f.rd, accumulate ? s.lanes('add', double(e), s.q(f.rd), sums) : sums, f.Q);
         },
       },
     );
@@ -423,10 +427,10 @@ interface Across {
   readonly m: string;
   readonly u: '0' | '1';
   readonly opcode: Bits;
-  readonly signed: boolean;
+  readonly unsigned: boolean;
   /** The result has twice the size. */
   readonly long?: true;
-  readonly apply: (s: A64, a: Val, b: Val) => Val;
+  readonly apply: (s: A64, a: Val, b: Val, e: Esize) => Val;
   readonly doc: string;
 }
 
@@ -436,27 +440,27 @@ const across: readonly Across[] = [
       m: `${us(unsigned)}addlv`,
       u: unsigned ? '1' : '0',
       opcode: '00011',
-      signed: !unsigned,
+      unsigned,
       long: true,
       doc: `The sum of ${kind(unsigned)} elements, in twice their size.`,
-      apply: (s, a, b) => s.add(a, b),
+      apply: (s, a, b, e) => s.lanes('add', e, a, b),
     },
     ...([true, false] as const).map((max): Across => ({
       m: `${us(unsigned)}${max ? 'max' : 'min'}v`,
       u: unsigned ? '1' : '0',
       opcode: max ? '01010' : '11010',
-      signed: !unsigned,
+      unsigned,
       doc: `The ${max ? 'largest' : 'smallest'} ${kind(unsigned)} element.`,
-      apply: (s, a, b) => extreme(max, unsigned)(s, a, b, 64, () => a),
+      apply: (s, a, b, e) => extremes(max, unsigned)(s, a, b, e, () => a),
     })),
   ]),
   {
     m: 'addv',
     u: '0',
     opcode: '11011',
-    signed: false,
+    unsigned: true,
     doc: 'The sum of the elements.',
-    apply: (s, a, b) => s.add(a, b),
+    apply: (s, a, b, e) => s.lanes('add', e, a, b),
   },
 ];
 
@@ -473,8 +477,11 @@ const acrossRows = across.map((op) =>
     exec(s, f) {
       s.checkFP();
       const e = esizeOf(f.size);
-      const result = elements(s, f.rn, f.Q, e, op.signed).reduce((a, b) => op.apply(s, a, b));
-      setScalar(s, f.rd, zeroExtend(s, result, op.long ? double(e) : e), 64);
+      // Neighbours first, where sums may need twice the size.
+      const of = op.long ? double(e) : e;
+      const from = op.long ? pairSum(s, s.q(f.rn), e, op.unsigned) : s.q(f.rn);
+      const first = reduced(s, from, of, 8 << f.Q, (a, b) => op.apply(s, a, b, of));
+      s.setQ(f.rd, onlyFirst(s, first, of));
     },
   }),
 );
