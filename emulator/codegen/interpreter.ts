@@ -165,6 +165,8 @@ class Generator {
     const index = func.newLocal('i32');
     const entry = func.newLocal('i32');
     const heat = func.newLocal('i32');
+    /** The record at which the region was entered that control comes from; 0 when it comes from elsewhere. */
+    const from = func.newLocal('i32');
     /** The next instruction is the interpreter's, whether or not a region starts there. */
     const interpret = func.newLocal('i32');
     const cpu = 0;
@@ -283,6 +285,18 @@ class Generator {
     e.get(rec).load(2, Heat.offset, 'i32').tee(heat).i32(Heat.hot).op(W.i32GtU).open(W.if);
     saveLeft(e);
     figure(e, common.entered, (v) => v.i64(1n));
+    e.get(cpu).load(4, common.entered.offset, 'i32').get(cpu).load(4, common.linkMask.offset, 'i32');
+    e.op(W.i32And, W.i32Eqz).i32(0).get(from).op(W.i32LtU, W.i32And).open(W.if);
+    e.get(cpu).get(rec).get(from).call(this.hostIndex(hostCalls.linked));
+    // It may have changed what starts here.
+    e.get(rec)
+      .load(2, Heat.offset, 'i32')
+      .tee(heat)
+      .i32(Heat.hot)
+      .op(W.i32GtU, W.i32Eqz)
+      .br(labels.refetch, W.brIf);
+    e.end();
+    e.get(rec).setLocal(from);
     figure(e, common.translated, (v) => v.get(left).op(W.i64ExtendI32U));
     e.get(cpu)
       .get(rec)
@@ -304,7 +318,7 @@ class Generator {
     // Again from the top of this: what has just been translated runs translated.
     e.get(cpu).get(rec).call(this.hostIndex(hostCalls.hot)).br(labels.refetch);
     e.end().end().end();
-    e.i32(0).setLocal(interpret);
+    e.i32(0).setLocal(interpret).i32(0).setLocal(from);
 
     labels.next = e.open(W.loop);
     // Blocks from the outside in: default, last hot handler, ..., handler 0.

@@ -18,6 +18,8 @@ export const hostCalls = {
   codePage: { k: 'host', name: 'codePage', params: 2, result: true },
   /** (cpu, rec): control has come to a record by a branch often enough to translate what starts there. */
   hot: { k: 'host', name: 'hot', params: 2, result: false },
+  /** (cpu, rec, from): control came from the region that was entered at `from` right to the one that starts at `rec`; a sample. */
+  linked: { k: 'host', name: 'linked', params: 3, result: false },
   /** (cpu, offset, bytes): RAM of a page with regions is about to be written. */
   regionsWritten: { k: 'host', name: 'regionsWritten', params: 3, result: false },
   /** (cpu): a fetch TLB entry was filled for state.pc. */

@@ -34,6 +34,7 @@ export const hostFields: readonly StateField[] = [
   common.entered,
   common.handedBack,
   common.translated,
+  common.linkMask,
   common.exits,
 ];
 

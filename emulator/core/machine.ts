@@ -537,6 +537,7 @@ export class Machine {
     s.set(cpu, common.pageFlags, this.layout.pageFlags);
     s.set(cpu, common.pageRecs, this.layout.pageRecs);
     s.set(cpu, common.due, NEVER);
+    s.set(cpu, common.linkMask, (this.translator?.links ?? 1) - 1);
     this.tlb.reset(cpu);
   }
 
@@ -546,6 +547,7 @@ export class Machine {
       ...this.config.host,
       decode: (_block, rec) => this.predecode.decode(rec!),
       hot: (block, rec) => this.translator?.hot(block!, rec!, this.schedule.vtime),
+      linked: (block, rec, from) => this.translator?.linked(block!, rec!, from!, this.schedule.vtime),
       regionsWritten: (_block, offset, bytes) => this.translator?.written(offset!, bytes!),
       keptTranslation: (block, acc) => this.kept.find(cpuOf(block!), acc!),
       keepTranslation: (block, acc) => this.kept.keep(cpuOf(block!), acc!),

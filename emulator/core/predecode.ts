@@ -25,6 +25,8 @@ export class Predecode {
   private traps: ReadonlySet<number> = new Set();
   /** A RAM offset whose breakpoint is passed over once. */
   private passing: number | undefined;
+  /** A RAM offset at which run() is to stop once: nothing that starts before it may be made to run over it. */
+  private waiting: number | undefined;
   /** Heat of a record that control has not come to. */
   startHeat = 0;
   private empty: { readonly heat: number; readonly words: Uint32Array } | undefined;
@@ -158,13 +160,14 @@ export class Predecode {
 
   /** Does the record of a RAM offset stop run()? */
   stopsAt(offset: number): boolean {
-    return this.hasBreakpoint(offset) || this.hasTrap(offset);
+    return this.hasBreakpoint(offset) || this.hasTrap(offset) || this.waiting === offset;
   }
 
   /** All RAM offsets of predecoded pages for which `stopsAt` holds. */
   allStops(): number[] {
     return [
       ...this.breakpoints.keys(),
+      ...(this.waiting === undefined ? [] : [this.waiting]),
       ...[...this.traps].flatMap((inPage) => this.slots.map((page) => page * PAGE + inPage)),
     ];
   }
@@ -223,7 +226,11 @@ export class Predecode {
     this.onInvalid(offset, 4);
     const rec = this.recordAt(offset);
     this.view.setUint16(rec, Special.breakpoint, true);
-    return () => this.view.setUint16(rec, Special.decode, true);
+    this.waiting = offset;
+    return () => {
+      this.waiting = undefined;
+      this.view.setUint16(rec, Special.decode, true);
+    };
   }
 
   /**

@@ -5,7 +5,7 @@
 import { Decoder, type Decoded } from '../codegen/decoder';
 import { findBlocks, type Block, type CodeSource } from '../codegen/region/blocks';
 import { Translatability } from '../codegen/region/instruction';
-import { regionModule, type Region, type RegionOptions } from '../codegen/region/region';
+import { entriesOf, regionModule, type Region, type RegionOptions } from '../codegen/region/region';
 import type { Builder } from '../ir/builder';
 import type { Isa } from '../isa/dsl/isa';
 import { PAGE } from './layout';
@@ -31,6 +31,8 @@ export interface Entry {
    * RAM, and the address of its records.
    */
   readonly pages: Int32Array;
+  /** Where control often went from a region that started here, as byte distances from the start of the entry's page. */
+  readonly learned: readonly Learned[];
 }
 
 /** The pages around an entry by how many pages behind its own they are. */
@@ -39,6 +41,13 @@ export function placesOf({ pages }: Entry): Map<number, CodePlace> {
   for (let i = 0; i < pages.length; i += 3)
     places.set(pages[i]!, { page: pages[i + 1]!, recs: pages[i + 2]! >>> 0 });
   return places;
+}
+
+/** A place that a region is to have, too. */
+export interface Learned {
+  readonly place: number;
+  /** Jumps lead there although branches of the region do, too. */
+  readonly byJump: boolean;
 }
 
 export interface RegionJob extends RegionOptions {
@@ -63,8 +72,8 @@ export interface CodeReader {
 
 /** A region that was made: the n-th of its module. */
 export interface MadeRegion {
-  /** RAM offset of its first instruction. */
-  readonly start: number;
+  /** RAM offsets of the instructions at which it may be entered, that for which it was made first. */
+  readonly entries: readonly number[];
   /** What it was made of, as pairs: RAM offset of an instruction, and its word. */
   readonly code: Uint32Array;
   /** Pages that it looks for when it is entered. */
@@ -99,11 +108,14 @@ export class RegionMaker {
   make(job: RegionJob, code: CodeReader): RegionAnswer {
     const regions: Region[] = [];
     const made: MadeRegion[] = [];
+    const taken = new Set<number>();
     for (const entry of job.entries) {
       const { offset } = entry;
       const pages = placesOf(entry);
+      const home = pages.get(0)!.page * PAGE;
+      if (taken.has(home + offset)) continue;
       const limits = { instructions: job.instructions, pages: MORE_PAGES, pageBytes: PAGE };
-      const found = findBlocks(offset, this.source(pages, job, code), limits);
+      const found = findBlocks(offset, this.source(pages, entry.learned, job, code), limits);
       if (!found.blocks.has(offset)) continue;
       const others = new Map<number, CodePlace>();
       for (const block of found.blocks.values()) {
@@ -111,9 +123,12 @@ export class RegionMaker {
         if (page !== 0) others.set(page, pages.get(page)!);
       }
       const recs = new Map([...others].map(([page, place]) => [page, place.recs]));
-      regions.push({ entry: offset, ...found, pages: recs });
+      const region = { entry: offset, ...found, pages: recs };
+      const entries = entriesOf(region).map((place) => home + place);
+      entries.forEach((at) => taken.add(at));
+      regions.push(region);
       made.push({
-        start: pages.get(0)!.page * PAGE + offset,
+        entries,
         code: codeOf(found.blocks.values(), pages, code),
         places: [...others.values()],
       });
@@ -128,11 +143,17 @@ export class RegionMaker {
     }
   }
 
-  private source(pages: ReadonlyMap<number, CodePlace>, job: RegionJob, code: CodeReader): CodeSource {
+  private source(
+    pages: ReadonlyMap<number, CodePlace>,
+    learned: readonly Learned[],
+    job: RegionJob,
+    code: CodeReader,
+  ): CodeSource {
     const needed = job.heat / COLD;
     const stops = new Set(job.stops);
     const placeOf = (offset: number): CodePlace | undefined => pages.get(Math.floor(offset / PAGE));
     return {
+      learned,
       at: (offset) => {
         const place = placeOf(offset);
         if (!place || stops.has(place.page * PAGE + inPage(offset))) return undefined;

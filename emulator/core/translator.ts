@@ -18,6 +18,8 @@ import {
   type MadeRegion,
   type RegionAnswer,
   type RegionJob,
+  type Learned,
+  placesOf,
 } from './region-maker';
 import { Telling, type RegionWorker } from './region-worker';
 
@@ -34,10 +36,17 @@ const LASTING = 2_000_000;
 /** A region that exists: where it starts, and of which lines of which pages it was made. */
 interface Live {
   readonly number: number;
-  /** Address of the entry's record. */
-  readonly rec: number;
+  /** RAM offsets at which it is entered, that for which it was made first. */
+  readonly entries: readonly number[];
+  readonly instructions: number;
   readonly lines: ReadonlyMap<number, bigint>;
+  /** How often control was seen to go on in the region that is entered at a RAM offset. */
+  readonly links: Map<number, number>;
 }
+
+/** Links of that kind that were seen make one worth translating for; places that a region learns at most. */
+const LINKED = 3;
+const LEARNED = 12;
 
 export interface TranslatorOptions {
   /** Regions of a module; fewer are translated when the machine gives control back. */
@@ -50,6 +59,8 @@ export interface TranslatorOptions {
   readonly live: number;
   /** How often control must come to an instruction before what starts there is translated: at most Heat.hot. */
   readonly heat: number;
+  /** One of so many transitions between regions is looked at, to make one of two: a power of two. */
+  readonly links: number;
   /** Count in `common.exits` why regions are left. */
   readonly count: boolean;
   /** Starts who makes regions beside the machine; it is the machine that makes them unless given. */
@@ -59,7 +70,7 @@ export interface TranslatorOptions {
 /** What was fastest on the boot of a Linux kernel. */
 const usual: TranslatorOptions = {
   ...{ batch: 16, patience: 300_000, instructions: 200 },
-  ...{ live: Heat.regions, heat: Heat.hot, count: false },
+  ...{ live: Heat.regions, heat: Heat.hot, links: 2048, count: false },
 };
 
 /** The same where somebody else has the work: what is warm pays, too. */
@@ -67,7 +78,7 @@ export const besideTheMachine = { heat: 1000, patience: 100_000 } as const;
 
 /** For tests: everything is translated when it is first reached, in small regions that soon go again. */
 export const stressTranslation: TranslatorOptions = {
-  ...{ batch: 1, patience: 0, instructions: 12, live: 40, heat: 1, count: false },
+  ...{ batch: 1, patience: 0, instructions: 12, live: 40, heat: 1, links: 8, count: false },
 };
 
 let fallback: TranslatorOptions | false = usual;
@@ -106,6 +117,9 @@ export class Translator {
   private readonly firstElement: number;
   private readonly queue: Entry[] = [];
   private readonly byPage = new Map<number, Set<Live>>();
+  private readonly byNumber: (Live | undefined)[] = [];
+  /** What regions are to have besides what is found from their start, by its RAM offset. */
+  private readonly learned = new Map<number, readonly Learned[]>();
   private readonly free: number[] = [];
   private next = 0;
   /** Virtual time at which the first of the queue came, and of the last look for answers. */
@@ -139,13 +153,52 @@ export class Translator {
     this.firstElement = this.table.length - Heat.regions;
   }
 
+  /** One of so many transitions between regions is to be told of: see `linked`. */
+  get links(): number {
+    return this.options.links;
+  }
+
   /** Control has come to the instruction of a record often, on the CPU whose block is at `cpu`. */
   hot(cpu: number, rec: number, now: bigint): void {
     const place = this.host.predecode.placeOf(rec);
     if (place === undefined || this.refused !== undefined || this.closed) return;
     if (this.queue.length === 0) this.since = now;
-    this.queue.push({ offset: place % PAGE, pages: this.pagesAround(cpu) });
+    this.enqueue({ offset: place % PAGE, pages: this.pagesAround(cpu), learned: [] }, now);
+  }
+
+  private enqueue(entry: Entry, now: bigint): void {
+    if (this.queue.length === 0) this.since = now;
+    this.queue.push(entry);
     if (this.queue.length >= this.options.batch) this.translateQueued(now);
+  }
+
+  /**
+   * Control often comes from the region that is entered at one record to that which is entered at another: the former is made again with
+   * what starts there in it.
+   */
+  linked(cpu: number, rec: number, from: number, now: bigint): void {
+    const region = this.regionAt(from);
+    const to = this.host.predecode.placeOf(rec);
+    if (!region || to === undefined || this.refused !== undefined || this.closed) return;
+    const seen = (region.links.get(to) ?? 0) + 1;
+    region.links.set(to, seen);
+    if (seen !== LINKED) return;
+    // Of two that lead to each other the larger one learns.
+    const other = this.regionAt(rec);
+    if (other && other.instructions > region.instructions && region.entries.some((at) => other.links.has(at)))
+      return;
+    const pages = this.pagesAround(cpu);
+    const start = region.entries[0]!;
+    const home = pages.find((_, i) => i % 3 === 0 && pages[i + 1] === pageAt(start));
+    if (home === undefined) return;
+    const place = (to % PAGE) - home * PAGE;
+    const learned = this.learned.get(start) ?? [];
+    const known = learned.find((l) => l.place === place);
+    if (known?.byJump === true || learned.length >= LEARNED) return;
+    const more = [...learned.filter((l) => l !== known), { place, byJump: known !== undefined }];
+    this.learned.set(start, more);
+    const behind = pages.map((n, i) => (i % 3 === 0 ? n - home : n));
+    this.enqueue({ offset: start % PAGE, pages: behind, learned: more }, now);
   }
 
   /** Between two runs of generated code: takes what has been made, and does not let the first of the queue wait for ever. */
@@ -163,7 +216,8 @@ export class Translator {
   private translateQueued(now: bigint): void {
     const { predecode } = this.host;
     const { worker, instructions, heat, count } = this.options;
-    const entries = this.queue.splice(0);
+    // Others that are entered there may have been made since.
+    const entries = this.queue.splice(0).filter((e) => e.learned.length > 0 || !this.isEntered(e));
     // Conditions are code, which no other thread has: what is near one is made here.
     const tested = predecode.pagesWithTests();
     const isHere = ({ pages }: Entry): boolean =>
@@ -260,13 +314,18 @@ export class Translator {
   }
 
   private publishOne(region: MadeRegion, run: unknown, stops: ReadonlySet<number>): void {
-    const { start, code } = region;
-    const rec = this.host.predecode.recordAt(start);
+    const { entries, code } = region;
+    const { predecode } = this.host;
+    const rec = predecode.recordAt(entries[0]!);
     if (rec === 0) return;
     if (!this.isStill(region, stops)) {
       for (let i = 0; i < code.length; i += 2) this.telling.forget(pageAt(code[i]!));
       return this.setHeat(rec, this.coldAgain());
     }
+    const instructions = code.length / 2;
+    const before = this.regionAt(rec);
+    if (before && before.entries[0] === entries[0]) this.drop(before);
+    else if (before && before.instructions >= instructions) return;
     const number = this.free.pop() ?? this.next++;
     this.table.set(this.firstElement + number, run);
     const lines = new Map<number, bigint>();
@@ -275,7 +334,8 @@ export class Translator {
       const line = BigInt(Math.floor((code[i]! % PAGE) / LINE));
       lines.set(page, (lines.get(page) ?? 0n) | (1n << line));
     }
-    const live: Live = { number, rec, lines };
+    const live: Live = { number, entries, instructions, lines, links: new Map() };
+    this.byNumber[number] = live;
     for (const page of lines.keys()) {
       const there = this.byPage.get(page);
       if (there) there.add(live);
@@ -284,9 +344,14 @@ export class Translator {
         this.flagPage(page, true);
       }
     }
-    this.setHeat(rec, Heat.hot + 1 + number);
+    for (const at of entries) {
+      // A region that holds more may be entered there already.
+      const there = predecode.recordAt(at);
+      if (there === rec || (this.regionAt(there)?.instructions ?? 0) < instructions)
+        this.setHeat(there, Heat.hot + 1 + number);
+    }
     this.counts.regions++;
-    this.counts.instructions += code.length / 2;
+    this.counts.instructions += instructions;
   }
 
   /** Is the code in memory what a region was made of, with nothing in it that the interpreter must see? */
@@ -313,13 +378,18 @@ export class Translator {
     const last = Math.floor((from + bytes - 1) / LINE);
     let lines = 0n;
     for (let line = first; line <= last; line++) lines |= 1n << BigInt(line);
-    for (const region of live) if (((region.lines.get(page) ?? 0n) & lines) !== 0n) this.drop(region);
+    for (const region of live)
+      if (((region.lines.get(page) ?? 0n) & lines) !== 0n) {
+        this.learned.delete(region.entries[0]!);
+        this.drop(region);
+      }
   }
 
   /** Drops all regions: their records are about to go, or there are too many. */
   clear(): void {
     for (const live of this.byPage.values()) for (const region of live) this.drop(region);
     this.queue.length = 0;
+    this.learned.clear();
   }
 
   private drop(region: Live): void {
@@ -330,7 +400,11 @@ export class Translator {
       this.byPage.delete(page);
       this.flagPage(page, false);
     }
-    this.setHeat(region.rec, this.coldAgain());
+    for (const at of region.entries) {
+      const rec = this.host.predecode.recordAt(at);
+      if (this.regionAt(rec) === region) this.setHeat(rec, this.coldAgain());
+    }
+    this.byNumber[region.number] = undefined;
     this.table.set(this.firstElement + region.number, null);
     this.free.push(region.number);
     this.counts.dropped++;
@@ -339,6 +413,19 @@ export class Translator {
   /** Code that is written again and again is not worth much work. */
   private coldAgain(): number {
     return Math.max(0, Heat.hot - 16 * this.options.heat);
+  }
+
+  private heatOf(rec: number): number {
+    return this.host.view.getUint16(rec + Heat.offset, true);
+  }
+
+  private isEntered(entry: Entry): boolean {
+    return this.heatOf(placesOf(entry).get(0)!.recs + entry.offset * (Rec.bytes / 4)) > Heat.hot;
+  }
+
+  /** The region that is entered at a record. */
+  private regionAt(rec: number): Live | undefined {
+    return this.byNumber[this.heatOf(rec) - Heat.hot - 1];
   }
 
   private setHeat(rec: number, heat: number): void {

@@ -105,6 +105,8 @@ export const common = {
   handedBack: layout.field('handedBack', 8),
   /** Instructions that regions executed. */
   translated: layout.field('translated', 8),
+  /** A transition between regions is looked at when `entered` has none of these bits. */
+  linkMask: layout.field('linkMask', 4),
   /** How often regions were left, by ExitReason, while the translator is told to count. */
   exits: layout.field('exits', 8, 8),
   /** Set with the translation context: every access must be aligned (SCTLR.A); data is big-endian. */

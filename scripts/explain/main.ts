@@ -45,6 +45,7 @@ function main(): void {
       at: (offset) => (isHere(offset) ? can.instruction(word(offset), (w) => decoder.decode(w)) : undefined),
       heat: (offset) => (isHere(offset) ? 1 : 0),
       hotIn: () => [],
+      learned: [],
     },
     { instructions: 200, pages: 0, pageBytes: Number(PAGE) },
   );

@@ -18,6 +18,8 @@ export interface CodeSource {
   at(offset: number): Instruction | undefined;
   /** How often control has come to a place by a branch, from 0 to 1; more than 0 is what deserves to be translated. */
   heat(offset: number): number;
+  /** Places that the region is to have, too. `byJump`: jumps lead there, whatever else does. */
+  readonly learned: readonly { readonly place: number; readonly byJump: boolean }[];
   /** Hot places in the page (see `pageOf`) of which it is not known from where control comes to them. */
   hotIn(page: number): Iterable<number>;
 }
@@ -51,6 +53,8 @@ class Search {
   private readonly seen = new Map<number, Placed>();
   private readonly leaders = new Set<number>();
   private readonly landings = new Set<number>();
+  /** Where jumps may lead. */
+  private readonly guesses = new Set<number>();
   private readonly pages = new Set<number>();
   /** Pages whose hot places have been taken up. */
   private readonly surveyed = new Set<number>();
@@ -67,7 +71,15 @@ class Search {
 
   run(): Blocks {
     this.lead(this.entry, 1);
+    for (const { place } of this.code.learned) {
+      this.guesses.add(place);
+      this.lead(place, 1);
+    }
     for (let lead = this.hottest(); lead; lead = this.hottest()) this.follow(lead);
+    // What branches of the region lead to needs no jump to be reached; more would keep loops from being loops.
+    const targets = new Set([...this.seen.values()].flatMap((i) => i.targets.map((d) => i.offset + d)));
+    for (const guess of this.guesses) if (!targets.has(guess)) this.landings.add(guess);
+    for (const { place, byJump } of this.code.learned) if (byJump) this.landings.add(place);
     const blocks = new Map<number, Block>();
     for (const leader of this.leaders) {
       const block = this.blockAt(leader);
@@ -120,7 +132,8 @@ class Search {
         this.landings.add(offset + 4);
         this.lead(offset + 4, heat);
       }
-      if (found.jumps && !found.returns) this.survey(page);
+      // Subroutines are anywhere, the cases of a switch near.
+      if (found.jumps && !found.returns && !found.links) this.survey(page);
       if (!found.falls) return;
     }
   }
@@ -130,7 +143,7 @@ class Search {
     if (this.surveyed.has(page)) return;
     this.surveyed.add(page);
     for (const offset of this.code.hotIn(page)) {
-      this.landings.add(offset);
+      this.guesses.add(offset);
       this.lead(offset, this.code.heat(offset));
     }
   }

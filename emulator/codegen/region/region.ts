@@ -1,5 +1,5 @@
 /**
- * A region of guest code as one wasm function, `(cpu, record of the entry) -> RegionStatus`: blocks of one page and of what it
+ * A region of guest code as one wasm function, `(cpu, record of where it is entered) -> RegionStatus`: blocks of one page and of what it
  * calls in structured control flow, guest registers in locals. Many regions make one module, which imports memory and the
  * routines that it calls. See ARCHITECTURE.md, "The translator".
  */
@@ -61,6 +61,14 @@ export interface RegionModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Names of the routines that the module imports from `routine`. */
   readonly routines: readonly string[];
+}
+
+/**
+ * The places at which a region's function may be entered: wherever a jump may arrive in the entry's page. Its own page is what a region
+ * computes all addresses from.
+ */
+export function entriesOf({ entry, landings }: Region): number[] {
+  return [entry, ...[...landings].filter((place) => place !== entry && pageOf(place) === 0)];
 }
 
 /** Name of the exported function of the n-th region of a module. */
@@ -152,11 +160,9 @@ class RegionFunction {
     this.pagesThere = func.newLocal('i32');
     this.pageBits = new Map([...region.pages.keys()].map((page, n) => [page, 1 << n]));
     const { blocks } = region;
-    // Too many landings for a table: jumps leave.
-    const isSpread = spreadOf([...region.landings, region.entry]) !== undefined;
-    const landings = isSpread ? region.landings : new Set<number>();
-    this.flow = dispatchedFlow(region.entry, landings, (node) => successors(blocks.get(node)!, blocks));
-    this.spread = spreadOf([...this.flow.dispatched]) ?? { factor: 1, bits: 0 };
+    const edges = (node: number): number[] => successors(blocks.get(node)!, blocks);
+    this.flow = dispatchedFlow(region.entry, region.landings, edges);
+    this.spread = spreadOf([...this.flow.dispatched]);
   }
 
   /** What a local holds, in a word. */
@@ -195,7 +201,9 @@ class RegionFunction {
       e.setLocal(locals.flags[i]!);
     });
     this.findPages(e);
-    if (this.flow.dispatched.size > 0) this.aim(e, this.region.entry);
+    if (this.flow.dispatched.size === 0) return;
+    e.get(cpu).load(8, common.pc.offset, 'i64').setLocal(locals.pc);
+    this.aimAtPc(e);
   }
 
   /**
@@ -314,6 +322,12 @@ class RegionFunction {
   private jump(e: Emitter): void {
     const loop = this.loops.get(DISPATCH);
     if (loop === undefined) return this.exit(e, RegionStatus.branch, ExitReason.jump);
+    this.aimAtPc(e);
+    e.br(loop);
+  }
+
+  /** Has the next dispatch go to the address in the local `pc`. */
+  private aimAtPc(e: Emitter): void {
     const { factor, bits } = this.spread;
     e.get(this.locals.pc).get(this.locals.base).op(W.i64Sub).tee(this.to);
     if (bits === 0) e.op(W.drop).i32(0);
@@ -323,7 +337,7 @@ class RegionFunction {
         .op(W.i32Mul)
         .i32(32 - bits)
         .op(W.i32ShrU);
-    e.setLocal(this.element).br(loop);
+    e.setLocal(this.element);
   }
 
   private block(block: Block, depth: number): void {

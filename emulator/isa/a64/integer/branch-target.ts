@@ -68,9 +68,23 @@ const leaveType: Routine = {
 
 /** Ends an indirect branch but RET. */
 export function indirect(s: A64, target: Val, type: Val): void {
+  leave(s, target, type, () => undefined);
+}
+
+/** Ends an indirect call: the return address goes to X30. */
+export function indirectCall(s: A64, target: Val): void {
+  leave(s, target, s.i32(branchType.call), () => s.setXn(30, s.addi(s.pc(), 4)));
+}
+
+/** `commit` is for last, so that the translator can take the rare case for one in which nothing has happened yet. */
+function leave(s: A64, target: Val, type: Val, commit: () => void): void {
   s.if(hasFeature(s, 'BTI'), () =>
-    s.if(s.call(leaveType, target, type, s.pc()), () => s.branch(target, 'recheck')),
+    s.if(s.call(leaveType, target, type, s.pc()), () => {
+      commit();
+      s.branch(target, 'recheck');
+    }),
   );
+  commit();
   s.branch(target);
 }
 

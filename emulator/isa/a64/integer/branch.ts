@@ -3,7 +3,7 @@ import type { Operand, Val } from '../../../ir/nodes';
 import type { Row } from '../../dsl/row';
 import { reg } from './arithmetic';
 import { withoutTag } from './branch-address';
-import { branchType, indirect, jumpType } from './branch-target';
+import { indirect, indirectCall, jumpType } from './branch-target';
 import { row } from '../row';
 import type { A64 } from '../sem';
 
@@ -124,11 +124,7 @@ const register: readonly Row<A64>[] = [
     flow: 'call',
     hot: true,
     doc: 'Calls the subroutine at the address in a register: the return address goes to X30.',
-    exec: (s, f) => {
-      const target = withoutTag(s, s.x(f.rn));
-      s.setXn(30, s.addi(s.pc(), 4));
-      indirect(s, target, s.i32(branchType.call));
-    },
+    exec: (s, f) => indirectCall(s, withoutTag(s, s.x(f.rn))),
   }),
   row('RET', '1101011 0010 11111 000000 rn:5 00000', {
     asm: ['ret ; rn=30', 'ret <x:rn>'],

@@ -4,7 +4,7 @@ import type { Row } from '../../dsl/row';
 import { raisePauth } from '../exceptions/exception';
 import { hasFeature } from '../features';
 import { withoutTag } from '../integer/branch-address';
-import { branchType, indirect, jumpType } from '../integer/branch-target';
+import { indirect, indirectCall, jumpType } from '../integer/branch-target';
 import { baseAddress, encoding } from '../memory/load-store-common';
 import { KeyBit } from '../mmu/context';
 import { row } from '../row';
@@ -113,10 +113,6 @@ const branches: readonly Row<A64>[] = letters.flatMap(([letter, m]) => {
   const key = keyOf(false, m === '1');
   const target = (s: A64, rn: Operand, modifier: Val): Val =>
     withoutTag(s, authenticated(s, key, s.x(rn), modifier));
-  const call = (s: A64, to: Val): void => {
-    s.setXn(30, s.addi(s.pc(), 4));
-    indirect(s, to, s.i32(branchType.call));
-  };
   const name = (stem: string): string => `${stem}${letter}`.toUpperCase();
   const doc = (what: string): string => `${what} the authenticated address in a register (key ${name('')}).`;
   return [
@@ -139,14 +135,14 @@ const branches: readonly Row<A64>[] = letters.flatMap(([letter, m]) => {
       asm: `blra${letter} <x:rn>, <xsp:rm>`,
       flow: 'call',
       doc: doc('Calls the subroutine at'),
-      exec: (s, f) => call(s, target(s, f.rn, s.xsp(f.rm))),
+      exec: (s, f) => indirectCall(s, target(s, f.rn, s.xsp(f.rm))),
     }),
     row(`BLRA${name('')}Z`, encoding(`1101011 0 001 11111 00001 ${m}`, 'rn:5 11111'), {
       ...PAUTH,
       asm: `blra${letter}z <x:rn>`,
       flow: 'call',
       doc: doc('Calls the subroutine at'),
-      exec: (s, f) => call(s, target(s, f.rn, s.i64(0))),
+      exec: (s, f) => indirectCall(s, target(s, f.rn, s.i64(0))),
     }),
     row(name('reta'), encoding(`1101011 0 010 11111 00001 ${m}`, '11111 11111'), {
       ...PAUTH,
