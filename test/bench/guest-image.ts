@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { GuestProgram } from './programs';
 
 const GCC = 'aarch64-linux-gnu-gcc';
+const NM = 'aarch64-linux-gnu-nm';
 const folder = path.join(__dirname, 'guests', 'c');
 const cache = path.resolve(__dirname, '../../.cache/bench');
 /** Commands that must be installed. */
@@ -67,10 +68,23 @@ function build({ source, flags }: GuestProgram, out: string): void {
   }
 }
 
-/** The ELF file of a program that will do `rounds` rounds of its work. @throws Error when the compiler fails */
-export function guestImage(program: GuestProgram, rounds: number): Buffer {
+function guestFile(program: GuestProgram): string {
   const file = path.join(cache, `${key(program)}.elf`);
   if (!existsSync(file)) build(program, file);
+  return file;
+}
+
+/** The address of one of its symbols. */
+export function guestSymbol(program: GuestProgram, name: string): number {
+  const list = execFileSync(NM, ['-P', guestFile(program)], { encoding: 'utf8' });
+  const value = new RegExp(`^${name} \\S+ ([0-9a-f]+)`, 'm').exec(list)?.[1];
+  if (value === undefined) throw new Error(`${program.name} has no symbol ${name}`);
+  return Number.parseInt(value, 16);
+}
+
+/** The ELF file of a program that will do `rounds` rounds of its work. @throws Error when the compiler fails */
+export function guestImage(program: GuestProgram, rounds: number): Buffer {
+  const file = guestFile(program);
   const image = readFileSync(file);
   const at = image.indexOf(ROUNDS_MARK);
   if (at < 0 || image.includes(ROUNDS_MARK, at + 1)) throw new Error(`${file} does not have the mark once`);

@@ -54,6 +54,9 @@ function specOf({ append, gzip, name }: Configuration, marks: readonly string[])
   return { image, initrd, append, marks };
 }
 
+/** The boot that other measurements take as well. */
+export const bootSpec = (): RunSpec => specOf(configurations[0]!, [FIRST, SHELL]);
+
 /** Ours / QEMU over one of the spans, with what explains it. */
 async function compared(
   spec: RunSpec,

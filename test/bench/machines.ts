@@ -1,5 +1,5 @@
 /** Runs of one guest on our machine and on QEMU's, each in a process of its own. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -41,7 +41,9 @@ function bundle(): string {
 
 export function runHere(spec: OurSpec): Run<OurFigures> {
   const args = [bundle(), JSON.stringify(spec), dist];
-  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Run<OurFigures>;
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the run on our machine failed: ${stderr.slice(-1500)}`);
+  return JSON.parse(stdout) as Run<OurFigures>;
 }
 
 /** On QEMU, which stays after the end to be asked for its time. */

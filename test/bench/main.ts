@@ -13,6 +13,8 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { activationBench } from './activation';
 import { adapterBenches } from './adapter';
+import { conditionBench } from './condition';
+import { debuggedBench } from './debugged';
 import { guestBenches } from './guest-rows';
 import { linuxBenches } from './linux';
 import { interpreterBench } from './interpreter';
@@ -43,6 +45,8 @@ const all: readonly Bench[] = [
   ...roundTripBenches,
   ...adapterBenches,
   ...linuxBenches,
+  debuggedBench,
+  conditionBench,
   activationBench,
 ];
 const known = all.flatMap((b) => [b.name, ...(b.parts ?? [])]);

@@ -72,5 +72,8 @@ export const programs: readonly GuestProgram[] = [
   program('beside/counter', 'beside.S', '-O2', 18000),
 ];
 
+/** For a breakpoint with a condition, in `step`. */
+export const CALLED = program('condition/called', 'called.c', '-O2', 1);
+
 /** The row that a program belongs to. */
 export const rowOf = ({ name }: GuestProgram): string => name.split('/')[0]!;
