@@ -143,7 +143,7 @@ function report(word: number, name: string, c: Case, lines: readonly string[]): 
 }
 
 describe(`A64 rows against QEMU (SEED=${seed})`, function () {
-  this.timeout(60000 * Math.max(1, casesPerRow / 400));
+  this.timeout(180_000 * Math.max(1, casesPerRow / 400));
 
   const rows = a64Rows.filter(isComparable);
 
