@@ -1,100 +1,114 @@
 /**
  * AES and the 64-bit polynomial product (FEAT_AES, FEAT_PMULL). Arm ARM DDI 0487 C7.2, AESE, AESD, AESMC, AESIMC, PMULL. The S-box
- * is computed as FIPS 197 defines it (section 5.1.1), eight bytes at a time in an i64: inverse in GF(2^8), then an affine map.
+ * is what FIPS 197 defines (section 5.1.1), the inverse in GF(2^8) and an affine map, for 16 bytes at a time: as polynomials over
+ * GF(2^4), whose arithmetic fits into tables of 16 bytes, which one instruction of the host looks up in all lanes.
  */
 import type { Routine, Val } from '../../../ir/nodes';
+import { fromLanes } from '../../../ir/simd';
 import type { Row } from '../../dsl/row';
 import { row } from '../row';
 import type { A64 } from '../sem';
-import { setElements } from './lanes';
+import { all, zero } from './whole';
 
-const each = (byte: number): bigint => 0x0101010101010101n * BigInt(byte);
-
-/** Every byte times x, modulo x^8 + x^4 + x^3 + x + 1. */
-function timesX(s: A64, v: Val): Val {
-  const carries = s.andi(s.shri(v, 7), each(1));
-  return s.xor(s.shli(s.andi(v, each(0x7f)), 1), s.mul(carries, s.i64(0x1b)));
-}
-
-/** The product of bytes in GF(2^8). */
-const fieldProduct: Routine = {
-  k: 'routine',
-  name: 'aesProduct',
-  params: ['i64', 'i64'],
-  result: 'i64',
-  build: (s: A64, a: Val, b: Val) => {
-    let r = s.i64(0);
-    for (let bit = 7; bit >= 0; bit--) {
-      const chosen = s.mul(s.andi(s.shri(b, bit), each(1)), s.i64(0xff));
-      r = s.xor(timesX(s, r), s.and(a, chosen));
-    }
-    s.ret(r);
-  },
-};
-
-/** The product of two bytes, in TypeScript. */
-function byteProduct(a: number, b: number): number {
-  let product = 0;
-  for (let bit = 7; bit >= 0; bit--) {
-    product = (product << 1) ^ (product & 0x80 ? 0x11b : 0) ^ ((b >> bit) & 1 ? a : 0);
+/** The product of two polynomials modulo another of degree n. */
+function product(a: number, b: number, modulus: number, n: number): number {
+  let result = 0;
+  for (let bit = n - 1; bit >= 0; bit--) {
+    result <<= 1;
+    if (result >> n) result ^= modulus;
+    if ((b >> bit) & 1) result ^= a;
   }
-  return product;
+  return result;
 }
 
-/** Every byte to the power 2^n, which is linear: the powers of its bits, added. */
-function power(s: A64, v: Val, n: number): Val {
-  let r = s.i64(0);
-  for (let bit = 0; bit < 8; bit++) {
-    let image = 1 << bit;
-    for (let i = 0; i < n; i++) image = byteProduct(image, image);
-    r = s.xor(r, s.mul(s.andi(s.shri(v, bit), each(1)), s.i64(image)));
+const numbers = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** GF(2^4), modulo x^4 + x + 1; x generates it. */
+const nibbleProduct = (a: number, b: number): number => product(a, b, 0b10011, 4);
+const exponentials = numbers(15).map((n) => numbers(n).reduce((p) => nibbleProduct(p, 2), 1));
+/** The logarithm of 0 is so large that no sum with it has an entry in a table. */
+const NONE = 0x40;
+const logarithm = (v: number): number => (v === 0 ? NONE : exponentials.indexOf(v));
+
+/** y^2 = y + nu has no solution in GF(2^4): bytes are h * y + l. */
+const nu = numbers(16).find((v) => numbers(16).every((y) => (nibbleProduct(y, y) ^ y) !== v))!;
+const towerProduct = (a: number, b: number): number => {
+  const [ah, al, bh, bl] = [a >> 4, a & 15, b >> 4, b & 15];
+  const high = nibbleProduct(ah, bh);
+  const h = high ^ nibbleProduct(ah, bl) ^ nibbleProduct(al, bh);
+  return (h << 4) | (nibbleProduct(high, nu) ^ nibbleProduct(al, bl));
+};
+
+/** The powers of a root of AES's polynomial: what bits of a byte stand for in that field. */
+const basis = ((): number[] => {
+  for (const root of numbers(256)) {
+    const powers = numbers(9).map((n) => numbers(n).reduce((p) => towerProduct(p, root), 1));
+    if (root > 1 && (powers[8]! ^ powers[4]! ^ powers[3]! ^ root ^ 1) === 0) return powers.slice(0, 8);
   }
-  return r;
+  throw new Error('AES: no root');
+})();
+const toTower = (v: number): number => basis.reduce((sum, p, bit) => ((v >> bit) & 1 ? sum ^ p : sum), 0);
+const fromTower = numbers(256).reduce<number[]>((list, v) => {
+  list[toTower(v)] = v;
+  return list;
+}, []);
+
+const rotations = (v: number, by: readonly number[]): number =>
+  by.reduce((sum, n) => sum ^ (((v << n) | (v >> (8 - n))) & 0xff), 0);
+/** The affine map of SubBytes() without its constant, and its inverse. */
+const affine = (v: number): number => rotations(v, [0, 1, 2, 3, 4]);
+const affineBack = (v: number): number => rotations(v, [1, 3, 6]);
+
+const table = (s: A64, f: (v: number) => number): Val =>
+  s.v128(
+    fromLanes(
+      numbers(16).map((v) => BigInt(f(v))),
+      8,
+    ),
+  );
+const look = (s: A64, v: Val, f: (v: number) => number): Val => s.vector('swizzle', table(s, f), v);
+const xor = (s: A64, ...v: readonly Val[]): Val => v.reduce((a, b) => s.vector('xor', a, b));
+
+const nibbles = (s: A64, v: Val): { low: Val; high: Val } => {
+  const mask = all(s, 8, 15n);
+  return { low: s.vector('and', v, mask), high: s.vector('and', s.lanes('shr_u', 16, v, s.i32(4)), mask) };
+};
+
+/** Products of nibbles, by their logarithms. */
+function power(s: A64, a: Val, b: Val): Val {
+  const sum = s.lanes('add', 8, a, b);
+  const reduced = s.lanes('min_u', 8, sum, s.lanes('sub', 8, sum, all(s, 8, 15n)));
+  return look(s, reduced, (v) => exponentials[v] ?? 0);
 }
 
-/** The inverse in GF(2^8), 0 for 0: the power 254. */
-const fieldInverse: Routine = {
-  k: 'routine',
-  name: 'aesInverse',
-  params: ['i64'],
-  result: 'i64',
-  build: (s: A64, x: Val) => {
-    const times = (a: Val, b: Val): Val => s.call(fieldProduct, a, b);
-    const x2 = power(s, x, 1);
-    const x3 = times(x2, x);
-    const x12 = power(s, x3, 2);
-    const x240 = power(s, times(x12, x3), 4);
-    s.ret(times(x240, times(x12, x2)));
-  },
-};
+/** For each byte `after` of the inverse of `before` of it, both linear: 1 / (h y + l) = (h y + h + l) / (h^2 nu + h l + l^2). */
+function inverted(s: A64, v: Val, before: (v: number) => number, after: (v: number) => number): Val {
+  const bytes = nibbles(s, v);
+  const moved = nibbles(
+    s,
+    xor(
+      s,
+      look(s, bytes.low, (n) => toTower(before(n))),
+      look(s, bytes.high, (n) => toTower(before(n << 4))),
+    ),
+  );
+  const { high, low } = moved;
+  const sum = xor(s, high, low);
+  const [logHigh, logSum] = [look(s, high, logarithm), look(s, sum, logarithm)];
+  const norm = xor(
+    s,
+    look(s, high, (n) => nibbleProduct(nibbleProduct(n, n), nu)),
+    power(s, look(s, low, logarithm), logSum),
+  );
+  const logInverse = look(s, norm, (n) => (n === 0 ? NONE : (15 - logarithm(n)) % 15));
+  return xor(
+    s,
+    look(s, power(s, logHigh, logInverse), (n) => after(fromTower[n << 4]!)),
+    look(s, power(s, logSum, logInverse), (n) => after(fromTower[n]!)),
+  );
+}
 
-/** Every byte rotated left. */
-const rotate = (s: A64, v: Val, by: number): Val => {
-  const kept = (0xff >> by) & 0xff;
-  return s.or(s.shli(s.andi(v, each(kept)), by), s.andi(s.shri(v, 8 - by), each(0xff >> (8 - by))));
-};
-
-const rotations = (s: A64, v: Val, by: readonly number[], constant: number): Val =>
-  by.map((n) => rotate(s, v, n)).reduce((a, b) => s.xor(a, b), s.i64(each(constant)));
-
-const substitute: Routine = {
-  k: 'routine',
-  name: 'aesSubstitute',
-  params: ['i64'],
-  result: 'i64',
-  build: (s: A64, v: Val) => {
-    const inverse = s.call(fieldInverse, v);
-    s.ret(s.xor(inverse, rotations(s, inverse, [1, 2, 3, 4], 0x63)));
-  },
-};
-
-const substituteBack: Routine = {
-  k: 'routine',
-  name: 'aesSubstituteBack',
-  params: ['i64'],
-  result: 'i64',
-  build: (s: A64, v: Val) => s.ret(s.call(fieldInverse, rotations(s, v, [1, 3, 6], 0x05))),
-};
+const same = (v: number): number => v;
 
 /** Row r of the state (bytes r, r + 4, ...) moves by r columns. */
 const rounds = [
@@ -102,14 +116,14 @@ const rounds = [
     m: 'aese',
     opcode: '00100',
     direction: 1,
-    sub: substitute,
+    sub: (s: A64, v: Val) => xor(s, inverted(s, v, same, affine), all(s, 8, 0x63n)),
     doc: 'One round of AES without its columns: adds the key, shifts rows, substitutes bytes.',
   },
   {
     m: 'aesd',
     opcode: '00101',
     direction: -1,
-    sub: substituteBack,
+    sub: (s: A64, v: Val) => inverted(s, xor(s, v, all(s, 8, 0x63n)), affineBack, same),
     doc: 'One round of AES decryption without its columns.',
   },
 ] as const;
@@ -121,37 +135,39 @@ const roundRows = rounds.map(({ m, opcode, direction, sub, doc }) =>
     doc,
     exec(s, f) {
       s.checkFP();
-      const half = (h: 0 | 1): Val => s.call(sub, s.xor(s.v(f.rd, h), s.v(f.rn, h)));
-      const bytes = [half(0), half(1)].flatMap((v) =>
-        Array.from({ length: 8 }, (_, i) => s.bits(v, 8 * i, 8)),
+      const v = xor(s, s.q(f.rd), s.q(f.rn));
+      const shifted = s.shuffle(
+        v,
+        v,
+        numbers(16).map((i) => (i + 4 * direction * (i % 4) + 16) % 16),
       );
-      const shifted = bytes.map((_, i) => bytes[(i + 4 * direction * (i % 4) + 16) % 16]!);
-      setElements(s, f.rd, shifted, 8);
+      s.setQ(f.rd, sub(s, shifted));
     },
   }),
 );
 
+/** Every byte times x. */
+const timesX = (s: A64, v: Val): Val =>
+  xor(s, s.lanes('add', 8, v, v), s.vector('and', s.lanes('lt_s', 8, v, zero(s)), all(s, 8, 0x1bn)));
+
+/** Byte i takes that of place i + n in its column. */
+const below = (s: A64, v: Val, n: number): Val =>
+  s.shuffle(
+    v,
+    v,
+    numbers(16).map((i) => (i & ~3) | ((i + n) & 3)),
+  );
+
 /** MixColumns(): columns are words. */
 function mixColumns(s: A64, v: Val): Val {
-  const next = (n: number): Val => {
-    // Byte i takes that of place i + n in its word.
-    const down = s.andi(s.shri(v, 8 * n), 0x0000000100000001n * BigInt(0xffffffff >>> (8 * n)));
-    const up = s.andi(
-      s.shli(v, 32 - 8 * n),
-      0x0000000100000001n * BigInt((0xffffffff << (32 - 8 * n)) >>> 0),
-    );
-    return s.or(down, up);
-  };
-  const one = next(1);
-  return [timesX(s, s.xor(v, one)), one, next(2), next(3)].reduce((a, b) => s.xor(a, b));
+  const one = below(s, v, 1);
+  const both = xor(s, v, one);
+  return xor(s, timesX(s, both), one, below(s, both, 2));
 }
 
 /** InvMixColumns(): what undoes it is MixColumns() of each byte plus 4 times its sum with the one two places on. */
-function unmixColumns(s: A64, v: Val): Val {
-  const words = 0x0000000100000001n;
-  const two = s.or(s.andi(s.shri(v, 16), words * 0xffffn), s.shli(s.andi(v, words * 0xffffn), 16));
-  return mixColumns(s, s.xor(v, timesX(s, timesX(s, s.xor(v, two)))));
-}
+const unmixColumns = (s: A64, v: Val): Val =>
+  mixColumns(s, xor(s, v, timesX(s, timesX(s, xor(s, v, below(s, v, 2))))));
 
 const columnRows = (
   [
@@ -165,7 +181,7 @@ const columnRows = (
     doc,
     exec(s, f) {
       s.checkFP();
-      s.setV(f.rd, mix(s, s.v(f.rn)), mix(s, s.v(f.rn, 1)));
+      s.setQ(f.rd, mix(s, s.q(f.rn)));
     },
   }),
 );
