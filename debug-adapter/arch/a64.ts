@@ -132,6 +132,15 @@ const translationRegisters = [
   'TCR_EL3',
   'TTBR0_EL3',
 ] as const;
+/** Where their halves are in the CPU block. */
+const translationWords = Uint32Array.from(
+  translationRegisters.flatMap((name) => {
+    const storage = sysregNamed(name).storage;
+    if (!storage) throw new Error(`${name} is not in the CPU's state`);
+    const at = storage.field.offset + storage.index * storage.field.stride;
+    return [at, at + 4];
+  }),
+);
 const interruptNames = [undefined, 'IRQ', 'FIQ', 'SError'] as const;
 /** The exception classes of the instructions that call a higher level. */
 const calls: Readonly<Partial<Record<InstructionKind, number>>> = {
@@ -284,7 +293,17 @@ export class A64 implements Architecture {
   }
 
   translationState(cpu: number): TranslationState {
-    return translationRegisters.map((name) => (this.sysreg(cpu, name) ?? 0n).toString(36)).join();
+    const { state: cpus, view } = this.machine;
+    const block = cpus.block(cpu);
+    return translationWords.map((offset) => view.getUint32(block + offset, true));
+  }
+
+  isTranslationState(cpu: number, known: TranslationState): boolean {
+    const { state: cpus, view } = this.machine;
+    const block = cpus.block(cpu);
+    for (let i = 0; i < translationWords.length; i++)
+      if (view.getUint32(block + translationWords[i]!, true) !== known[i]) return false;
+    return true;
   }
 
   translate(cpu: number, address: bigint, regime?: RegimeName): bigint | undefined {

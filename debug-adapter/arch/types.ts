@@ -89,7 +89,7 @@ export interface StopCause {
 }
 
 /** Tells the translations of a CPU apart: it changes when a table, a size or a switch of a regime does. */
-export type TranslationState = string;
+export type TranslationState = Uint32Array;
 
 /** The events of a stop and the switches that make them. */
 export interface Architecture {
@@ -112,6 +112,8 @@ export interface Architecture {
     regime: { readonly el?: string; readonly vmid?: number; readonly asid?: number },
   ): boolean;
   translationState(cpu: number): TranslationState;
+  /** Whether the translations of a CPU are those of a state; asked at each world switch. */
+  isTranslationState(cpu: number, known: TranslationState): boolean;
   /** Makes the next run execute the instruction at the PC even if a filter would stop before it. */
   setHoldSkip(cpu: number, on: boolean): void;
   /** A general-purpose or special register by its name in expressions. */

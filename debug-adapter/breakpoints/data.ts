@@ -7,6 +7,7 @@ import { common } from '../../emulator/ir/state';
 import type { WatchedAccess, WatchHit, WatchKind, WatchRange } from '../../emulator/core/watch';
 import { formatAddress, hex } from '../inspect/address-space';
 import { littleEndian } from '../symbols/dwarf/expression';
+import type { TranslationState } from '../arch/types';
 import type { Target } from '../target';
 import { Guard, type GuardSpec } from './conditions';
 import { parseDataId, resolve, type DataPlace, type Resolved } from './data-place';
@@ -52,14 +53,18 @@ interface Seen {
   readonly hit: WatchHit;
 }
 
+/** A hypervisor changes between so many worlds on a CPU, more or less. */
+const STATES = 16;
+
 /** Names in conditions beside those of the frame; `pc` is the instruction that made the access. */
 const VALUES = ['old', 'new', 'address', 'pa', 'size', 'pc'] as const;
 
 export class DataBreakpoints {
   private list: DataBreakpoint[] = [];
   private target: Target | undefined;
-  /** Of each CPU: what its translations were made of when they were last looked at. */
-  private states: string[] = [];
+  /** The last translation states of each CPU in which all places were found where they are; as of so many invalidations. */
+  private states: TranslationState[][] = [];
+  private invalidations = 0;
   /** How values that come from variables are shown, by dataId. */
   private readonly shows = new Map<string, Show>();
   /** A breakpoint has become verified, or its address has moved. */
@@ -103,6 +108,7 @@ export class DataBreakpoints {
       return at < 0 ? this.make(spec, owner) : old.splice(at, 1)[0]!;
     });
     this.list = [...others, ...now];
+    this.states = [];
     for (const b of old) this.bind(b, undefined);
     this.updateHook();
     return now;
@@ -159,7 +165,9 @@ export class DataBreakpoints {
   refresh(cpu: number): void {
     for (const b of this.list) {
       if (b.place?.space.kind === 'PA' && b.ranges.length > 0) continue;
-      if (this.resolve(b, cpu)) this.onChanged(b);
+      if (!this.resolve(b, cpu)) continue;
+      this.states = [];
+      this.onChanged(b);
     }
   }
 
@@ -167,11 +175,19 @@ export class DataBreakpoints {
   moved(cpu: number): void {
     const { target } = this;
     if (!target || !this.list.some((b) => b.place && b.place.space.kind !== 'PA')) return;
-    const state = `${target.arch.translationState(cpu)} ${target.machine.tlb.invalidations}`;
+    const { arch, machine } = target;
+    if (machine.tlb.invalidations !== this.invalidations) {
+      this.invalidations = machine.tlb.invalidations;
+      this.states = [];
+    }
     const isWaiting = this.list.some((b) => b.place && b.ranges.length === 0);
-    if (state === this.states[cpu] && !isWaiting) return;
-    this.states[cpu] = state;
+    const known = this.states[cpu] ?? [];
+    const at = known.findIndex((state) => arch.isTranslationState(cpu, state));
+    if (at >= 0 && !isWaiting) return;
+    const now = at < 0 ? arch.translationState(cpu) : known[at]!;
     this.refresh(cpu);
+    // A place that has moved forgets the states before it.
+    this.states[cpu] = [now, ...(this.states[cpu] ?? []).filter((s) => s !== now)].slice(0, STATES);
   }
 
   private updateHook(): void {
