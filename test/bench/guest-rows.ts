@@ -26,7 +26,7 @@ async function measure(program: GuestProgram, options: Options): Promise<number>
   if (first && wrong?.they)
     throw new Error(`${program.name}: ${checksum(first.we)} here, ${checksum(wrong.they)} on QEMU`);
   const ratio = median(pairs.map((p) => theirs(p) / ours(p)));
-  const middle = [...pairs].sort((a, b) => ours(a) - ours(b))[pairs.length >> 1]?.we.spans[0];
+  const middle = [...pairs].sort((a, b) => ours(a) - ours(b))[pairs.length >> 1];
   const times = `${median(pairs.map(ours)).toFixed(0).padStart(6)} ms against ${median(pairs.map(theirs)).toFixed(0).padStart(5)}`;
   const why = middle ? explain(middle, options) : '';
   console.log(`  ${program.name.padEnd(20)} ${ratio.toFixed(2).padStart(6)} x ${times}; ${why}`);

@@ -70,7 +70,9 @@ async function compared(
   const f = pairs[0]?.we.spans[span];
   const note = [
     `${median(pairs.map(ours)).toFixed(0)} ms against ${median(pairs.map(theirs)).toFixed(0)}`,
-    ...(f ? [explain(f, options), `${((f.invalidations * 1000) / f.instructions).toFixed(2)} TLBIs`] : []),
+    ...(f
+      ? [explain(pairs[0]!, options, span), `${((f.invalidations * 1000) / f.instructions).toFixed(2)} TLBIs`]
+      : []),
   ].join('; ');
   return { ...row, value: median(pairs.map((p) => theirs(p) / ours(p))), unit: 'x', note };
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { processCpuMs } from './clock';
-import { MarkReader, type Figures, type OurFigures, type OurSpec, type Run, type RunSpec } from './spec';
+import { MarkReader, type Figures, type OurRun, type OurSpec, type Run, type RunSpec } from './spec';
 import type { Options } from './table';
 
 const root = path.resolve(__dirname, '../..');
@@ -39,11 +39,11 @@ function bundle(): string {
   return runner;
 }
 
-export function runHere(spec: OurSpec): Run<OurFigures> {
+export function runHere(spec: OurSpec): OurRun {
   const args = [bundle(), JSON.stringify(spec), dist];
   const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`the run on our machine failed: ${stderr.slice(-1500)}`);
-  return JSON.parse(stdout) as Run<OurFigures>;
+  return JSON.parse(stdout) as OurRun;
 }
 
 /** On QEMU, which stays after the end to be asked for its time. */
@@ -82,7 +82,7 @@ export function runOnQemu(spec: RunSpec, more: readonly string[] = []): Promise<
 }
 
 export interface Pair {
-  readonly we: Run<OurFigures>;
+  readonly we: OurRun;
   /** Absent with `--ours`. */
   readonly they?: Run<Figures>;
 }
@@ -102,10 +102,12 @@ export const timeOf = (f: Figures | undefined, { cpuTime }: Options): number =>
   f === undefined ? NaN : cpuTime ? f.cpuMs : f.wallMs;
 
 /** What explains a figure: speed, and how far the work stays in regions. */
-export function explain(f: OurFigures, options: Options): string {
+export function explain({ we }: Pair, options: Options, span = 0): string {
+  const f = we.spans[span];
+  if (!f) return '';
   const perThousand = (n: number): string => ((n * 1000) / f.instructions).toFixed(2);
   return [
-    `${(f.instructions / 1e6).toFixed(0)} M instructions, ${(f.instructions / 1000 / timeOf(f, options)).toFixed(0)} MIPS`,
+    `${(f.instructions / 1e6).toFixed(0)} M instructions, ${(f.instructions / 1000 / timeOf(f, options)).toFixed(0)} MIPS (${we.lateMips.toFixed(0)} at the end)`,
     `${((100 * f.translated) / f.instructions).toFixed(1)} % in ${f.regions} regions (${f.dropped} dropped)`,
     `per 1,000: ${perThousand(f.entered)} entries, ${perThousand(f.handedBack)} handed back, ${perThousand(f.misses)} misses`,
   ].join('; ');

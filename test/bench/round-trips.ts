@@ -42,7 +42,7 @@ function roundTrips(name: string, entry: string, trips: number, bar: number, wha
         pairs.map((p) => perSecond(p.we.spans[0])),
         pairs.map((p) => perSecond(p.they?.spans[0])),
       ];
-      const first = pairs[0]?.we.spans[0];
+      const [first] = pairs;
       const note = [
         `${Math.round(median(we) / 1000)}k/s against ${Math.round(median(they) / 1000)}k/s`,
         ...(first ? [explain(first, options)] : []),

@@ -49,6 +49,11 @@ export interface Run<F extends Figures> {
   readonly text: string;
 }
 
+export interface OurRun extends Run<OurFigures> {
+  /** MIPS in the last quarter of the run, by CPU time. */
+  readonly lateMips: number;
+}
+
 /** Looks for the marks in what a console prints, as it comes. */
 export class MarkReader<F extends Figures> {
   text = '';
@@ -73,6 +78,11 @@ export class MarkReader<F extends Figures> {
     }
     this.end ??= this.text.indexOf('\n', this.from);
     if (this.end < 0) this.end = undefined;
+  }
+
+  /** The first mark has been seen. */
+  get started(): boolean {
+    return this.seen.length > 0;
   }
 
   /** Undefined until the line of the last mark is complete. */
