@@ -13,6 +13,7 @@ import { routineBody } from '../ir/evaluate';
 import { Emitter, LocalPool, type Target } from './emit';
 import { firstHandler, GATES, Heat, Rec, slotKey, Special, type Handler } from './handlers';
 import { hostCalls, memoryRoutines, type MemoryRoutines } from './memory';
+import { RegionStatus } from './region/region';
 import { Tlb, type TlbLayout } from './tlb';
 import { W, WasmModule, type Func, type FuncType } from './wasm';
 
@@ -309,7 +310,12 @@ class Generator {
     e.setLocal(interpret);
     e.get(cpu).load(4, common.left.offset, 'i32').setLocal(left);
     figure(e, common.translated, (v) => v.i64(0n).get(left).op(W.i64ExtendI32U, W.i64Sub));
-    figure(e, common.handedBack, (v) => v.get(interpret).op(W.i64ExtendI32U));
+    figure(e, common.handedBack, (v) =>
+      v.get(interpret).i32(RegionStatus.interpret).op(W.i32And, W.i64ExtendI32U),
+    );
+    e.get(interpret).i32(RegionStatus.recheck).op(W.i32Eq).open(W.if);
+    e.i32(0).setLocal(interpret).br(labels.top);
+    e.end();
     e.br(labels.refetch);
     e.end();
     e.get(heat).i32(Heat.hot).op(W.i32LtU).open(W.if);

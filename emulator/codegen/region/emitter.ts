@@ -10,7 +10,7 @@ import type { Isa } from '../../isa/dsl/isa';
 import type { LocalPool } from '../emit';
 import { Emitter, type Target } from '../emit';
 import { W, type Func } from '../wasm';
-import { distance, type Placed } from './instruction';
+import { distance, readsTime, type Placed } from './instruction';
 
 /** Bits of the flags word, from its lowest to its highest flag. */
 export const FLAG_BITS = [28, 29, 30, 31] as const;
@@ -99,6 +99,10 @@ export interface Exits {
   branch(e: Emitter, offset: number): void;
   /** Goes to the address in the local `pc`. */
   jump(e: Emitter): void;
+  /** Leaves behind the instruction, for an offset or for the address in the local `pc`; interrupts and context are looked at there. */
+  recheck(e: Emitter, offset: number | undefined): void;
+  /** Pushes how much of the budget is left with this instruction executed. */
+  budget(e: Emitter): void;
   /** Leaves before the instruction, because of a TLB miss or for another reason. */
   leaveBefore(e: Emitter, isMiss: boolean): void;
 }
@@ -128,13 +132,21 @@ export class RegionEmitter extends Emitter {
         // Nothing looks at state.pc before the region has left, and a hit is never the scratch buffer.
         return;
       case 'exit':
-        if (this.branchTo === undefined) this.exits.jump(this);
+        if (s.kind === 'recheck') this.exits.recheck(this, this.branchTo);
+        else if (this.branchTo === undefined) this.exits.jump(this);
         else this.exits.branch(this, this.branchTo);
         return;
       case 'set':
         return this.set(s);
       case 'if':
         return this.branch(s);
+      case 'call':
+        if (s.callee.k === 'routine' && readsTime(s.callee, this.isa.newBuilder)) {
+          this.get(this.target.cpu);
+          this.exits.budget(this);
+          this.store(4, common.left.offset, 'i32');
+        }
+        return super.stmt(s);
       default:
         return super.stmt(s);
     }
@@ -184,6 +196,7 @@ export class RegionEmitter extends Emitter {
     const o = v.op;
     if (o.k === 'get') {
       if (o.field === this.isa.flags) return this.flagsWord(this.flagsRead.get(v));
+      if (o.field === common.left) return this.exits.budget(this);
       const slot =
         o.index === 'slot' ? v.args[0]?.constant : BigInt(o.field.offset + o.index * o.field.stride);
       const register = slot === undefined ? undefined : this.region.register(Number(slot) + o.off);

@@ -34,8 +34,12 @@ export interface Placed extends Instruction {
 
 /** State that only the interpreter keeps up to date. */
 const HOST_STATE: ReadonlySet<StateField> = new Set([
-  ...[common.left, common.timeEnd, common.retired, common.mail, common.pageVa, common.pageRec],
-  ...[common.stopRequest, common.stopReason, common.scratch],
+  common.retired,
+  common.mail,
+  common.pageVa,
+  common.pageRec,
+  common.stopReason,
+  common.scratch,
 ]);
 
 /** Instruction words that are remembered. */
@@ -118,7 +122,7 @@ export class Translatability {
         case 'let':
           return s.v.op.k !== 'probe' && (s.v.op.k !== 'get' || this.isOther(s.v.op.field));
         case 'set':
-          return this.isOther(s.field);
+          return s.field !== common.left && this.isOther(s.field);
         case 'if':
           return this.only(s.then) && this.only(s.else);
         case 'loop':
@@ -148,7 +152,12 @@ class Scan {
 
   /** False: this list leaves the region. */
   list(stmts: readonly Stmt[]): boolean {
-    return stmts.every((s) => this.stmt(s));
+    return stmts.every((s, n) => {
+      const [before, behind] = [stmts[n - 1], stmts[n + 1]];
+      if (isRecheck(behind) && isPc(s)) return true;
+      // Where a routine has set the PC, it has touched registers as well.
+      return isRecheck(s) ? isPc(before) : this.stmt(s);
+    });
   }
 
   private stmt(s: Stmt): boolean {
@@ -156,6 +165,7 @@ class Scan {
       case 'let':
         return this.value(s.v);
       case 'set':
+        if (s.field === common.left) return false;
         if (s.field !== common.pc) this.committed = true;
         else if (distance(s.v) !== undefined) this.targets.push(distance(s.v)!);
         else this.jumps = true;
@@ -196,6 +206,28 @@ class Scan {
     // Unprivileged accesses (flag 1) have no TLB entries.
     return v.op.k !== 'probe' || !(this.committed || (v.op.access.flags & 1) !== 0);
   }
+}
+
+const isRecheck = (s: Stmt | undefined): boolean => s?.k === 'exit' && s.kind === 'recheck';
+const isPc = (s: Stmt | undefined): boolean => s?.k === 'set' && s.field === common.pc;
+
+const readers = new WeakMap<Routine, boolean>();
+
+/** Does a routine read how much of the budget is left, and so the time? */
+export function readsTime(r: Routine, newBuilder: Isa['newBuilder']): boolean {
+  const inList = (stmts: readonly Stmt[]): boolean =>
+    stmts.some((s) => {
+      if (s.k === 'let') return s.v.op.k === 'get' && s.v.op.field === common.left;
+      if (s.k === 'call') return s.callee.k === 'routine' && readsTime(s.callee, newBuilder);
+      if (s.k === 'if') return inList(s.then) || inList(s.else);
+      return s.k === 'loop' && inList(s.body);
+    });
+  let known = readers.get(r);
+  if (known === undefined) {
+    readers.set(r, false);
+    readers.set(r, (known = inList(routineBody(r, newBuilder))));
+  }
+  return known;
 }
 
 /** Can a list leave the instruction? */

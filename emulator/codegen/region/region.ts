@@ -22,6 +22,8 @@ export const RegionStatus = {
   branch: 0,
   /** The same, and the interpreter must execute the instruction there. */
   interpret: 1,
+  /** The same as `branch`, and what comes before an instruction (stop requests, context, interrupts) is to be looked at. */
+  recheck: 2,
 } as const;
 
 export interface Region extends Blocks {
@@ -47,6 +49,8 @@ export const ExitReason = {
   budget: 4,
   /** A page that is not where it was when the region was made, or not in the TLB. */
   page: 5,
+  /** An instruction that may have changed the context or what interrupts. */
+  recheck: 6,
 } as const;
 
 export interface RegionOptions {
@@ -366,6 +370,15 @@ class RegionFunction {
       jump: (e) => {
         refund(e, left - 1);
         this.jump(e);
+      },
+      recheck: (e, offset) => {
+        refund(e, left - 1);
+        if (offset === undefined) this.exit(e, RegionStatus.recheck, ExitReason.recheck);
+        else this.leave(e, offset, RegionStatus.recheck, ExitReason.recheck);
+      },
+      budget: (e) => {
+        e.get(this.locals.left);
+        if (left > 1) e.i32(left - 1).op(W.i32Add);
       },
       leaveBefore: (e, isMiss) => {
         refund(e, left);

@@ -58,8 +58,8 @@ export interface SysregSpec {
   readonly alias?: boolean;
   readonly doc: string;
   readonly trap?: readonly TrapRule[];
-  /** Writing it changes how addresses are translated or what traps. */
-  readonly context?: boolean;
+  /** Writing it changes how addresses are translated or what traps; `below2`: only at EL1 and EL0. */
+  readonly context?: true | 'below2';
   /** Writing it can change which interrupts are pending. */
   readonly irq?: boolean;
   /** A device implements it: accesses call the board. */

@@ -45,7 +45,7 @@ function settleDebug(s: Builder, r: RegisterAccess): void {
 
 /** A register of a breakpoint or watchpoint: the machine has to know, before the next instruction. */
 const trapRegister = (name: string, mask: bigint) => ({
-  context: true,
+  context: true as const,
   write: (s: Builder, v: Val, r: RegisterAccess): void => {
     r.set(name, s.andi(v, mask));
     const enabled = Array.from({ length: WATCHPOINTS }, (_, n) => s.bit(r.get(`DBGWCR${n}_EL1`), 0));

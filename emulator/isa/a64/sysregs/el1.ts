@@ -149,7 +149,7 @@ export const el1Registers: readonly SysregRow[] = [
     reset: 0x00c50838n,
     fields: { ...sctlrUserFields, UMA: 9 },
     trap: vmControls,
-    context: true,
+    context: 'below2',
   }),
   sysreg('ACTLR_EL1', [3, 0, 1, 0, 1], {
     min: 1,
@@ -164,7 +164,7 @@ export const el1Registers: readonly SysregRow[] = [
     fields: { FPEN: [21, 20], TTA: 28 },
     mask: 0x10300000n,
     trap: [{ when: 'CPTR_EL2.TCPAC', from: [1], to: 2 }],
-    context: true,
+    context: 'below2',
   }),
   sysreg('TTBR0_EL1', [3, 0, 2, 0, 0], {
     min: 1,
@@ -172,7 +172,7 @@ export const el1Registers: readonly SysregRow[] = [
     doc: 'Translation table of the lower half of the EL1 and EL0 address space',
     fields: ttbrFields,
     trap: vmControls,
-    context: true,
+    context: 'below2',
   }),
   sysreg('TTBR1_EL1', [3, 0, 2, 0, 1], {
     min: 1,
@@ -180,7 +180,7 @@ export const el1Registers: readonly SysregRow[] = [
     doc: 'Translation table of the upper half of the EL1 and EL0 address space',
     fields: ttbrFields,
     trap: vmControls,
-    context: true,
+    context: 'below2',
   }),
   sysreg('TCR_EL1', [3, 0, 2, 0, 2], {
     min: 1,
@@ -188,7 +188,7 @@ export const el1Registers: readonly SysregRow[] = [
     doc: 'Translation control of EL1 and EL0: sizes, granules, attributes of walks',
     fields: tcrFields,
     trap: vmControls,
-    context: true,
+    context: 'below2',
   }),
   sysreg('SPSR_EL1', [3, 0, 4, 0, 0], {
     min: 1,
@@ -343,7 +343,7 @@ export const el1Registers: readonly SysregRow[] = [
     doc: 'Memory attributes that descriptors of EL1 tables index',
     fields: mairFields,
     trap: vmControls,
-    context: true,
+    context: 'below2',
   }),
   sysreg('AMAIR_EL1', [3, 0, 10, 3, 0], {
     min: 1,

@@ -168,7 +168,7 @@ export const el2Registers: readonly SysregRow[] = [
     min: 2,
     doc: 'Stage 2 translation table and VMID',
     fields: { VMID: [63, 48], BADDR: [47, 1], CnP: 0 },
-    context: true,
+    context: 'below2',
   }),
   sysreg('VTCR_EL2', [3, 4, 2, 1, 2], {
     min: 2,
@@ -186,7 +186,7 @@ export const el2Registers: readonly SysregRow[] = [
       HA: 21,
       HD: 22,
     },
-    context: true,
+    context: 'below2',
   }),
   sysreg('DACR32_EL2', [3, 4, 3, 0, 0], { min: 2, doc: 'DACR of AArch32', mask: 0xffffffffn }),
   sysreg('SPSR_EL2', [3, 4, 4, 0, 0], {

@@ -235,10 +235,22 @@ describe('system register access', () => {
   });
 
   it('writing a context register ends the instruction with a recheck', () => {
-    for (const name of ['TTBR0_EL1', 'HCR_EL2', 'VTTBR_EL2', 'SCTLR_EL1', 'CPACR_EL1'])
+    for (const name of ['HCR_EL2', 'CPTR_EL2', 'SCTLR_EL2'])
       assert.equal(cpuAt(2).exec(msr(name)), 'recheck', name);
     for (const name of ['TPIDR_EL2', 'VBAR_EL1', 'ELR_EL1', 'SP_EL1'])
       assert.equal(cpuAt(2).exec(msr(name)), 'next', name);
+  });
+
+  it('what only EL1 and EL0 translate by ends none at EL2, unless a host reaches its own register by it', () => {
+    for (const name of ['TTBR0_EL1', 'TTBR1_EL1', 'TCR_EL1', 'MAIR_EL1', 'SCTLR_EL1', 'CPACR_EL1']) {
+      assert.equal(cpuAt(2).exec(msr(name)), 'next', name);
+      assert.equal(cpuAt(1).exec(msr(name)), 'recheck', name);
+      const host = cpuAt(2, true, 'cortex-a76');
+      host.setField('HCR_EL2.E2H', 1n);
+      assert.equal(host.exec(msr(name)), 'recheck', name);
+      assert.equal(host.exec(msr(`${name}2`)), 'next', `${name}2`);
+    }
+    for (const name of ['VTTBR_EL2', 'VTCR_EL2']) assert.equal(cpuAt(2).exec(msr(name)), 'next', name);
   });
 });
 

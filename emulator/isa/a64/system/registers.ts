@@ -116,7 +116,11 @@ function writeRegister(s: A64, r: Sysreg, rt: Operand): void {
     r.after(s);
     askBoard(s);
   }
-  if (r.context || host?.context) s.nextWithRecheck();
+  if (r.context === 'below2') {
+    // A world switch writes all these for its guest, and stays where it is.
+    const below = s.ltu(s.get(state.el), s.i32(2));
+    s.if(host ? s.or(below, isRedirected(s, r)) : below, () => s.nextWithRecheck());
+  } else if (r.context || host?.context) s.nextWithRecheck();
   else if (r.irq) {
     const asked = r.after ? s.get(common.stopRequest) : s.i32(0);
     const lines = s.or(s.get(common.irqLines), s.get(state.debugOn));
