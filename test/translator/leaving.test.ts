@@ -33,6 +33,26 @@ describe('an instruction that may leave a region', () => {
     assert.ok(translated((b) => b.if(b.get(common.bank), () => either(b))));
   });
 
+  it('ends the region behind it where it only asks for a look at what comes before the next one', () => {
+    const found = translated((b) => {
+      b.set(common.bank, b.i32(0));
+      b.if(asks(b), () => b.branch(b.addi(b.pc(), 4), 'recheck'));
+    });
+    assert.ok(found);
+    assert.deepEqual([found.cold.size, found.targets, found.falls], [0, [], true]);
+  });
+
+  it('is left to the interpreter where a routine has set the PC', () => {
+    assert.equal(
+      translated((b) => {
+        b.syncPc();
+        b.call(a64Isa.routines.raiseUndefined);
+        b.exit('recheck');
+      }),
+      undefined,
+    );
+  });
+
   it('is left to the interpreter where it has changed something before', () => {
     const changes = (b: Builder): void => {
       b.set(common.bank, b.i32(0));
