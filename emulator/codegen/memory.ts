@@ -6,7 +6,7 @@ import type { Builder } from '../ir/builder';
 import type { HostCall, Routine, Val } from '../ir/nodes';
 import { common, MemAttr, PageFlag } from '../ir/state';
 import { Acc, descField, fetchDesc, type Isa } from '../isa/dsl/isa';
-import { Rec } from './handlers';
+import { Rec, Special } from './handlers';
 import { TagFlag, Tlb, type TlbLayout } from './tlb';
 import { dataEntry, entryPa, fetchEntry, tlbFill, useEntry, type TlbRoutines } from './tlb-fill';
 
@@ -22,6 +22,8 @@ export const hostCalls = {
   linked: { k: 'host', name: 'linked', params: 3, result: false },
   /** (cpu, offset, bytes): RAM of a page with regions is about to be written. */
   regionsWritten: { k: 'host', name: 'regionsWritten', params: 3, result: false },
+  /** (cpu): the instruction at state.pc is one of many that write beside code, in a page that has some. */
+  writesBeside: { k: 'host', name: 'writesBeside', params: 1, result: false },
   /** (cpu): a fetch TLB entry was filled for state.pc. */
   fetched: { k: 'host', name: 'fetched', params: 1, result: false },
   /** (cpu, page): the page is about to be written for the first time since the last snapshot. */
@@ -40,6 +42,9 @@ export const hostCalls = {
 } as const satisfies Record<string, HostCall>;
 
 const PAGE = 4096;
+
+/** Of so many writes beside code the instruction of one is reported: not always that of the same write in a loop. */
+const BESIDES = 64;
 
 /** Byte `i` of an element-wise byte-swapped buffer: index XOR (elem - 1). */
 const swapMask = (b: Builder, elemLog2: Val): Val =>
@@ -156,14 +161,29 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
       const recs = b.ld(4, b.add(b.get(common.pageRecs), b.shli(page, 2)));
       const at = b.local('at', b.andi(offset, 0xffc));
       const end = b.add(b.andi(offset, 0xfff), bytes);
+      const decoded = b.local('decoded', b.i32(0));
       b.loop((l) => {
         b.if(b.geu(b.read(at), end), () => b.break(l));
-        b.st(2, b.add(recs, b.shli(b.read(at), Rec.shift - 2)), b.i32(0));
+        const rec = b.add(recs, b.shli(b.read(at), Rec.shift - 2));
+        b.assign(decoded, b.or(b.read(decoded), b.ld(2, rec)));
+        b.st(2, rec, b.i32(Special.decode));
         b.assign(at, b.addi(b.read(at), 4));
       });
-    });
-    b.if(b.andi(flags, PageFlag.regions), () => {
-      b.call(hostCalls.regionsWritten, b.cpu(), offset, bytes);
+      b.if(
+        b.read(decoded),
+        () => {
+          // What a region was made of has been decoded.
+          b.if(b.andi(flags, PageFlag.regions), () => {
+            b.call(hostCalls.regionsWritten, b.cpu(), offset, bytes);
+          });
+        },
+        () => {
+          const count = b.addi(b.get(common.besides), 1);
+          b.set(common.besides, count);
+          const due = b.eqz(b.andi(b.xor(count, b.shri(count, Math.log2(BESIDES))), BESIDES - 1));
+          b.if(due, () => void b.call(hostCalls.writesBeside, b.cpu()));
+        },
+      );
     });
   };
 

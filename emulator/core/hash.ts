@@ -31,6 +31,7 @@ export const hostFields: readonly StateField[] = [
   common.trSize,
   common.trAttr,
   common.misses,
+  common.besides,
   common.entered,
   common.handedBack,
   common.translated,

@@ -549,6 +549,10 @@ export class Machine {
       hot: (block, rec) => this.translator?.hot(block!, rec!, this.schedule.vtime),
       linked: (block, rec, from) => this.translator?.linked(block!, rec!, from!, this.schedule.vtime),
       regionsWritten: (_block, offset, bytes) => this.translator?.written(offset!, bytes!),
+      writesBeside: (block) => {
+        const offset = this.fetchOffset(cpuOf(block!));
+        if (offset !== undefined) this.translator?.writesBeside(offset);
+      },
       keptTranslation: (block, acc) => this.kept.find(cpuOf(block!), acc!),
       keepTranslation: (block, acc) => this.kept.keep(cpuOf(block!), acc!),
       codePage: (_block, page) => this.predecode.codePage(page!),

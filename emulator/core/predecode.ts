@@ -73,6 +73,12 @@ export class Predecode {
     return !tests || tests.includes(ALWAYS) || this.hasTrap(offset) ? undefined : tests;
   }
 
+  /** Has the record for a RAM offset decoded, where its page has records. */
+  decodeAt(offset: number): void {
+    const rec = this.recordAt(offset);
+    if (rec && this.view.getUint16(rec, true) === Special.decode) this.decode(rec);
+  }
+
   /** RAM offset of the instruction of a record; undefined for one of a page that is gone. */
   placeOf(rec: number): number | undefined {
     const slot = Math.floor((rec - this.layout.pool) / Rec.pageBytes);
@@ -217,6 +223,8 @@ export class Predecode {
     } finally {
       this.passing = undefined;
       this.decodeAgain(offset, 4);
+      // A region that tests a condition there goes by the record when it is written.
+      this.decodeAt(offset);
     }
   }
 
@@ -229,7 +237,7 @@ export class Predecode {
     this.waiting = offset;
     return () => {
       this.waiting = undefined;
-      this.view.setUint16(rec, Special.decode, true);
+      this.restore(rec, Special.decode);
     };
   }
 
@@ -241,7 +249,13 @@ export class Predecode {
     const next = rec + pageOffset * (Rec.bytes / 4) + Rec.bytes;
     const isEnd = this.view.getUint16(next, true) === Special.pageEnd;
     this.view.setUint16(next, Special.breakpoint, true);
-    return () => this.view.setUint16(next, isEnd ? Special.pageEnd : Special.decode, true);
+    return () => this.restore(next, isEnd ? Special.pageEnd : Special.decode);
+  }
+
+  /** Ends what `stopBefore` and `stopBehind` did to a record. Regions may have its instruction, so that it must be decoded. */
+  private restore(rec: number, special: number): void {
+    this.view.setUint16(rec, special, true);
+    if (special === Special.decode && this.placeOf(rec) !== undefined) this.decode(rec);
   }
 
   /** Sends the writes to a page that gets predecoded code to the slow path, through entries that exist, too. */

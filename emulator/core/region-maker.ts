@@ -54,6 +54,8 @@ export interface RegionJob extends RegionOptions {
   readonly entries: readonly Entry[];
   /** RAM offsets at which the interpreter must take over. */
   readonly stops: readonly number[];
+  /** Those of instructions that have been seen to write beside code. */
+  readonly besides: readonly number[];
   /** Instructions of a region at most. */
   readonly instructions: number;
   /** How often control has come to what is to be translated. */
@@ -151,6 +153,7 @@ export class RegionMaker {
   ): CodeSource {
     const needed = job.heat / COLD;
     const stops = new Set(job.stops);
+    const besides = new Set(job.besides);
     const placeOf = (offset: number): CodePlace | undefined => pages.get(Math.floor(offset / PAGE));
     return {
       learned,
@@ -160,7 +163,9 @@ export class RegionMaker {
         const before = code.before?.(place.page, inPage(offset));
         const word = code.word(place.page, inPage(offset));
         const decode = (w: number): Decoded | undefined => this.decoder.decode(w);
-        return before ? this.can.guarded(word, decode, before) : this.can.instruction(word, decode);
+        const found = before ? this.can.guarded(word, decode, before) : this.can.instruction(word, decode);
+        const besideCode = besides.has(place.page * PAGE + inPage(offset));
+        return found && besideCode ? { ...found, besideCode } : found;
       },
       heat: (offset) => {
         const place = placeOf(offset);

@@ -121,6 +121,8 @@ export class Translator {
   /** What regions are to have besides what is found from their start, by its RAM offset. */
   private readonly learned = new Map<number, readonly Learned[]>();
   private readonly free: number[] = [];
+  /** RAM offsets of instructions that have been seen to write beside code, and how often regions were made again for them. */
+  private readonly besides = new Map<number, number>();
   private next = 0;
   /** Virtual time at which the first of the queue came, and of the last look for answers. */
   private since = 0n;
@@ -223,7 +225,7 @@ export class Translator {
     const isHere = ({ pages }: Entry): boolean =>
       !worker || (tested.size > 0 && pages.some((page, i) => i % 3 === 1 && tested.has(page)));
     const here = entries.filter(isHere);
-    const limits = { instructions, heat, count };
+    const limits = { instructions, heat, count, besides: [...this.besides.keys()] };
     if (here.length > 0) {
       const stops = predecode.allStops().filter((offset) => !predecode.testsAt(offset));
       this.publish(this.maker.make({ entries: here, stops, ...limits }, this.reader), stops);
@@ -330,6 +332,8 @@ export class Translator {
     this.table.set(this.firstElement + number, run);
     const lines = new Map<number, bigint>();
     for (let i = 0; i < code.length; i += 2) {
+      // So that a write sees in the records that there is code.
+      this.host.predecode.decodeAt(code[i]!);
       const page = pageAt(code[i]!);
       const line = BigInt(Math.floor((code[i]! % PAGE) / LINE));
       lines.set(page, (lines.get(page) ?? 0n) | (1n << line));
@@ -364,6 +368,21 @@ export class Translator {
     return true;
   }
 
+  /** An instruction writes beside code: regions that hold it are made again, so that they need not be left for it. */
+  writesBeside(offset: number): void {
+    const times = this.besides.get(offset) ?? 0;
+    // Not every such write can be made in a region; one may have been on its way when this was not known.
+    if (times > 2) return;
+    this.besides.set(offset, times + 1);
+    const page = pageAt(offset);
+    const line = 1n << BigInt(Math.floor((offset % PAGE) / LINE));
+    for (const region of this.byPage.get(page) ?? []) {
+      if (((region.lines.get(page) ?? 0n) & line) === 0n) continue;
+      this.drop(region);
+      this.setHeat(this.host.predecode.recordAt(region.entries[0]!), Heat.hot - 1);
+    }
+  }
+
   /** Drops the regions of which a part is written, or is to be left by itself: by RAM offset. */
   written(offset: number, bytes: number): void {
     if (this.byPage.size === 0) return;
@@ -390,6 +409,7 @@ export class Translator {
     for (const live of this.byPage.values()) for (const region of live) this.drop(region);
     this.queue.length = 0;
     this.learned.clear();
+    this.besides.clear();
   }
 
   private drop(region: Live): void {

@@ -121,6 +121,8 @@ export const common = {
   pageRecs: layout.field('pageRecs', 4),
   /** Non-zero: TypeScript wants to hear of every new fetch TLB entry (breakpoints by virtual address). */
   fetchHook: layout.field('fetchHook', 4),
+  /** How often an instruction has written beside code, in a page that has some. Not the guest's. */
+  besides: layout.field('besides', 4),
   /** The context key that the Isa's `contextKey` computes: banks with equal keys hold the same translations. */
   ctxKey: layout.field('ctxKey', 8, 4),
 } as const;

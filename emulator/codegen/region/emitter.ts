@@ -2,13 +2,15 @@
  * Emits the instructions of a region: guest registers are wasm locals, NZCV is four of them, addresses are known but for
  * the page they are in, and a TLB miss leaves.
  */
-import { Val, type Stmt } from '../../ir/nodes';
+import { Val, type Access, type Stmt } from '../../ir/nodes';
 import { ops, tyOf, type Width } from '../../ir/ops';
 import { extract, replace, type LaneBits } from '../../ir/simd';
 import { common } from '../../ir/state';
 import type { Isa } from '../../isa/dsl/isa';
 import type { LocalPool } from '../emit';
 import { Emitter, type Target } from '../emit';
+import { Rec } from '../handlers';
+import { TagFlag, Tlb } from '../tlb';
 import { W, type Func } from '../wasm';
 import { distance, readsTime, type Placed } from './instruction';
 
@@ -272,10 +274,48 @@ export class RegionEmitter extends Emitter {
     const place = { table: () => void this.get(table), mask: () => void this.get(this.region.tlbMask) };
     this.hit(access, place, va, entry);
     this.op(W.i32Eqz).open(W.if);
-    this.exits.leaveBefore(this, true);
+    if (access.kind !== 'read' && this.instruction.besideCode) this.besideCode(access, va, entry);
+    else this.exits.leaveBefore(this, true);
     this.end();
     this.hostAddress(va, entry);
     this.setLocal(this.localOf(v, 'i32'));
+  }
+
+  /** Leaves unless the access is aligned, in a page that is special for its code only, and where nothing has been decoded. */
+  private besideCode(access: Access, va: number, entry: number): void {
+    const cpu = this.target.cpu;
+    const inPage = this.temp('i32');
+    const recs = this.temp('i32');
+    const leaveUnless = (): void => {
+      this.op(W.i32Eqz).open(W.if);
+      this.exits.leaveBefore(this, true);
+      this.end();
+    };
+    this.get(va).i64(-4096n).op(W.i64And).i64(BigInt(TagFlag.code)).op(W.i64Add);
+    this.get(entry).load(8, Tlb.tag, 'i64').op(W.i64Eq);
+    this.get(va)
+      .op(W.i32WrapI64)
+      .i32(access.bytes - 1)
+      .op(W.i32And, W.i32Eqz, W.i32And);
+    leaveUnless();
+    this.hostAddress(va, entry);
+    this.get(cpu).load(4, common.ramHost.offset, 'i32').op(W.i32Sub).tee(inPage);
+    this.i32(12).op(W.i32ShrU).i32(2).op(W.i32Shl);
+    this.get(cpu).load(4, common.pageRecs.offset, 'i32').op(W.i32Add).load(4, 0, 'i32').tee(recs);
+    // The page may have lost its records since the entry was made.
+    leaveUnless();
+    this.get(inPage)
+      .i32(0xffc)
+      .op(W.i32And)
+      .i32(Rec.shift - 2)
+      .op(W.i32Shl);
+    this.get(recs).op(W.i32Add).setLocal(recs);
+    for (let word = 0; 4 * word < access.bytes; word++) {
+      this.get(recs).load(2, word * Rec.bytes, 'i32');
+      if (word > 0) this.op(W.i32Or);
+    }
+    this.op(W.i32Eqz);
+    leaveUnless();
   }
 }
 

@@ -25,6 +25,8 @@ export interface Instruction {
   readonly links: boolean;
   /** It comes back from a call. */
   readonly returns: boolean;
+  /** It has been seen to write beside code, in a page that has some. */
+  readonly besideCode?: boolean;
 }
 
 export interface Placed extends Instruction {
