@@ -29,6 +29,12 @@ const STAGES = {
     command: "npx mocha '{emulator,debug-adapter,extension,scripts,test}/**/*.test.ts'",
     mocha: true,
   },
+  // Every machine translates all code at once, in tiny regions that soon go again: where that matters most. The rest: test:stress.
+  stress: {
+    command:
+      "WS_TRANSLATE=stress npx mocha --timeout 120000 '{emulator/{core,board},emulator/dev/gicv3,emulator/isa/a64/system-tests,debug-adapter/{control,breakpoints},test/hypervisor}/*.test.ts'",
+    mocha: true,
+  },
   ui: { command: 'npx mocha --config test/vscode/.mocharc.json', mocha: true, each: 'test/vscode/ui' },
   host: { command: 'npx tsx test/vscode/host/run.ts', mocha: true },
 };

@@ -1,0 +1,4 @@
+/** The web worker's entry: see browser.test.ts. */
+import { runGuest } from './guest';
+
+postMessage(runGuest());
