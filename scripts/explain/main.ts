@@ -33,12 +33,15 @@ function main(): void {
   const page = at & ~(PAGE - 1n);
   const decoder = new Decoder(a64Isa.rows, cpuModel('cortex-a57').features);
   const can = new Translatability(a64Isa);
-  const code = physical.peek(page, Number(PAGE));
-  if (code.length < Number(PAGE))
+  const bytes = (offset: number): Uint8Array => physical.peek(page + BigInt(offset), 4);
+  const isHere = (offset: number): boolean => bytes(offset).length === 4;
+  if (!isHere(Number(at - page)))
     throw new Error(`${name} is not in RAM: it is linked at 0x${at.toString(16)}.`);
-  const word = (offset: number): number => new DataView(code.buffer, code.byteOffset).getUint32(offset, true);
+  const word = (offset: number): number => {
+    const found = bytes(offset);
+    return new DataView(found.buffer, found.byteOffset).getUint32(0, true);
+  };
   const entry = Number(at - page);
-  const isHere = (offset: number): boolean => offset >= 0 && offset < Number(PAGE);
   const { blocks, landings } = findBlocks(
     entry,
     {
@@ -47,7 +50,7 @@ function main(): void {
       hotIn: () => [],
       learned: [],
     },
-    { instructions: 200, pages: 0, pageBytes: Number(PAGE) },
+    { instructions: 200, pages: 8, pageBytes: Number(PAGE) },
   );
   if (!blocks.has(entry))
     throw new Error('The first instruction there is always interpreted: choose another label.');
@@ -57,19 +60,32 @@ function main(): void {
       const text = disassembler.disassemble(word(offset), page + BigInt(offset));
       return { text: text.text, row: text.row?.name ?? '' };
     });
-  const region = regionCode(a64Isa, { entry, blocks, landings, pages: new Map() });
+  // Where the emulator would have predecoded the other pages does not matter here.
+  const pages = new Map(
+    [...blocks.keys()].map((offset) => [pageOf(offset), 0] as const).filter(([n]) => n !== 0),
+  );
+  const region = regionCode(a64Isa, { entry, blocks, landings, pages });
   console.log('region');
   for (const line of wasmText(region.code, region.localName)) console.log(`  ${line}`);
 }
 
+const pageOf = (offset: number): number => Math.floor(offset / Number(PAGE));
+
+/** An offset, and the page where that is not the entry's. */
+function placeText(offset: number): string {
+  const page = pageOf(offset);
+  const inPage = `+0x${(offset - page * Number(PAGE)).toString(16)}`;
+  return page === 0 ? inPage : `${inPage} of page ${page > 0 ? '+' : ''}${page}`;
+}
+
 function explainBlock(block: Block, say: (offset: number) => { text: string; row: string }): void {
-  console.log(`block at +0x${block.offset.toString(16)}`);
+  console.log(`block at ${placeText(block.offset)}`);
   for (const i of block.instructions) {
     const { text, row } = say(i.offset);
     console.log(`  ${text.padEnd(36)} row ${row}`);
     for (const line of irText(i.body, i.cold)) console.log(`      ${line}`);
   }
-  if (block.next !== undefined) console.log(`  goes on at +0x${block.next.toString(16)}`);
+  if (block.next !== undefined) console.log(`  goes on at ${placeText(block.next)}`);
 }
 
 try {

@@ -103,6 +103,9 @@ export function wasmText(code: Uint8Array, localName: (index: number) => string)
         say(`v128.${number ? 'store' : 'load'} offset=${leb(false)}`);
       } else if (found) say(`${found.name} ${bytes(found.immediates)}`.trim());
       else throw new Error(`the emitter has a vector opcode 0x${number.toString(16)} that has no name here`);
+    } else if (op === W.brTable) {
+      const labels = Array.from({ length: Number(leb(false)) + 1 }, () => leb(false));
+      say(`br_table ${labels.join(' ')}`);
     } else if (op === W.i32Const) say(`i32.const ${leb(true)}`);
     else if (op === W.i64Const) say(`i64.const ${leb(true)}`);
     else {
