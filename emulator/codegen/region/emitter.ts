@@ -12,10 +12,18 @@ import { Emitter, type Target } from '../emit';
 import { Rec } from '../handlers';
 import { TagFlag, Tlb } from '../tlb';
 import { W, type Func } from '../wasm';
+import {
+  bitsOfRead,
+  FLAG_BITS,
+  onlyCompares,
+  producerOf,
+  pushCondition,
+  pushWord,
+  RegionFlags,
+  truthTable,
+  type FlagsRead,
+} from './flags';
 import { distance, readsTime, type Placed } from './instruction';
-
-/** Bits of the flags word, from its lowest to its highest flag. */
-export const FLAG_BITS = [28, 29, 30, 31] as const;
 
 /** The locals of a region's function. Parameters: 0 the CPU block, 1 the record of the entry. */
 export class RegionLocals {
@@ -26,8 +34,7 @@ export class RegionLocals {
   readonly tlbRead: number;
   readonly tlbWrite: number;
   readonly tlbMask: number;
-  /** Bits 28 to 31 of the flags word, each 0 or 1: in A64 V, C, Z and N. */
-  readonly flags: readonly number[];
+  readonly flags: RegionFlags;
   /** Registers by byte offset in the CPU block. */
   readonly registers = new Map<number, number>();
   readonly written = new Set<number>();
@@ -43,7 +50,7 @@ export class RegionLocals {
     this.tlbRead = func.newLocal('i32');
     this.tlbWrite = func.newLocal('i32');
     this.tlbMask = func.newLocal('i32');
-    this.flags = FLAG_BITS.map(() => func.newLocal('i32'));
+    this.flags = new RegionFlags(func);
     this.fields = isa.registers.map((f) => ({
       name: f.name,
       from: f.offset,
@@ -57,13 +64,12 @@ export class RegionLocals {
     const own = (['base', 'left', 'pc', 'tlbRead', 'tlbWrite', 'tlbMask'] as const).find(
       (n) => this[n] === index,
     );
-    const flag = this.flags.indexOf(index);
     const register = [...this.registers].find(([, local]) => local === index)?.[0];
     const field = this.fields.find(
       ({ from, to }) => register !== undefined && register >= from && register < to,
     );
     if (register !== undefined && field) return `${field.name}${(register - field.from) / field.bytes}`;
-    return own ?? (flag < 0 ? `t${index}` : ['v', 'c', 'z', 'n'][flag]!);
+    return own ?? this.flags.name(index) ?? `t${index}`;
   }
 
   /** The register that a byte offset in the CPU block is part of, if it has a local. */
@@ -113,7 +119,11 @@ export class RegionEmitter extends Emitter {
   /** Where the next exit goes: an offset in the page, or undefined for the local `pc`. */
   private branchTo: number | undefined;
   /** The flags as a value of the flags word found them. */
-  private readonly flagsRead = new Map<Val, readonly number[]>();
+  private readonly flagsRead = new Map<Val, FlagsRead>();
+  /** Values of the flags word whose single flags had to be worked out. */
+  private readonly flagBits = new Map<Val, readonly number[]>();
+  /** Statements `if` and `loop` around what is being emitted. */
+  private nesting = 0;
 
   constructor(
     func: Func,
@@ -149,6 +159,11 @@ export class RegionEmitter extends Emitter {
           this.store(4, common.left.offset, 'i32');
         }
         return super.stmt(s);
+      case 'loop':
+        this.nesting++;
+        super.stmt(s);
+        this.nesting--;
+        return;
       default:
         return super.stmt(s);
     }
@@ -184,29 +199,69 @@ export class RegionEmitter extends Emitter {
 
   private branch(s: Extract<Stmt, { k: 'if' }>): void {
     const { cold } = this.instruction;
-    if (!cold.has(s.then) && !cold.has(s.else)) return super.stmt(s);
-    const rest = cold.has(s.then) ? s.else : s.then;
-    this.val(s.c);
-    if (cold.has(s.else)) this.op(W.i32Eqz);
-    this.open(W.if);
-    this.exits.leaveBefore(this, false);
+    this.nesting++;
+    if (!cold.has(s.then) && !cold.has(s.else)) this.eitherWay(s);
+    else {
+      const rest = cold.has(s.then) ? s.else : s.then;
+      this.val(s.c);
+      if (cold.has(s.else)) this.op(W.i32Eqz);
+      this.open(W.if);
+      this.exits.leaveBefore(this, false);
+      this.end();
+      this.body(rest);
+    }
+    this.nesting--;
+  }
+
+  /** Both ways of an `if`. Of the flags is known behind it what is known on all ways that lead there. */
+  private eitherWay(s: Extract<Stmt, { k: 'if' }>): void {
+    const { flags } = this.region;
+    this.val(s.c).open(W.if);
+    const before = flags.known;
+    this.body(s.then);
+    const after = leavesAtEnd(s.then) ? undefined : { known: flags.known };
+    flags.known = before;
+    if (s.else.length) {
+      this.else();
+      this.body(s.else);
+    }
     this.end();
-    this.body(rest);
+    if (leavesAtEnd(s.else)) flags.known = after?.known;
+    else if (after && after.known !== flags.known) flags.known = undefined;
   }
 
   protected override compute(v: Val): void {
     const o = v.op;
     if (o.k === 'get') {
-      if (o.field === this.isa.flags) return this.flagsWord(this.flagsRead.get(v));
+      if (o.field === this.isa.flags) return pushWord(this, this.bitsOf(v));
       if (o.field === common.left) return this.exits.budget(this);
       const slot =
         o.index === 'slot' ? v.args[0]?.constant : BigInt(o.field.offset + o.index * o.field.stride);
       const register = slot === undefined ? undefined : this.region.register(Number(slot) + o.off);
       if (register) return this.getRegister(register, o.field.bytes);
     }
+    if (this.condition(v)) return;
     const flag = this.flagRead(v);
     if (flag !== undefined) return void this.get(flag);
     super.compute(v);
+  }
+
+  /** Pushes a condition on flags of which it is known what has set them. @returns whether `v` is one */
+  private condition(v: Val): boolean {
+    if (this.flagsRead.size !== 1 || v.ty !== 'i32') return false;
+    for (const [word, read] of this.flagsRead) {
+      if (read.kind === 0 || this.flagBits.has(word)) return false;
+      const table = truthTable(v, word);
+      return table !== undefined && pushCondition(this, read, table);
+    }
+    return false;
+  }
+
+  /** The single flags of a value of the flags word, worked out where it was read. */
+  private bitsOf(word: Val): readonly number[] {
+    let bits = this.flagBits.get(word);
+    if (!bits) this.flagBits.set(word, (bits = bitsOfRead(this, this.flagsRead.get(word)!)));
+    return bits;
   }
 
   /** Pushes a register or a lane of it. */
@@ -217,13 +272,10 @@ export class RegionEmitter extends Emitter {
 
   protected override let(v: Val): void {
     if (v.op.k !== 'get' || v.op.field !== this.isa.flags) return super.let(v);
-    // As they are now. The word is put together only where somebody wants more than a bit of it.
-    const copy = this.region.flags.map((flag) => {
-      const local = this.temp('i32');
-      this.get(flag).setLocal(local);
-      return local;
-    });
-    this.flagsRead.set(v, copy);
+    const read = this.region.flags.read(this);
+    this.flagsRead.set(v, read);
+    // Once for all: where they are read may be on one of several ways.
+    if (read.kind !== 0 && !onlyCompares(this.instruction.body, v, read.kind)) this.bitsOf(v);
   }
 
   /** The local of the flag that a value reads: a bit of the flags word as it was before the instruction. */
@@ -234,15 +286,7 @@ export class RegionEmitter extends Emitter {
     const [word, by] = shifted.args;
     if (word?.op.k !== 'get' || word.op.field !== this.isa.flags) return undefined;
     const i = FLAG_BITS.findIndex((bit) => by?.constant === BigInt(bit));
-    return i < 0 ? undefined : this.flagsRead.get(word)?.[i];
-  }
-
-  /** Pushes the flags word. */
-  flagsWord(flags: readonly number[] = this.region.flags): void {
-    FLAG_BITS.forEach((bit, i) => {
-      this.get(flags[i]!).i32(bit).op(W.i32Shl);
-      if (i > 0) this.op(W.i32Or);
-    });
+    return i < 0 ? undefined : this.bitsOf(word)[i];
   }
 
   /**
@@ -250,7 +294,14 @@ export class RegionEmitter extends Emitter {
    * never computed. All are computed before one is set, since they may come from each other.
    */
   private setFlags(v: Val): void {
+    const { flags } = this.region;
     const parts = flagParts(v);
+    const producer = this.nesting === 0 && parts ? producerOf(parts) : undefined;
+    if (producer) {
+      this.val(producer.a);
+      if (producer.b) this.val(producer.b);
+      return flags.setProducer(this, producer.kind);
+    }
     if (parts) {
       for (const part of parts) {
         if (part === undefined) this.i32(0);
@@ -261,7 +312,7 @@ export class RegionEmitter extends Emitter {
       this.val(v).setLocal(word);
       for (const bit of FLAG_BITS) this.get(word).i32(bit).op(W.i32ShrU).i32(1).op(W.i32And);
     }
-    for (const local of [...this.region.flags].reverse()) this.setLocal(local);
+    flags.setBits(this);
   }
 
   protected override probe(v: Val): void {
@@ -318,6 +369,9 @@ export class RegionEmitter extends Emitter {
     leaveUnless();
   }
 }
+
+/** Does control never come behind a list? */
+const leavesAtEnd = (stmts: readonly Stmt[]): boolean => stmts.at(-1)?.k === 'exit';
 
 /** The values of single flags, lowest bit first, of a word that is made of them; undefined flags are zero. */
 function flagParts(v: Val): (Val | undefined)[] | undefined {

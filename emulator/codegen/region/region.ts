@@ -12,7 +12,7 @@ import { Tlb } from '../tlb';
 import { W, WasmModule, type Func } from '../wasm';
 import { successors, type Block, type Blocks } from './blocks';
 import { elementOf, spreadOf, type Spread } from './dispatch';
-import { FLAG_BITS, RegionEmitter, RegionLocals } from './emitter';
+import { RegionEmitter, RegionLocals } from './emitter';
 import { DISPATCH, dispatchedFlow, type DispatchedFlow } from './flow';
 import type { Placed } from './instruction';
 
@@ -200,10 +200,7 @@ class RegionFunction {
       const bytes = locals.bytesAt(offset);
       e.get(cpu).load(bytes, offset, tyOf(bytes)).setLocal(local);
     }
-    FLAG_BITS.forEach((bit, i) => {
-      e.get(cpu).load(4, this.isa.flags.offset, 'i32').i32(bit).op(W.i32ShrU).i32(1).op(W.i32And);
-      e.setLocal(locals.flags[i]!);
-    });
+    locals.flags.load(e, cpu, this.isa.flags);
     this.findPages(e);
     if (this.flow.dispatched.size === 0) return;
     e.get(cpu).load(8, common.pc.offset, 'i64').setLocal(locals.pc);
@@ -243,12 +240,8 @@ class RegionFunction {
       const bytes = locals.bytesAt(offset);
       e.get(cpu).get(locals.registers.get(offset)!).store(bytes, offset, tyOf(bytes));
     }
-    e.get(cpu);
-    FLAG_BITS.forEach((bit, i) => {
-      e.get(locals.flags[i]!).i32(bit).op(W.i32Shl);
-      if (i > 0) e.op(W.i32Or);
-    });
-    e.store(4, this.isa.flags.offset, 'i32');
+    locals.flags.known = undefined;
+    locals.flags.store(e, cpu, this.isa.flags);
     e.get(cpu).get(locals.left).store(4, common.left.offset, 'i32');
     e.get(cpu).get(locals.pc).store(8, common.pc.offset, 'i64');
     e.get(this.status);
@@ -278,6 +271,8 @@ class RegionFunction {
     const e = new Emitter(this.func.code, this.pool, this.target(node)).at(depth);
     const isLoop = node === DISPATCH || this.flow.isLoop(node);
     if (isLoop) this.loops.set(node, e.open(W.loop));
+    // Other ways lead here than that by which the code comes.
+    if (isLoop || this.flow.isJoin(node)) this.locals.flags.known = undefined;
     const joins = this.flow.joins(node);
     for (const join of [...joins].reverse()) this.joins.set(join, e.open(W.block));
     if (node === DISPATCH) this.dispatch(e);
