@@ -12,13 +12,23 @@ import {
   type OperandUse,
   type Routine,
   type Stmt,
+  type ValOp,
 } from '../ir/nodes';
-import { conversions, floatOps, ops, reinterpret, tyOf, type Ty, type Width } from '../ir/ops';
+import {
+  floatConversions,
+  floatLane,
+  floatOps,
+  type FloatConversion,
+  floatTests,
+  reinterpret,
+} from '../ir/floats';
+import { conversions, ops, tyOf, type Ty, type Width } from '../ir/ops';
 import { replace, SIMD_PREFIX, splat } from '../ir/simd';
 import { common } from '../ir/state';
 import { accessDesc } from '../isa/dsl/isa';
+import { emitFused } from './fused';
 import { foldShift, placeShift, Tlb } from './tlb';
-import { valType, W, type Bytes, type Func } from './wasm';
+import { valType, W, type Bytes, type Func, type WasmTy } from './wasm';
 
 /** Opcodes of loads and stores by width: [i32 form, i64 form]; those of 16 bytes are vectors'. */
 const loadOp = { 1: [0x2d, 0x31], 2: [0x2f, 0x33], 4: [0x28, 0x35], 8: [0, 0x29] } as const;
@@ -39,6 +49,54 @@ export function halvesOf(v: Val): readonly [Val, Val] | undefined {
   return undefined;
 }
 
+/** Loads and stores of floats: [f32, f64]. */
+const floatAccess = { load: [0x2a, 0x2b], store: [0x38, 0x39] } as const;
+
+const floatTy = (ty: Ty): WasmTy => (ty === 'i32' ? 'f32' : 'f64');
+
+/** Is a value computed and kept as a float of the host? */
+function keptAsFloat(v: Val): boolean {
+  if (!v.isFloat) return false;
+  const o = v.op;
+  const bytes = v.ty === 'i32' ? 4 : 8;
+  switch (o.k) {
+    case 'float':
+    case 'fused':
+      return true;
+    case 'floatConv':
+      return floatConversions[o.op].to !== 'i64';
+    case 'get':
+      return o.field.bytes === bytes;
+    case 'ld':
+      return o.bytes === bytes;
+    case 'local':
+      return o.local.isFloat;
+    default:
+      return false;
+  }
+}
+
+/** The opcode of an operation that puts a number into a vector, if that is kept as a float. */
+function floatForm(v: Val): number | undefined {
+  const number = v.args.at(-1);
+  if (v.op.k !== 'simd' || !number || !keptAsFloat(number)) return undefined;
+  const n = tyIndex(number.ty);
+  const bits = ([32, 64] as const)[n];
+  if (v.op.op === replace[bits]) return floatLane.replace_lane[n];
+  return v.op.op === splat[bits] ? floatLane.splat[n] : undefined;
+}
+
+/** The wasm type in which a value or variable is kept. */
+function wasmTyOf(v: Val | Local): WasmTy {
+  const float = v instanceof Val ? keptAsFloat(v) : v.isFloat;
+  return float ? floatTy(v.ty) : v.ty;
+}
+
+/** What is computed where it is used, if it is used once. */
+const INLINED: ReadonlySet<ValOp['k']> = new Set([
+  ...(['pure', 'conv', 'float', 'floatTest', 'floatConv', 'fused', 'simd', 'select', 'operand'] as const),
+]);
+
 export interface Target {
   /** Local that holds the CPU block's address. */
   readonly cpu: number;
@@ -55,32 +113,34 @@ export interface Target {
   host(h: HostCall): number;
   readonly memSlow: number;
   readonly commitSlow: number;
+  /** The code is for this host alone, and may use `relaxed_madd` if that is exact here. */
+  readonly fuses: boolean;
 }
 
 /** Reuses locals of a function for bodies that follow each other. */
 export class LocalPool {
-  private readonly all: Record<Ty, number[]> = { i32: [], i64: [], v128: [] };
-  private used: Record<Ty, number> = { i32: 0, i64: 0, v128: 0 };
+  private readonly all: Record<WasmTy, number[]> = { i32: [], i64: [], v128: [], f32: [], f64: [] };
+  private used: Record<WasmTy, number> = { i32: 0, i64: 0, v128: 0, f32: 0, f64: 0 };
 
   constructor(private readonly func: Func) {}
 
-  take(ty: Ty): number {
+  take(ty: WasmTy): number {
     const list = this.all[ty];
     const n = this.used[ty]++;
     return (list[n] ??= this.func.newLocal(ty));
   }
 
   reset(): void {
-    this.used = { i32: 0, i64: 0, v128: 0 };
+    this.used = { i32: 0, i64: 0, v128: 0, f32: 0, f64: 0 };
   }
 
   /** How many are taken, for `restore`. */
-  mark(): Readonly<Record<Ty, number>> {
+  mark(): Readonly<Record<WasmTy, number>> {
     return { ...this.used };
   }
 
   /** Frees what was taken since the mark. */
-  restore(mark: Readonly<Record<Ty, number>>): void {
+  restore(mark: Readonly<Record<WasmTy, number>>): void {
     this.used = { ...mark };
   }
 }
@@ -180,7 +240,7 @@ export class Emitter {
   }
 
   /** A scratch local that lives until the body's end. */
-  temp(ty: Ty): number {
+  temp(ty: WasmTy): number {
     return this.pool.take(ty);
   }
 
@@ -207,10 +267,15 @@ export class Emitter {
         return this.setField(s, 8, 8, halves[1]);
       }
       case 'st':
-        this.val(s.base).val(s.v).store(s.bytes, s.off, s.v.ty);
+        this.val(s.base);
+        if (keptAsFloat(s.v) && s.bytes === (s.v.ty === 'i32' ? 4 : 8))
+          this.float(s.v).storeFloat(s.off, s.v.ty);
+        else this.val(s.v).store(s.bytes, s.off, s.v.ty);
         return;
       case 'assign':
-        this.val(s.v).setLocal(this.localOf(s.local, s.local.ty));
+        if (s.local.isFloat) this.float(s.v);
+        else this.val(s.v);
+        this.setLocal(this.localOf(s.local, wasmTyOf(s.local)));
         return;
       case 'if':
         this.val(s.c).open(W.if);
@@ -267,7 +332,8 @@ export class Emitter {
     this.get(this.target.cpu);
     if (s.index instanceof Val) this.val(s.index).op(W.i32Add);
     const at = s.index instanceof Val ? s.off : s.field.offset + s.index * s.field.stride;
-    this.val(v).store(bytes, at + from, tyOf(bytes));
+    if (keptAsFloat(v)) this.float(v).storeFloat(at + from, v.ty);
+    else this.val(v).store(bytes, at + from, tyOf(bytes));
   }
 
   private callStmt(s: Extract<Stmt, { k: 'call' }>): void {
@@ -285,7 +351,7 @@ export class Emitter {
     this.store(8, common.pc.offset, 'i64');
   }
 
-  protected localOf(key: Val | Local, ty: Ty): number {
+  protected localOf(key: Val | Local, ty: WasmTy): number {
     let n = this.locals.get(key);
     if (n === undefined) {
       n = this.pool.take(ty);
@@ -298,17 +364,89 @@ export class Emitter {
     const k = v.op.k;
     if (k === 'const' || k === 'cpu' || k === 'param') return;
     if (k === 'probe') return this.probe(v);
-    const pure = ['pure', 'conv', 'float', 'simd', 'select', 'operand'].includes(k);
-    if (v.uses === 0 || (pure && v.uses === 1)) return;
-    this.compute(v);
-    this.setLocal(this.localOf(v, v.ty));
+    if (v.uses > 0 && !(v.uses === 1 && INLINED.has(k))) this.bind(v);
+  }
+
+  /** Computes a value, once, for all who ask for it from now on. */
+  protected bind(v: Val): void {
+    if (v.op.k === 'const' || this.locals.has(v)) return;
+    if (keptAsFloat(v)) this.computeFloat(v);
+    else this.compute(v);
+    this.setLocal(this.localOf(v, wasmTyOf(v)));
+  }
+
+  /** Pushes a value that is made of constants and state. */
+  push(v: Val): this {
+    return this.val(v);
   }
 
   /** Pushes a value. */
   protected val(v: Val): this {
     const n = this.locals.get(v);
-    if (n !== undefined) return this.get(n);
-    this.compute(v);
+    if (n === undefined) this.compute(v);
+    else if (keptAsFloat(v)) this.get(n).op(reinterpret.toBits[tyIndex(v.ty)]);
+    else this.get(n);
+    return this;
+  }
+
+  /** Pushes the float whose bits a value is. */
+  protected float(v: Val): this {
+    const n = this.locals.get(v);
+    if (!keptAsFloat(v)) return this.val(v).op(reinterpret.toFloat[tyIndex(v.ty)]);
+    if (n === undefined) this.computeFloat(v);
+    else this.get(n);
+    return this;
+  }
+
+  /** Computes a value that is kept as a float, as one. */
+  protected computeFloat(v: Val): void {
+    const o = v.op;
+    const ty = tyIndex(v.ty);
+    switch (o.k) {
+      case 'float':
+        v.args.forEach((a) => this.float(a));
+        this.op(floatOps[o.op].code[ty]);
+        return;
+      case 'floatConv':
+        return this.convertFloat(v, o.op);
+      case 'fused':
+        return emitFused(
+          this,
+          v.ty,
+          v.args.map((a) => () => void this.float(a)),
+          this.target.fuses,
+        );
+      case 'get':
+        this.get(this.target.cpu);
+        if (o.index === 'slot') this.val(v.args[0]!).op(W.i32Add).loadFloat(o.off, v.ty);
+        else this.loadFloat(o.field.offset + o.index * o.field.stride, v.ty);
+        return;
+      case 'ld':
+        this.val(v.args[0]!).loadFloat(o.off, v.ty);
+        return;
+      case 'local':
+        this.get(this.localOf(o.local, wasmTyOf(o.local)));
+        return;
+      default:
+        throw new Error(`emit: ${o.k} is not computed as a float`);
+    }
+  }
+
+  private convertFloat(v: Val, op: FloatConversion): void {
+    const [a] = v.args as [Val];
+    const { from, code } = floatConversions[op];
+    if (from === 'i64') this.val(a);
+    else this.float(a);
+    this.op(...code);
+  }
+
+  private loadFloat(off: number, ty: Ty): this {
+    this.code.byte(floatAccess.load[tyIndex(ty)]).byte(0).u32(off);
+    return this;
+  }
+
+  private storeFloat(off: number, ty: Ty): this {
+    this.code.byte(floatAccess.store[tyIndex(ty)]).byte(0).u32(off);
     return this;
   }
 
@@ -327,14 +465,28 @@ export class Emitter {
       case 'conv':
         this.val(v.args[0]!).op(conversions[o.op].code);
         return;
+      case 'floatTest':
+        v.args.forEach((a) => this.float(a));
+        this.op(floatTests[o.op].code[tyIndex(v.args[0]!.ty)]);
+        return;
+      case 'floatConv':
+        if (!keptAsFloat(v)) return this.convertFloat(v, o.op);
+        this.computeFloat(v);
+        this.op(reinterpret.toBits[tyIndex(v.ty)]);
+        return;
       case 'float':
-        v.args.forEach((a) => this.val(a).op(reinterpret.toFloat[tyIndex(v.ty)]));
-        this.op(floatOps[o.op].code[tyIndex(v.ty)], reinterpret.toBits[tyIndex(v.ty)]);
+      case 'fused':
+        this.computeFloat(v);
+        this.op(reinterpret.toBits[tyIndex(v.ty)]);
         return;
-      case 'simd':
-        v.args.forEach((a) => this.val(a));
-        this.simd(o.op.code, ...o.imm);
+      case 'simd': {
+        const float = floatForm(v);
+        v.args.forEach((a, n) =>
+          float === undefined || n < v.args.length - 1 ? this.val(a) : this.float(a),
+        );
+        this.simd(float ?? o.op.code, ...o.imm);
         return;
+      }
       case 'select':
         v.args.forEach((a) => this.val(a));
         this.op(W.select);
@@ -360,7 +512,8 @@ export class Emitter {
         this.val(v.args[0]!).load(o.bytes, o.off, v.ty);
         return;
       case 'local':
-        this.get(this.localOf(o.local, o.local.ty));
+        this.get(this.localOf(o.local, wasmTyOf(o.local)));
+        if (o.local.isFloat) this.op(reinterpret.toBits[tyIndex(v.ty)]);
         return;
       case 'probe':
       case 'result':

@@ -47,6 +47,7 @@ export function gateModule(isa: Isa, body: readonly Stmt[]): GateModule {
       host: (h) => hosts.get(h.name)!,
       memSlow: routines.get(memSlow.name)!,
       commitSlow: routines.get(commitSlow.name)!,
+      fuses: false,
     },
     () => {
       throw new Error('an operand of a gate is not known');

@@ -32,7 +32,7 @@ export interface InterpreterModule {
 }
 
 /** The parts of a Target that depend on the module that the code stands in. */
-type Linked = Pick<Target, 'routine' | 'host' | 'memSlow' | 'commitSlow' | 'enterSlow'>;
+type Linked = Pick<Target, 'routine' | 'host' | 'memSlow' | 'commitSlow' | 'enterSlow' | 'fuses'>;
 
 /** Code of a handler as a function `(cpu, record) -> Status`. */
 export const handlerTarget = (linked: Linked, operand: Target['operand']): Target => ({
@@ -120,6 +120,8 @@ class Generator {
       host: (h) => this.hostIndex(h),
       memSlow: this.routineIndex(this.memory.memSlow),
       commitSlow: this.routineIndex(this.memory.commitSlow),
+      // The interpreter may be made long before it runs, on another host.
+      fuses: false,
     };
   }
 

@@ -16,7 +16,7 @@ function compiled(ops: readonly { op: SimdOp; imm: readonly number[] }[]): Uint8
     module.exportFunc(`f${n}`, func.index);
     const e = new Emitter(func.code, new LocalPool(func), {
       ...{ cpu: 0, operand: never, pc: never, exit: never, enterSlow: never, routine: never, host: never },
-      ...{ memSlow: 0, commitSlow: 0 },
+      ...{ memSlow: 0, commitSlow: 0, fuses: false },
     });
     e.i32(64);
     const bytes = (ty: SimdOp['result']): 4 | 8 | 16 => (bitsOf(ty) / 8) as 4 | 8 | 16;

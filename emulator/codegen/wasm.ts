@@ -50,8 +50,13 @@ export const W = {
   i64ExtendI32U: 0xad,
 } as const;
 
+/** Types of locals: floats have no type in the IR. */
+export type WasmTy = Ty | 'f32' | 'f64';
+
 /** Encodings of value types. */
-export const valType: Record<Ty, number> = { i32: 0x7f, i64: 0x7e, v128: 0x7b };
+export const valType: Record<WasmTy, number> = {
+  ...{ i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b },
+};
 
 /** A growing byte string with the LEB128 forms. */
 export class Bytes {
@@ -123,28 +128,35 @@ export class Bytes {
 }
 
 export interface FuncType {
-  readonly params: readonly Ty[];
-  readonly results: readonly Ty[];
+  readonly params: readonly WasmTy[];
+  readonly results: readonly WasmTy[];
 }
 
 /** A function under construction: parameters are the first locals. */
 export class Func {
+  /** Comes before `code`; so that it can be written when that is known. */
+  readonly head = new Bytes();
   readonly code = new Bytes();
-  private readonly localTypes: Ty[] = [];
+  private readonly localTypes: WasmTy[] = [];
 
   constructor(
     readonly index: number,
     readonly type: FuncType,
   ) {}
 
-  newLocal(ty: Ty): number {
+  newLocal(ty: WasmTy): number {
     this.localTypes.push(ty);
     return this.type.params.length + this.localTypes.length - 1;
   }
 
+  /** All code, without the locals. */
+  text(): Uint8Array {
+    return new Bytes().append(this.head).append(this.code).view();
+  }
+
   encode(): Bytes {
     const out = new Bytes();
-    const runs: { ty: Ty; n: number }[] = [];
+    const runs: { ty: WasmTy; n: number }[] = [];
     for (const ty of this.localTypes) {
       const last = runs.at(-1);
       if (last?.ty === ty) last.n++;
@@ -152,7 +164,7 @@ export class Func {
     }
     out.u32(runs.length);
     for (const r of runs) out.u32(r.n).byte(valType[r.ty]);
-    return out.append(this.code).byte(W.end);
+    return out.append(this.head).append(this.code).byte(W.end);
   }
 }
 
@@ -167,7 +179,7 @@ export class WasmModule {
 
   /** Index of a function type. */
   typeIndex(t: FuncType): number {
-    const same = (a: readonly Ty[], b: readonly Ty[]): boolean =>
+    const same = (a: readonly WasmTy[], b: readonly WasmTy[]): boolean =>
       a.length === b.length && a.every((x, i) => x === b[i]);
     const found = this.types.findIndex((u) => same(u.params, t.params) && same(u.results, t.results));
     return found >= 0 ? found : this.types.push(t) - 1;

@@ -3,14 +3,20 @@
  * Types are checked while building, so a wrong row fails in the first test that loads it, with its name.
  */
 import {
+  bitsType,
+  floatConversions,
+  floatOps,
+  type FloatConversion,
+  type FloatOp,
+  type FloatTest,
+} from './floats';
+import {
   bitsOf,
   conversions,
-  floatOps,
   ops,
   toUnsigned,
   tyOf,
   type ConvOp,
-  type FloatOp,
   type PureOp,
   type Ty,
   type Width,
@@ -131,7 +137,46 @@ export class Builder {
     const ty = args[0]?.ty ?? 'i64';
     if (args.length !== floatOps[op].operands || args.some((a) => a.ty !== ty))
       throw new TypeError(`IR: float ${op} of ${args.map((a) => a.ty).join()}`);
-    return this.bind({ k: 'float', op }, ty, [...args]);
+    return this.floating(
+      this.bind(
+        { k: 'float', op },
+        ty,
+        args.map((a) => this.floating(a)),
+      ),
+    );
+  }
+
+  /** Compares raw bits of floats: i32. */
+  floatTest(op: FloatTest, a: Val, b: Val): Val {
+    if (a.ty !== b.ty) throw new TypeError(`IR: float ${op} of ${a.ty} and ${b.ty}`);
+    return this.bind({ k: 'floatTest', op }, 'i32', [this.floating(a), this.floating(b)]);
+  }
+
+  /** Between floats, or between floats and integers. */
+  floatConvert(op: FloatConversion, a: Val): Val {
+    const { from, to } = floatConversions[op];
+    if (a.ty !== bitsType(from)) throw new TypeError(`IR: ${op} of ${a.ty}`);
+    if (from !== 'i64') this.floating(a);
+    const v = this.bind({ k: 'floatConv', op }, bitsType(to), [a]);
+    return to === 'i64' ? v : this.floating(v);
+  }
+
+  /** c + a * b, rounded once, or a NaN where the host cannot tell. */
+  fused(c: Val, a: Val, b: Val): Val {
+    if (a.ty !== b.ty || a.ty !== c.ty) throw new TypeError(`IR: fused of ${c.ty}, ${a.ty} and ${b.ty}`);
+    return this.floating(
+      this.bind(
+        { k: 'fused' },
+        a.ty,
+        [c, a, b].map((v) => this.floating(v)),
+      ),
+    );
+  }
+
+  /** Says that a value is best kept as a float. */
+  private floating(v: Val): Val {
+    v.isFloat = true;
+    return v;
   }
 
   private simd(op: SimdOp, args: readonly Val[], imm: readonly number[] = []): Val {
@@ -392,12 +437,15 @@ export class Builder {
 
   local(name: string, init: Val): Local {
     const l = new Local(name, init.ty);
+    l.isFloat = init.isFloat;
     this.assign(l, init);
     return l;
   }
 
   read(l: Local): Val {
-    return this.bind({ k: 'local', local: l }, l.ty);
+    const v = this.bind({ k: 'local', local: l }, l.ty);
+    v.isFloat = l.isFloat;
+    return v;
   }
 
   assign(l: Local, v: Val): void {
@@ -416,6 +464,16 @@ export class Builder {
     const t = this.nested(then);
     const e = this.nested(otherwise);
     this.push({ k: 'if', c, then: t, else: e });
+  }
+
+  /**
+   * Runs `slow` in the rare case that `c` holds, otherwise `usual`. Translated code has no room for what is slow: it leaves that
+   * to the interpreter, which executes the whole instruction.
+   */
+  rarely(c: Val, slow: () => void, usual: () => void = () => undefined): void {
+    if (c.constant !== undefined) return this.if(c, slow, usual);
+    this.use(c);
+    this.push({ k: 'if', c, then: this.nested(slow), else: this.nested(usual), rare: true });
   }
 
   /** Repeats `body` until `break` (or an exit or return). */

@@ -14,7 +14,8 @@ import {
   type Routine,
   type Stmt,
 } from './nodes';
-import { bitsOf, conversions, floatOps, ops, toUnsigned, type Width } from './ops';
+import { floatConversions, floatOps, floatTests, fused } from './floats';
+import { bitsOf, conversions, ops, toUnsigned, type Width } from './ops';
 import { common } from './state';
 
 /** What the evaluated code can reach. */
@@ -211,6 +212,12 @@ class Frame {
           v.args.map((arg) => this.val(arg)),
           o.imm,
         );
+      case 'floatTest':
+        return floatTests[o.op].eval(a(0), a(1), bitsOf(v.args[0]!.ty));
+      case 'floatConv':
+        return floatConversions[o.op].eval(a(0));
+      case 'fused':
+        return fused(a(0), a(1), a(2), bitsOf(v.ty));
       case 'select':
         return a(2) !== 0n ? a(0) : a(1);
       case 'operand': {

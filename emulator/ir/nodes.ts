@@ -4,7 +4,8 @@
  * A body is a list of statements. Every value is bound by a `let` statement where it was built; the emitter inlines
  * pure values that are used once and drops those that are not used. So evaluation order is the order of building.
  */
-import type { ConvOp, FloatOp, PureOp, Ty, Width } from './ops';
+import type { FloatConversion, FloatOp, FloatTest } from './floats';
+import type { ConvOp, PureOp, Ty, Width } from './ops';
 import type { SimdOp } from './simd';
 
 /** A piece of guest or emulator state in the CPU block: `bytes` wide, `count` elements one after the other. */
@@ -60,6 +61,9 @@ export type ValOp =
   | { readonly k: 'conv'; readonly op: ConvOp }
   | { readonly k: 'float'; readonly op: FloatOp }
   | { readonly k: 'simd'; readonly op: SimdOp; readonly imm: readonly number[] }
+  | { readonly k: 'floatTest'; readonly op: FloatTest }
+  | { readonly k: 'floatConv'; readonly op: FloatConversion }
+  | { readonly k: 'fused' }
   | { readonly k: 'select' }
   | { readonly k: 'operand'; readonly use: OperandUse }
   | { readonly k: 'cpu' }
@@ -74,6 +78,8 @@ export type ValOp =
 /** An IR value. Built only by the Builder. */
 export class Val {
   uses = 0;
+  /** The raw bits of a float that is computed, or computed with: best kept where the host keeps floats. */
+  isFloat = false;
   constructor(
     readonly op: ValOp,
     readonly ty: Ty,
@@ -88,6 +94,8 @@ export class Val {
 
 /** A mutable variable of a body. */
 export class Local {
+  /** See Val.isFloat. */
+  isFloat = false;
   constructor(
     readonly name: string,
     readonly ty: Ty,
@@ -122,7 +130,14 @@ export type Stmt =
       readonly v: Val;
     }
   | { readonly k: 'assign'; readonly local: Local; readonly v: Val }
-  | { readonly k: 'if'; readonly c: Val; readonly then: Stmt[]; readonly else: Stmt[] }
+  | {
+      readonly k: 'if';
+      readonly c: Val;
+      readonly then: Stmt[];
+      readonly else: Stmt[];
+      /** `then` is rare, and what it does can be done by executing the instruction elsewhere. */
+      readonly rare?: true;
+    }
   | { readonly k: 'loop'; readonly loop: Loop; readonly body: Stmt[] }
   | { readonly k: 'break'; readonly loop: Loop }
   | { readonly k: 'continue'; readonly loop: Loop }

@@ -3,7 +3,8 @@
  * Specification 5.4.9 "Vector Instructions"), their types, and what they mean. A vector is an unsigned bigint whose low bits are
  * lane 0. As with floatOps, which NaN comes out of arithmetic on floats is up to the host.
  */
-import { onFloats, toFloat, fromFloat, toSigned, toUnsigned, type Ty } from './ops';
+import { fromFloat, nearest, onFloats, toFloat } from './floats';
+import { toSigned, toUnsigned, type Ty } from './ops';
 
 /** The width of a lane in bits. */
 export type LaneBits = 8 | 16 | 32 | 64;
@@ -240,13 +241,6 @@ const onFloat =
   (f: (a: number, b: number) => boolean) =>
   (a: bigint, b: bigint, bits: number): bigint =>
     mask(f(toFloat(bits, a), toFloat(bits, b)));
-/** wasm's nearest: ties to even. */
-const nearest = (a: number): number => {
-  if (!Number.isFinite(a) || Math.abs(a) >= 2 ** 52) return a;
-  const away = a < 0 || Object.is(a, -0) ? -(2 ** 52) : 2 ** 52;
-  const rounded = a + away - away;
-  return rounded === 0 && away < 0 ? -0 : rounded;
-};
 const truncated = (a: bigint, from: 32 | 64, s: boolean): bigint => {
   const v = toFloat(from, a);
   if (Number.isNaN(v)) return 0n;

@@ -4,7 +4,8 @@
  * its last possible memory fault (a fault must leave it as if it had not begun).
  */
 import { Val, type Local, type Loop, type Routine, type StateField, type Stmt } from './nodes';
-import { conversions, floatOps, ops, tyOf, type Ty } from './ops';
+import { bitsType, floatConversions, floatOps } from './floats';
+import { conversions, ops, tyOf, type Ty } from './ops';
 
 /** What a body is the body of: an instruction ends by exit or falls through, a routine returns. */
 export type BodyKind = { readonly k: 'instruction' } | Pick<Routine, 'k' | 'params' | 'result'>;
@@ -170,6 +171,16 @@ class Verifier {
         gives(o.op.result);
         if (o.imm.length !== o.op.immediates) this.problem(`${o.op.name} has ${o.imm.length} immediates`);
         return want(...o.op.args);
+      case 'floatTest': {
+        gives('i32');
+        const ty = v.args[0]?.ty ?? v.ty;
+        return want(ty, ty);
+      }
+      case 'floatConv':
+        gives(bitsType(floatConversions[o.op].to));
+        return want(bitsType(floatConversions[o.op].from));
+      case 'fused':
+        return want(v.ty, v.ty, v.ty);
       case 'select':
         return want(v.ty, v.ty, 'i32');
       case 'operand':

@@ -1,5 +1,6 @@
 /** The code of a wasm function as text, as far as the emitter writes it (WebAssembly Core Specification 5.4). */
-import { conversions, floatOps, ops, reinterpret } from '../../emulator/ir/ops';
+import { floatConversions, floatLane, floatOps, floatTests, reinterpret } from '../../emulator/ir/floats';
+import { conversions, ops } from '../../emulator/ir/ops';
 import { allSimdOps, SIMD_PREFIX } from '../../emulator/ir/simd';
 import { W } from '../../emulator/codegen/wasm';
 
@@ -22,6 +23,13 @@ const plain = new Map<number, string>([
     [code[0], `f32.${name}`],
     [code[1], `f64.${name}`],
   ]),
+  ...Object.entries(floatTests).flatMap(([name, { code }]): [number, string][] => [
+    [code[0], `f32.${name}`],
+    [code[1], `f64.${name}`],
+  ]),
+  ...Object.entries(floatConversions)
+    .filter(([, { code }]) => code.length === 1)
+    .map(([name, { code }]): [number, string] => [code[0], name]),
   ...Object.values(conversions).map(({ code }): [number, string] => [code, '']),
   [conversions.wrap.code, 'i32.wrap_i64'],
   [conversions.zext.code, 'i64.extend_i32_u'],
@@ -30,6 +38,10 @@ const plain = new Map<number, string>([
 
 const accesses = new Map<number, string>([
   [0x28, 'i32.load'],
+  [0x2a, 'f32.load'],
+  [0x2b, 'f64.load'],
+  [0x38, 'f32.store'],
+  [0x39, 'f64.store'],
   [0x29, 'i64.load'],
   [0x2d, 'i32.load8_u'],
   [0x2f, 'i32.load16_u'],
@@ -45,7 +57,22 @@ const accesses = new Map<number, string>([
   [0x3e, 'i64.store32'],
 ]);
 
+/** Floats in lanes of vectors. */
+const lanes = new Map(
+  Object.entries(floatLane).flatMap(([name, codes]): [number, string][] =>
+    codes.map((code, n) => [code, `${['f32x4', 'f64x2'][n]}.${name}`]),
+  ),
+);
+
 const vectors = new Map(allSimdOps.map((op) => [op.code, op]));
+
+/** The prefix of conversions that saturate. */
+const SATURATING = 0xfc;
+
+/** Conversions between floats and integers, by what follows the prefix 0xfc. */
+const saturating = new Map<number, string>(
+  Object.entries(floatConversions).flatMap(([name, { code }]) => (code.length > 1 ? [[code[1]!, name]] : [])),
+);
 
 const indexed = new Map<number, string>([
   [W.br, 'br'],
@@ -101,13 +128,16 @@ export function wasmText(code: Uint8Array, localName: (index: number) => string)
       else if (number === 0x00 || number === 0x0b) {
         leb(false);
         say(`v128.${number ? 'store' : 'load'} offset=${leb(false)}`);
-      } else if (found) say(`${found.name} ${bytes(found.immediates)}`.trim());
+      } else if (lanes.has(number))
+        say(`${lanes.get(number)} ${bytes(/_lane/.test(lanes.get(number)!) ? 1 : 0)}`.trim());
+      else if (found) say(`${found.name} ${bytes(found.immediates)}`.trim());
       else throw new Error(`the emitter has a vector opcode 0x${number.toString(16)} that has no name here`);
     } else if (op === W.brTable) {
       const labels = Array.from({ length: Number(leb(false)) + 1 }, () => leb(false));
       say(`br_table ${labels.join(' ')}`);
     } else if (op === W.i32Const) say(`i32.const ${leb(true)}`);
     else if (op === W.i64Const) say(`i64.const ${leb(true)}`);
+    else if (op === SATURATING) say(saturating.get(Number(leb(false))) ?? 'a conversion');
     else {
       const name = plain.get(op);
       if (name === undefined)

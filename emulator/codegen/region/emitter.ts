@@ -2,7 +2,8 @@
  * Emits the instructions of a region: guest registers are wasm locals, NZCV is four of them, addresses are known but for
  * the page they are in, and a TLB miss leaves.
  */
-import { Val, type Access, type Stmt } from '../../ir/nodes';
+import { Val, type Access, type Local, type Stmt } from '../../ir/nodes';
+import { floatLane, reinterpret } from '../../ir/floats';
 import { ops, tyOf, type Width } from '../../ir/ops';
 import { extract, replace, type LaneBits } from '../../ir/simd';
 import { common } from '../../ir/state';
@@ -24,6 +25,7 @@ import {
   type FlagsRead,
 } from './flags';
 import { distance, readsTime, type Placed } from './instruction';
+import type { Invariants } from './invariants';
 
 /** The locals of a region's function. Parameters: 0 the CPU block, 1 the record of the entry. */
 export class RegionLocals {
@@ -39,10 +41,13 @@ export class RegionLocals {
   readonly registers = new Map<number, number>();
   readonly written = new Set<number>();
   private readonly fields: readonly { name: string; from: number; to: number; bytes: 8 | 16 }[];
+  /** Conditions that make instructions leave, and that this block has found not to hold. */
+  passed = new Set<number>();
 
   constructor(
     private readonly func: Func,
     isa: Isa,
+    readonly invariants: Invariants,
   ) {
     this.base = func.newLocal('i64');
     this.pc = func.newLocal('i64');
@@ -69,7 +74,7 @@ export class RegionLocals {
       ({ from, to }) => register !== undefined && register >= from && register < to,
     );
     if (register !== undefined && field) return `${field.name}${(register - field.from) / field.bytes}`;
-    return own ?? this.flags.name(index) ?? `t${index}`;
+    return own ?? this.flags.name(index) ?? this.invariants.name(index) ?? `t${index}`;
   }
 
   /** The register that a byte offset in the CPU block is part of, if it has a local. */
@@ -118,6 +123,8 @@ export interface Exits {
 export class RegionEmitter extends Emitter {
   /** Where the next exit goes: an offset in the page, or undefined for the local `pc`. */
   private branchTo: number | undefined;
+  /** Variables, and the values of those that only one is assigned to. */
+  private readonly assigned = new Map<Local, Val | undefined>();
   /** The flags as a value of the flags word found them. */
   private readonly flagsRead = new Map<Val, FlagsRead>();
   /** Values of the flags word whose single flags had to be worked out. */
@@ -135,6 +142,24 @@ export class RegionEmitter extends Emitter {
     private readonly exits: Exits,
   ) {
     super(func.code, pool, target);
+    this.countAssignments(instruction.body);
+  }
+
+  private countAssignments(stmts: readonly Stmt[]): void {
+    if (this.instruction.cold.has(stmts)) return;
+    for (const s of stmts) {
+      if (s.k === 'assign') this.assigned.set(s.local, this.assigned.has(s.local) ? undefined : s.v);
+      else if (s.k === 'loop') this.countAssignments(s.body);
+      else if (s.k === 'if') {
+        this.countAssignments(s.then);
+        this.countAssignments(s.else);
+      }
+    }
+  }
+
+  /** The value that a variable stands for, where it has but one: what else is assigned to it is cold. */
+  private standsFor(v: Val): Val | undefined {
+    return v.op.k === 'local' ? this.assigned.get(v.op.local) : undefined;
   }
 
   protected override stmt(s: Stmt): void {
@@ -150,6 +175,11 @@ export class RegionEmitter extends Emitter {
         return;
       case 'set':
         return this.set(s);
+      case 'assign':
+        if (this.assigned.get(s.local) === undefined) return super.stmt(s);
+        // Flags are taken from where they come from.
+        if (!this.flagParts(s.v)) this.bind(s.v);
+        return;
       case 'if':
         return this.branch(s);
       case 'call':
@@ -201,16 +231,25 @@ export class RegionEmitter extends Emitter {
     const { cold } = this.instruction;
     this.nesting++;
     if (!cold.has(s.then) && !cold.has(s.else)) this.eitherWay(s);
-    else {
-      const rest = cold.has(s.then) ? s.else : s.then;
+    else this.oneWay(s);
+    this.nesting--;
+  }
+
+  /** The way of an `if` that stays; for the other the region is left. */
+  private oneWay(s: Extract<Stmt, { k: 'if' }>): void {
+    const { cold } = this.instruction;
+    const rest = cold.has(s.then) ? s.else : s.then;
+    const known = this.region.invariants.local(s.c);
+    const passed = known !== undefined && cold.has(s.then) && this.region.passed.has(known);
+    if (!passed) {
       this.val(s.c);
       if (cold.has(s.else)) this.op(W.i32Eqz);
       this.open(W.if);
       this.exits.leaveBefore(this, false);
       this.end();
-      this.body(rest);
+      if (known !== undefined && cold.has(s.then)) this.region.passed.add(known);
     }
-    this.nesting--;
+    this.body(rest);
   }
 
   /** Both ways of an `if`. Of the flags is known behind it what is known on all ways that lead there. */
@@ -230,14 +269,21 @@ export class RegionEmitter extends Emitter {
     else if (after && after.known !== flags.known) flags.known = undefined;
   }
 
+  protected override val(v: Val): this {
+    const invariant = this.region.invariants.local(v);
+    return invariant === undefined ? super.val(this.standsFor(v) ?? v) : this.get(invariant);
+  }
+
+  protected override float(v: Val): this {
+    return super.float(this.standsFor(v) ?? v);
+  }
+
   protected override compute(v: Val): void {
     const o = v.op;
     if (o.k === 'get') {
       if (o.field === this.isa.flags) return pushWord(this, this.bitsOf(v));
       if (o.field === common.left) return this.exits.budget(this);
-      const slot =
-        o.index === 'slot' ? v.args[0]?.constant : BigInt(o.field.offset + o.index * o.field.stride);
-      const register = slot === undefined ? undefined : this.region.register(Number(slot) + o.off);
+      const register = this.registerOf(v);
       if (register) return this.getRegister(register, o.field.bytes);
     }
     if (this.condition(v)) return;
@@ -270,7 +316,28 @@ export class RegionEmitter extends Emitter {
     if (bytes !== r.bytes) this.simd(extract[laneBits(bytes)].code, r.byte / bytes);
   }
 
+  protected override computeFloat(v: Val): void {
+    const register = this.registerOf(v);
+    if (!register) return super.computeFloat(v);
+    if (register.bytes === 16) {
+      this.get(register.local);
+      this.simd(floatLane.extract_lane[v.ty === 'i32' ? 0 : 1], register.byte / (v.ty === 'i32' ? 4 : 8));
+    } else {
+      this.getRegister(register, v.ty === 'i32' ? 4 : 8);
+      this.op(reinterpret.toFloat[v.ty === 'i32' ? 0 : 1]);
+    }
+  }
+
+  /** The register that a value reads, or reads a part of. */
+  private registerOf(v: Val): Register | undefined {
+    const o = v.op;
+    if (o.k !== 'get') return undefined;
+    const slot = o.index === 'slot' ? v.args[0]?.constant : BigInt(o.field.offset + o.index * o.field.stride);
+    return slot === undefined ? undefined : this.region.register(Number(slot) + o.off);
+  }
+
   protected override let(v: Val): void {
+    if (this.region.invariants.has(v) || this.standsFor(v)) return;
     if (v.op.k !== 'get' || v.op.field !== this.isa.flags) return super.let(v);
     const read = this.region.flags.read(this);
     this.flagsRead.set(v, read);
@@ -295,7 +362,7 @@ export class RegionEmitter extends Emitter {
    */
   private setFlags(v: Val): void {
     const { flags } = this.region;
-    const parts = flagParts(v);
+    const parts = this.flagParts(v);
     const producer = this.nesting === 0 && parts ? producerOf(parts) : undefined;
     if (producer) {
       this.val(producer.a);
@@ -313,6 +380,10 @@ export class RegionEmitter extends Emitter {
       for (const bit of FLAG_BITS) this.get(word).i32(bit).op(W.i32ShrU).i32(1).op(W.i32And);
     }
     flags.setBits(this);
+  }
+
+  private flagParts(v: Val): (Val | undefined)[] | undefined {
+    return flagParts(v, (part) => this.standsFor(part) ?? part);
   }
 
   protected override probe(v: Val): void {
@@ -374,14 +445,15 @@ export class RegionEmitter extends Emitter {
 const leavesAtEnd = (stmts: readonly Stmt[]): boolean => stmts.at(-1)?.k === 'exit';
 
 /** The values of single flags, lowest bit first, of a word that is made of them; undefined flags are zero. */
-function flagParts(v: Val): (Val | undefined)[] | undefined {
+function flagParts(given: Val, meaning: (v: Val) => Val): (Val | undefined)[] | undefined {
+  const v = meaning(given);
   const word = v.constant;
   if (word !== undefined)
     return FLAG_BITS.map((bit) => ((word >> BigInt(bit)) & 1n ? truth(true) : undefined));
   const [a, b, c] = v.args;
   if (!a || !b) return undefined;
   if (v.op.k === 'select' && c) {
-    const [x, y] = [flagParts(a), flagParts(b)];
+    const [x, y] = [flagParts(a, meaning), flagParts(b, meaning)];
     return x && y && x.map((part, i) => choice(c, part, y[i]));
   }
   if (v.op.k !== 'pure') return undefined;
@@ -390,7 +462,7 @@ function flagParts(v: Val): (Val | undefined)[] | undefined {
     return i < 0 ? undefined : FLAG_BITS.map((_, n) => (n === i ? a : undefined));
   }
   if (v.op.op !== 'or') return undefined;
-  const [x, y] = [flagParts(a), flagParts(b)];
+  const [x, y] = [flagParts(a, meaning), flagParts(b, meaning)];
   if (!x || !y || x.some((part, i) => part && y[i])) return undefined;
   return x.map((part, i) => part ?? y[i]);
 }
@@ -405,6 +477,7 @@ function isTruth(v: Val): boolean {
   if (v.ty !== 'i32') return false;
   if (v.constant !== undefined) return v.constant <= 1n;
   const [a] = v.args;
+  if (v.op.k === 'floatTest') return true;
   if (v.op.k === 'conv') return a?.op.k === 'pure' && a.op.op === 'and' && a.args[1]?.constant === 1n;
   if (v.op.k !== 'pure') return false;
   const { shape } = ops[v.op.op];

@@ -180,7 +180,7 @@ class Scan {
       case 'exit':
         return s.kind === 'branch';
       case 'if':
-        if (!this.branch(s.then) || !this.branch(s.else)) return false;
+        if (!this.branch(s.then, s.rare) || !this.branch(s.else)) return false;
         // One of the two at least has to stay.
         return !(this.cold.has(s.then) && this.cold.has(s.else));
       case 'loop':
@@ -191,11 +191,12 @@ class Scan {
     }
   }
 
-  private branch(stmts: readonly Stmt[]): boolean {
+  /** @param rare what is rare leaves where it still may, whatever it does */
+  private branch(stmts: readonly Stmt[], rare = false): boolean {
     const before = this.committed;
     const found = this.targets.length;
     const { jumps } = this;
-    if (this.list(stmts)) return true;
+    if (this.list(stmts) && !(rare && !before)) return true;
     this.targets.length = found;
     this.jumps = jumps;
     this.committed = before;

@@ -8,12 +8,14 @@ import { tyOf } from '../../ir/ops';
 import { common } from '../../ir/state';
 import type { Isa } from '../../isa/dsl/isa';
 import { Emitter, LocalPool, type Target } from '../emit';
+import { hostFuses } from '../fused';
 import { Tlb } from '../tlb';
 import { W, WasmModule, type Func } from '../wasm';
 import { successors, type Block, type Blocks } from './blocks';
 import { elementOf, spreadOf, type Spread } from './dispatch';
 import { RegionEmitter, RegionLocals } from './emitter';
 import { DISPATCH, dispatchedFlow, type DispatchedFlow } from './flow';
+import { Invariants } from './invariants';
 import type { Placed } from './instruction';
 
 /** What a region returns. */
@@ -115,7 +117,7 @@ export function regionCode(
   const func = new WasmModule().func({ params: ['i32', 'i32'], results: ['i32'] });
   const made = new RegionFunction(isa, func, region, () => 0, { count: false });
   made.emit();
-  return { code: func.code.view(), localName: (index) => made.localName(index) };
+  return { code: func.text(), localName: (index) => made.localName(index) };
 }
 
 function collectRoutines(stmts: Placed['body'], cold: Placed['cold'], found: Map<string, Routine>): void {
@@ -157,7 +159,7 @@ class RegionFunction {
     private readonly options: RegionOptions,
   ) {
     this.pool = new LocalPool(func);
-    this.locals = new RegionLocals(func, isa);
+    this.locals = new RegionLocals(func, isa, new Invariants(func, isa, region.blocks.values()));
     this.status = func.newLocal('i32');
     this.to = func.newLocal('i64');
     this.element = func.newLocal('i32');
@@ -184,6 +186,7 @@ class RegionFunction {
     this.node(this.flow.order[0]!, body.depth);
     body.end();
     this.epilogue(body);
+    this.locals.invariants.load(new Emitter(this.func.head, this.pool, target));
   }
 
   /** Loads what the region may use. Which registers those are is known from its instructions. */
@@ -261,6 +264,7 @@ class RegionFunction {
       host: never('calls of the host'),
       memSlow: -1,
       commitSlow: -1,
+      fuses: hostFuses(),
     };
   }
 
@@ -340,6 +344,8 @@ class RegionFunction {
   }
 
   private block(block: Block, depth: number): void {
+    const outer = this.locals.passed;
+    this.locals.passed = new Set();
     const e = new Emitter(this.func.code, this.pool, this.target(block.offset)).at(depth);
     const count = block.instructions.length;
     // All of the block or nothing: what is left of the budget the interpreter uses up exactly.
@@ -349,6 +355,7 @@ class RegionFunction {
     e.get(this.locals.left).i32(count).op(W.i32Sub).setLocal(this.locals.left);
     block.instructions.forEach((instruction, n) => this.instruction(instruction, count - n, e.depth, block));
     if (block.next !== undefined) this.goTo(e, block.offset, block.next);
+    this.locals.passed = outer;
   }
 
   /** @param left instructions of the block that have not been executed, this one included */

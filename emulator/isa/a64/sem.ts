@@ -109,6 +109,11 @@ export class A64 extends Builder {
     this.setSlot(vectorViews[16], this.vslot(r, n), v);
   }
 
+  /** The low 32 bits of a vector register: i32. */
+  vSingle(r: Operand): Val {
+    return this.getSlot(vectorViews[4], this.vslot(r));
+  }
+
   /** Writes all 128 bits; `hi` defaults to zero, as scalar writes do. */
   setV(r: Operand, lo: Val, hi: Val = this.i64(0)): void {
     this.setQ(r, this.pair(this.to('i64', lo), hi));

@@ -5,6 +5,7 @@
 import type { Val } from '../../../ir/nodes';
 import type { RawFields, Row } from '../../dsl/row';
 import { fpFromFixed, fpToFixed, fpToFixedJS } from './convert';
+import { fromInteger, number, setNumber, toInteger } from './in-line';
 import { Rounding, roundingMode, type Width } from './format';
 import { ftypeFits, precisions, widthOf, type Precision } from './scalar';
 import { row } from '../row';
@@ -53,8 +54,7 @@ const toIntegerRow = (
       exec(s, f) {
         s.checkFP();
         const w = widthOf(f.ftype);
-        const v = scalar(s, f.rn, w);
-        s.setX(f.rd, toFixed(s, w, v, c.mode, s.i32(0), f.sf ? 64 : 32, sign.unsigned));
+        s.setX(f.rd, toInteger(s, w, number(s, f.rn, w), c.mode, f.sf ? 64 : 32, sign.unsigned === 1));
       },
     },
   );
@@ -79,8 +79,7 @@ const fromIntegerRow = (p: Precision, sign: (typeof signs)[number]): Row<A64> =>
       exec(s, f) {
         s.checkFP();
         const w = widthOf(f.ftype);
-        const v = integer(s, s.x(f.rn, f.sf), sign.unsigned);
-        setScalar(s, f.rd, s.call(fpFromFixed[w], v, s.i32(0), s.i32(sign.unsigned), roundingMode(s)), w);
+        setNumber(s, f.rd, fromInteger(s, w, s.x(f.rn, f.sf), sign.unsigned === 1), w);
       },
     },
   );

@@ -4,7 +4,7 @@
  * and when the result is neither too large nor so small that it could have underflowed. All else is left to the exact way that follows.
  */
 import type { Val } from '../../../ir/nodes';
-import type { FloatOp } from '../../../ir/ops';
+import type { FloatOp } from '../../../ir/floats';
 import { Flags, type Format } from './format';
 import type { A64 } from '../sem';
 import { getReg } from '../sysregs';

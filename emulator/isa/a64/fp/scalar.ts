@@ -2,18 +2,27 @@
  * Scalar floating point: arithmetic, comparisons, rounding, FCSEL. Arm ARM DDI 0487 C4.1, "Floating-point data-processing (1
  * source)" to "(3 source)", "compare", "conditional compare" and "conditional select". Conversions are in conversions.ts.
  */
-import type { Routine, Val } from '../../../ir/nodes';
+import type { Val } from '../../../ir/nodes';
 import type { RawFields, Row } from '../../dsl/row';
-import { fpAdd, fpDiv, fpMul, fpSqrt, fpSub } from './arithmetic';
-import { fpCompare, fpMax, fpMaxNum, fpMin, fpMinNum } from './compare';
-import { fpConvert, fpRoundInt } from './convert';
-import { formats, Rounding, roundingMode, type Width } from './format';
-import { fpMulAdd } from './fused';
+import { conditionHolds } from '../integer/arithmetic';
 import { row } from '../row';
 import type { A64 } from '../sem';
-import { letterOf, scalar, setScalar, type Bits } from '../simd/lanes';
-
-type Routines = Readonly<Record<Width, Routine>>;
+import { letterOf, type Bits } from '../simd/lanes';
+import { fpSqrt } from './arithmetic';
+import { fpRoundInt } from './convert';
+import { formats, Rounding, roundingMode, type Width } from './format';
+import {
+  binary,
+  compare,
+  convert,
+  mulAdd,
+  negated,
+  number,
+  root,
+  roundToInteger,
+  setNumber,
+} from './in-line';
+import type { RoundBy } from './in-line';
 
 /** The `ftype` field. */
 export const widthOf = (ftype: number): Width => (ftype === 0 ? 32 : ftype === 1 ? 64 : 16);
@@ -38,7 +47,7 @@ export const ftypeFits = (p: Precision) => (f: RawFields) => p.ftypes.includes(f
 const reg = (ftype: number): string => letterOf(widthOf(ftype));
 
 /** Changes the sign of raw bits. */
-export const negate = (s: A64, v: Val, w: Width): Val => s.xor(v, s.i64(formats[w].sign));
+export const negate = (s: A64, v: Val, w: Width): Val => s.xor(v, s.k(v.ty, formats[w].sign));
 
 // --- one source -------------------------------------------------------------------------------------------------
 
@@ -46,31 +55,41 @@ interface Unary {
   readonly m: string;
   readonly opcode: Bits;
   readonly doc: string;
+  /** To an element of a vector, which is an i64. */
   readonly apply: (s: A64, v: Val, w: Width) => Val;
+  /** To a scalar, which has the type of its size. */
+  readonly scalar: (s: A64, v: Val, w: Width) => Val;
 }
 
 /** FRINT*: rounding mode, and whether an inexact result sets IXC. */
-const rint =
-  (mode: number | 'current', exact = false) =>
-  (s: A64, v: Val, w: Width): Val =>
-    s.call(fpRoundInt[w], v, mode === 'current' ? roundingMode(s) : s.i32(mode), s.i32(exact ? 1 : 0));
+const rint = (mode: RoundBy, exact = false): Pick<Unary, 'apply' | 'scalar'> => ({
+  apply: (s, v, w) =>
+    s.call(fpRoundInt[w], v, mode === 'current' ? roundingMode(s) : s.i32(mode), s.i32(exact ? 1 : 0)),
+  scalar: (s, v, w) => roundToInteger(s, w, v, mode, exact),
+});
+
+const absolute = (s: A64, v: Val, w: Width): Val => s.andi(v, formats[w].sign - 1n);
 
 /** Operations on one number that scalar and vector instructions share. */
 export const fpUnary = {
-  fabs: { doc: 'Clears the sign.', apply: (s, v, w) => s.andi(v, formats[w].sign - 1n) },
-  fneg: { doc: 'Reverses the sign.', apply: negate },
-  fsqrt: { doc: 'Square root.', apply: (s, v, w) => s.call(fpSqrt[w], v) },
-  frintn: { doc: 'Rounds to an integer, ties to even.', apply: rint(Rounding.even) },
-  frintp: { doc: 'Rounds up to an integer.', apply: rint(Rounding.up) },
-  frintm: { doc: 'Rounds down to an integer.', apply: rint(Rounding.down) },
-  frintz: { doc: 'Rounds to an integer towards zero.', apply: rint(Rounding.zero) },
-  frinta: { doc: 'Rounds to an integer, ties away from zero.', apply: rint(Rounding.away) },
+  fabs: { doc: 'Clears the sign.', apply: absolute, scalar: absolute },
+  fneg: { doc: 'Reverses the sign.', apply: negate, scalar: negate },
+  fsqrt: {
+    doc: 'Square root.',
+    apply: (s, v, w) => s.call(fpSqrt[w], v),
+    scalar: (s, v, w) => root(s, w, v),
+  },
+  frintn: { doc: 'Rounds to an integer, ties to even.', ...rint(Rounding.even) },
+  frintp: { doc: 'Rounds up to an integer.', ...rint(Rounding.up) },
+  frintm: { doc: 'Rounds down to an integer.', ...rint(Rounding.down) },
+  frintz: { doc: 'Rounds to an integer towards zero.', ...rint(Rounding.zero) },
+  frinta: { doc: 'Rounds to an integer, ties away from zero.', ...rint(Rounding.away) },
   frintx: {
     doc: 'Rounds to an integer by FPCR.RMode; an inexact result sets FPSR.IXC.',
-    apply: rint('current', true),
+    ...rint('current', true),
   },
-  frinti: { doc: 'Rounds to an integer by FPCR.RMode.', apply: rint('current') },
-} as const satisfies Record<string, Pick<Unary, 'doc' | 'apply'>>;
+  frinti: { doc: 'Rounds to an integer by FPCR.RMode.', ...rint('current') },
+} as const satisfies Record<string, Pick<Unary, 'doc' | 'apply' | 'scalar'>>;
 
 const unaryOpcodes: readonly (readonly [m: keyof typeof fpUnary, opcode: Bits])[] = [
   ['fabs', '000001'],
@@ -96,7 +115,7 @@ const unaryRow = (p: Precision, m: keyof typeof fpUnary, opcode: Bits): Row<A64>
     exec(s, f) {
       s.checkFP();
       const w = widthOf(f.ftype);
-      setScalar(s, f.rd, fpUnary[m].apply(s, scalar(s, f.rn, w), w), w);
+      setNumber(s, f.rd, fpUnary[m].scalar(s, number(s, f.rn, w), w), w);
     },
   });
 
@@ -112,7 +131,7 @@ const fcvtRow = (from: number, to: number): Row<A64> => {
       doc: `Converts ${a} to ${b} bits of floating point.`,
       exec(s, f) {
         s.checkFP();
-        setScalar(s, f.rd, s.call(fpConvert(a, b), scalar(s, f.rn, a), roundingMode(s)), b);
+        setNumber(s, f.rd, convert(s, a, b, number(s, f.rn, a)), b);
       },
     },
   );
@@ -120,16 +139,22 @@ const fcvtRow = (from: number, to: number): Row<A64> => {
 
 // --- two and three sources --------------------------------------------------------------------------------------
 
-const binaries: readonly { m: string; opcode: Bits; routine: Routines; doc: string; negated?: true }[] = [
-  { m: 'fmul', opcode: '0000', routine: fpMul, doc: 'Multiplies.' },
-  { m: 'fdiv', opcode: '0001', routine: fpDiv, doc: 'Divides.' },
-  { m: 'fadd', opcode: '0010', routine: fpAdd, doc: 'Adds.' },
-  { m: 'fsub', opcode: '0011', routine: fpSub, doc: 'Subtracts.' },
-  { m: 'fmax', opcode: '0100', routine: fpMax, doc: 'The larger number; a NaN if there is one.' },
-  { m: 'fmin', opcode: '0101', routine: fpMin, doc: 'The smaller number; a NaN if there is one.' },
-  { m: 'fmaxnm', opcode: '0110', routine: fpMaxNum, doc: 'The larger number; quiet NaNs do not count.' },
-  { m: 'fminnm', opcode: '0111', routine: fpMinNum, doc: 'The smaller number; quiet NaNs do not count.' },
-  { m: 'fnmul', opcode: '1000', routine: fpMul, doc: 'Multiplies and reverses the sign.', negated: true },
+const binaries: readonly {
+  m: string;
+  opcode: Bits;
+  apply: keyof typeof binary;
+  doc: string;
+  negated?: true;
+}[] = [
+  { m: 'fmul', opcode: '0000', apply: 'mul', doc: 'Multiplies.' },
+  { m: 'fdiv', opcode: '0001', apply: 'div', doc: 'Divides.' },
+  { m: 'fadd', opcode: '0010', apply: 'add', doc: 'Adds.' },
+  { m: 'fsub', opcode: '0011', apply: 'sub', doc: 'Subtracts.' },
+  { m: 'fmax', opcode: '0100', apply: 'max', doc: 'The larger number; a NaN if there is one.' },
+  { m: 'fmin', opcode: '0101', apply: 'min', doc: 'The smaller number; a NaN if there is one.' },
+  { m: 'fmaxnm', opcode: '0110', apply: 'maxnm', doc: 'The larger number; quiet NaNs do not count.' },
+  { m: 'fminnm', opcode: '0111', apply: 'minnm', doc: 'The smaller number; quiet NaNs do not count.' },
+  { m: 'fnmul', opcode: '1000', apply: 'mul', doc: 'Multiplies and reverses the sign.', negated: true },
 ];
 
 const binaryRow = (p: Precision, op: (typeof binaries)[number]): Row<A64> =>
@@ -143,8 +168,8 @@ const binaryRow = (p: Precision, op: (typeof binaries)[number]): Row<A64> =>
     exec(s, f) {
       s.checkFP();
       const w = widthOf(f.ftype);
-      const r = s.call(op.routine[w], scalar(s, f.rn, w), scalar(s, f.rm, w));
-      setScalar(s, f.rd, op.negated ? negate(s, r, w) : r, w);
+      const r = binary[op.apply](s, w, number(s, f.rn, w), number(s, f.rm, w));
+      setNumber(s, f.rd, op.negated ? negated(s, r, w) : r, w);
     },
   });
 
@@ -171,11 +196,11 @@ const fusedRow = (p: Precision, op: (typeof fused)[number]): Row<A64> =>
       exec(s, f) {
         s.checkFP();
         const w = widthOf(f.ftype);
-        const c = scalar(s, f.ra, w);
-        const a = scalar(s, f.rn, w);
-        const addend = op.addend ? negate(s, c, w) : c;
-        const factor = op.product ? negate(s, a, w) : a;
-        setScalar(s, f.rd, s.call(fpMulAdd[w], addend, factor, scalar(s, f.rm, w)), w);
+        const c = number(s, f.ra, w);
+        const a = number(s, f.rn, w);
+        const addend = op.addend ? negated(s, c, w) : c;
+        const factor = op.product ? negated(s, a, w) : a;
+        setNumber(s, f.rd, mulAdd(s, w, addend, factor, number(s, f.rm, w)), w);
       },
     },
   );
@@ -186,9 +211,6 @@ const signalling = [
   { m: 'fcmp', ccmp: 'fccmp', e: '0', doc: 'a signalling NaN is an invalid operation' },
   { m: 'fcmpe', ccmp: 'fccmpe', e: '1', doc: 'any NaN is an invalid operation' },
 ] as const;
-
-const compareNZCV = (s: A64, w: Width, a: Val, b: Val, e: '0' | '1'): Val =>
-  s.shli(s.call(fpCompare[w], a, b, s.i32(Number(e))), 28);
 
 const compareRows = (p: Precision, op: (typeof signalling)[number]): readonly Row<A64>[] => [
   row(`${op.m.toUpperCase()}${p.suffix}`, `0 0 0 11110 ftype:2 1 rm:5 00 1000 rn:5 ${op.e} 0 000`, {
@@ -201,7 +223,7 @@ const compareRows = (p: Precision, op: (typeof signalling)[number]): readonly Ro
     exec(s, f) {
       s.checkFP();
       const w = widthOf(f.ftype);
-      s.setNZCV(compareNZCV(s, w, scalar(s, f.rn, w), scalar(s, f.rm, w), op.e));
+      s.setNZCV(compare(s, w, number(s, f.rn, w), number(s, f.rm, w), op.e === '1'));
     },
   }),
   // Rm should be zero and is not looked at.
@@ -215,7 +237,8 @@ const compareRows = (p: Precision, op: (typeof signalling)[number]): readonly Ro
     exec(s, f) {
       s.checkFP();
       const w = widthOf(f.ftype);
-      s.setNZCV(compareNZCV(s, w, scalar(s, f.rn, w), s.i64(0), op.e));
+      const v = number(s, f.rn, w);
+      s.setNZCV(compare(s, w, v, s.k(v.ty, 0), op.e === '1'));
     },
   }),
   row(`${op.ccmp.toUpperCase()}${p.suffix}`, `0 0 0 11110 ftype:2 1 rm:5 cond:4 01 rn:5 ${op.e} nzcv:4`, {
@@ -223,34 +246,18 @@ const compareRows = (p: Precision, op: (typeof signalling)[number]): readonly Ro
     shape: ['ftype'],
     shapes: ftypeShapes(p),
     when: ftypeFits(p),
-    derive: (f) => ({ holds: conditionTable(f.cond), otherwise: f.nzcv << 28 }),
+    derive: (f) => ({ otherwise: f.nzcv << 28 }),
     ...p.feature,
     doc: `If the condition holds, compares and sets NZCV, otherwise sets NZCV to the constant; ${op.doc}.`,
     exec(s, f) {
       s.checkFP();
       const w = widthOf(f.ftype);
-      const flags = s.local('flags', s.imm(f.otherwise, 'i32'));
-      s.if(conditionHolds(s, s.imm(f.holds, 'i32')), () =>
-        s.assign(flags, compareNZCV(s, w, scalar(s, f.rn, w), scalar(s, f.rm, w), op.e)),
-      );
-      s.setNZCV(s.read(flags));
+      const holds = conditionHolds(s, f.cond);
+      const compared = compare(s, w, number(s, f.rn, w), number(s, f.rm, w), op.e === '1', holds);
+      s.setNZCV(s.select(holds, compared, s.imm(f.otherwise, 'i32')));
     },
   }),
 ];
-
-/** For which of the 16 values of NZCV a condition holds: as bits, so that conditions need no handlers of their own. */
-export function conditionTable(cond: number): number {
-  let table = 0;
-  for (let nzcv = 0; nzcv < 16; nzcv++) {
-    const [n, z, c, v] = [8, 4, 2, 1].map((bit) => (nzcv & bit) !== 0);
-    const base = [z, c, n, v, c && !z, n === v, n === v && !z, true][cond >> 1];
-    if (cond & 1 && cond !== 15 ? !base : base) table |= 1 << nzcv;
-  }
-  return table;
-}
-
-/** Whether the flags are in a condition's table: i32. */
-export const conditionHolds = (s: A64, table: Val): Val => s.andi(s.shru(table, s.shri(s.nzcv(), 28)), 1);
 
 const fcselRow = (p: Precision): Row<A64> =>
   row(`FCSEL${p.suffix}`, '0 0 0 11110 ftype:2 1 rm:5 cond:4 11 rn:5 rd:5', {
@@ -258,14 +265,13 @@ const fcselRow = (p: Precision): Row<A64> =>
     shape: ['ftype'],
     shapes: ftypeShapes(p),
     when: ftypeFits(p),
-    derive: (f) => ({ holds: conditionTable(f.cond) }),
     ...p.feature,
     doc: 'Copies the first source if the condition holds, otherwise the second.',
     exec(s, f) {
       s.checkFP();
       const w = widthOf(f.ftype);
-      const c = conditionHolds(s, s.imm(f.holds, 'i32'));
-      setScalar(s, f.rd, s.select(c, scalar(s, f.rn, w), scalar(s, f.rm, w)), w);
+      const holds = conditionHolds(s, f.cond);
+      setNumber(s, f.rd, s.select(holds, number(s, f.rn, w), number(s, f.rm, w)), w);
     },
   });
 
