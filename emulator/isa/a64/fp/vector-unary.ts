@@ -7,6 +7,7 @@ import type { RawFields, Row } from '../../dsl/row';
 import { fpConvert, fpFromFixed, fpToFixed } from './convert';
 import { fpRecipEstimate, fpRSqrtEstimate, unsignedRecipEstimate, unsignedRSqrtEstimate } from './estimate';
 import { Rounding, roundingMode, type Width } from './format';
+import { quickUnary, setQuickly } from './in-lanes';
 import { fpRecpX } from './fused';
 import { compare } from './lanes';
 import { fpUnary } from './scalar';
@@ -15,6 +16,7 @@ import { row } from '../row';
 import type { A64 } from '../sem';
 import {
   elements,
+  elementsOf,
   halfElements,
   letterOf,
   scalar,
@@ -23,6 +25,7 @@ import {
   setScalar,
   signExtend,
   vectorKind,
+  vectorOf,
   type Bits,
 } from '../simd/lanes';
 
@@ -210,12 +213,16 @@ function unaryRows(op: Unary): Row<A64>[] {
   const asm = (t: string): string => `${op.m} <${t}:rd>, <${t}:rn>${tail}`;
   const all = (s: A64, f: Two, q: number, w: Width): void => {
     s.checkFP();
-    setElements(
-      s,
-      f.rd,
-      elements(s, f.rn, q, w).map((v) => op.apply(s, v, w)),
-      w,
-    );
+    const v = s.q(f.rn);
+    const exact = (): Val =>
+      vectorOf(
+        s,
+        elementsOf(s, v, q, w).map((e) => op.apply(s, e, w)),
+        w,
+      );
+    const host = quickUnary[op.m + tail];
+    if (!host || w === 16) s.setQ(f.rd, exact());
+    else setQuickly(s, f.rd, q, host(s, w, v), exact);
   };
   const one = (s: A64, f: Two, w: Width): void => {
     s.checkFP();

@@ -6,6 +6,7 @@
 import type { Val } from '../../../ir/nodes';
 import type { Row } from '../../dsl/row';
 import type { Width } from './format';
+import { quick, setQuickly, type QuickOp } from './in-lanes';
 import * as lane from './lanes';
 import { row } from '../row';
 import type { A64 } from '../sem';
@@ -13,13 +14,15 @@ import {
   elementAt,
   elementPlace,
   elements,
+  elementsOf,
   letterOf,
   scalar,
-  setElements,
   setScalar,
   vectorKind,
+  vectorOf,
   type Bits,
 } from '../simd/lanes';
+import { alternate } from '../simd/whole';
 
 /** Format by the `sz` bit. */
 const byBit = (sz: number): 32 | 64 => (sz ? 64 : 32);
@@ -196,36 +199,62 @@ const threeSame: readonly ThreeSame[] = [
   },
 ];
 
-/** The elements of a result. */
-function combine(
-  s: A64,
-  op: ThreeSame,
-  n: readonly Val[],
-  m: readonly Val[],
-  d: () => readonly Val[],
-  w: Width,
-): Val[] {
-  if (!op.pairs) {
-    const old = op.apply === lane.fmla || op.apply === lane.fmls ? d() : [];
-    return n.map((v, i) => op.apply(s, v, m[i]!, w, () => old[i]!));
-  }
-  const all = [...n, ...m];
-  return n.map((_, i) => op.apply(s, all[2 * i]!, all[2 * i + 1]!, w, () => all[2 * i]!));
-}
-
 type Three = Readonly<Record<'rd' | 'rn' | 'rm', Parameters<A64['v']>[0]>>;
 
-function vectorBody(s: A64, op: ThreeSame, f: Three, q: number, w: Width): void {
-  s.checkFP();
-  const values = combine(
+/** What the host does for an operation. */
+const quickly = new Map<lane.Apply, QuickOp>([
+  [lane.fadd, quick.add],
+  [lane.fsub, quick.sub],
+  [lane.fmul, quick.mul],
+  [lane.fdiv, quick.div],
+  [lane.fmax, quick.max],
+  [lane.fmin, quick.min],
+  [lane.fmaxnm, quick.max],
+  [lane.fminnm, quick.min],
+  [lane.fabd, quick.difference],
+  [lane.fcmeq, quick.eq],
+  [lane.fcmge, quick.ge],
+  [lane.fcmgt, quick.gt],
+  [lane.facge, quick.absGe],
+  [lane.facgt, quick.absGt],
+  [lane.fmla, quick.fused],
+  [lane.fmls, quick.fusedNegative],
+]);
+
+/** On vectors or halves of vectors, all elements at once where the host can. */
+function vectorBody(
+  s: A64,
+  apply: lane.Apply,
+  rd: Three['rd'],
+  [n, m]: readonly [Val, Val],
+  q: number,
+  w: Width,
+): void {
+  const exact = (): Val => {
+    const list = (v: Val): Val[] => elementsOf(s, v, q, w);
+    const old = apply === lane.fmla || apply === lane.fmls ? list(s.q(rd)) : [];
+    const others = list(m);
+    return vectorOf(
+      s,
+      list(n).map((v, i) => apply(s, v, others[i]!, w, () => old[i]!)),
+      w,
+    );
+  };
+  const host = quickly.get(apply);
+  if (!host || w === 16) return s.setQ(rd, exact());
+  setQuickly(
     s,
-    op,
-    elements(s, f.rn, q, w),
-    elements(s, f.rm, q, w),
-    () => elements(s, f.rd, q, w),
-    w,
+    rd,
+    q,
+    host(s, w, n, m, () => s.q(rd)),
+    exact,
   );
-  setElements(s, f.rd, values, w);
+}
+
+/** Rn and Rm, or what is first and what is second in their pairs. */
+function sources(s: A64, op: ThreeSame, f: Three, q: number, w: Width): readonly [Val, Val] {
+  const [n, m] = [s.q(f.rn), s.q(f.rm)];
+  return op.pairs ? [alternate(s, n, m, w, 0, q), alternate(s, n, m, w, 1, q)] : [n, m];
 }
 
 function scalarBody(s: A64, op: ThreeSame, f: Three, w: Width): void {
@@ -254,7 +283,11 @@ const threeSameRows = (op: ThreeSame): readonly Row<A64>[] => [
     shapes: floatShapes,
     when: floatFits,
     doc: op.doc,
-    exec: (s, f) => vectorBody(s, op, f, f.Q, byBit(f.sz)),
+    exec(s, f) {
+      s.checkFP();
+      const w = byBit(f.sz);
+      vectorBody(s, op.apply, f.rd, sources(s, op, f, f.Q, w), f.Q, w);
+    },
   }),
   row(
     `${op.m.toUpperCase()} (vector, half precision)`,
@@ -264,7 +297,10 @@ const threeSameRows = (op: ThreeSame): readonly Row<A64>[] => [
       shape: ['Q'],
       feature: 'FP16',
       doc: op.doc,
-      exec: (s, f) => vectorBody(s, op, f, f.Q, 16),
+      exec(s, f) {
+        s.checkFP();
+        vectorBody(s, op.apply, f.rd, sources(s, op, f, f.Q, 16), f.Q, 16);
+      },
     },
   ),
   ...(op.scalar
@@ -436,15 +472,8 @@ const indexedRows = (op: (typeof indexed)[number], p: (typeof places)[number]): 
       doc: op.doc,
       exec(s, f) {
         s.checkFP();
-        const m = elementAt(s, f.from, w);
-        const d = op.apply === lane.fmla || op.apply === lane.fmls ? elements(s, f.rd, f.Q, w) : [];
-        const n = elements(s, f.rn, f.Q, w);
-        setElements(
-          s,
-          f.rd,
-          n.map((v, i) => op.apply(s, v, m, w, () => d[i]!)),
-          w,
-        );
+        const m = s.splatElement(f.from, (w / 8) as 2 | 4 | 8);
+        vectorBody(s, op.apply, f.rd, [s.q(f.rn), m], f.Q, w);
       },
     }),
     row(

@@ -91,13 +91,16 @@ function join(s: A64, values: readonly Val[], esize: Esize): Val {
     .reduce((a, b) => s.or(a, b));
 }
 
-/** Writes a vector: 64 or 128 bits of elements, the rest is zero. */
-export function setElements(s: A64, rd: Operand, values: readonly Val[], esize: Esize): void {
+/** A vector of 64 or 128 bits of elements, the rest is zero. */
+export function vectorOf(s: A64, values: readonly Val[], esize: Esize): Val {
   const each = 64 / esize;
   const lo = join(s, values.slice(0, each), esize);
-  if (values.length <= each) s.setV(rd, lo);
-  else s.setV(rd, lo, join(s, values.slice(each), esize));
+  return s.pair(lo, values.length <= each ? s.i64(0) : join(s, values.slice(each), esize));
 }
+
+/** Writes such a vector. */
+export const setElements = (s: A64, rd: Operand, values: readonly Val[], esize: Esize): void =>
+  s.setQ(rd, vectorOf(s, values, esize));
 
 /** Writes the lower half of a register (zeroing the rest) or, with `part`, the upper half alone. */
 export function setHalfElements(
