@@ -11,11 +11,16 @@ import { common } from '../../emulator/ir/state';
 import { a64Isa } from '../../emulator/isa/a64';
 import { cpuModel } from '../../emulator/isa/a64/cpus';
 import { state } from '../../emulator/isa/a64/state';
+import { sysregNamed } from '../../emulator/isa/a64/sysregs';
 import type { Row } from '../../emulator/isa/dsl/row';
+import { vectorRows } from '../differential/vectors';
+import { fpControl, fpVector } from '../support/fp-values';
 import { Random, seed } from '../support/random';
 
 const CPU = 'cortex-a76';
 const COUNT = 160;
+const fpcr = sysregNamed('FPCR').storage!.field;
+const fpsr = sysregNamed('FPSR').storage!.field;
 const CODE = 0x4010_0000n;
 
 /** At EL2, MMU off; an exception skips the instruction. The code under test is written to `code`. */
@@ -120,5 +125,43 @@ describe('random code', () => {
       regions += pair[1]?.machine.translator?.counts.regions ?? 0;
     }
     assert.ok(regions > 200, `only ${regions} regions`);
+  });
+
+  it(`runs FP and SIMD the same in both tiers, operands of all classes (SEED=${seed})`, function () {
+    this.timeout(120_000);
+    const r = new Random(seed);
+    const { elf: image } = assemble({ main: 'frame.S', read: () => frame, isa: a64Isa });
+    assert.ok(image);
+    const decoder = new Decoder(a64Isa.rows, cpuModel(CPU).features);
+    let regions = 0;
+    for (let round = 0; round < 10; round++) {
+      const words = Array.from({ length: COUNT }, (_, i) => randomWord(r, decoder, vectorRows, i));
+      words.push((0x14000000 | (-COUNT & 0x3ffffff)) >>> 0);
+      const width = r.pick([16, 32, 64] as const);
+      const operands = Array.from({ length: 64 }, () => fpVector(r, r.below(4) ? width : 64));
+      const registers = randomRegisters(r);
+      // Half of the rounds in the modes of most programs, in which the host's arithmetic is used.
+      const [control, status] = round % 2 ? [0n, 0x10n] : [fpControl(r, true), 0n];
+      const pair = ([false, stressTranslation] as const).map((translate): Computer => {
+        const c = new Computer({ cpu: CPU, cpus: 1, memoryBytes: 4 << 20, image, translate });
+        const { machine } = c;
+        machine.physical.poke(CODE, new Uint8Array(Uint32Array.from(words).buffer));
+        machine.run({ instructions: 11 });
+        registers.forEach((v, n) => machine.state.set(0, state.x, v, n));
+        operands.forEach((v, n) => machine.state.set(0, state.v, v, n));
+        machine.state.set(0, fpcr, control);
+        machine.state.set(0, fpsr, status);
+        machine.state.set(0, common.pc, CODE);
+        return c;
+      });
+      for (let step = 0; step < 4; step++) {
+        const instructions = 1 + r.below(600);
+        for (const c of pair) c.machine.run({ instructions });
+        const what = `round ${round}, step ${step} (SEED=${seed})`;
+        assert.equal(pair[1]?.machine.hash(), pair[0]?.machine.hash(), what);
+      }
+      regions += pair[1]?.machine.translator?.counts.regions ?? 0;
+    }
+    assert.ok(regions > 100, `only ${regions} regions`);
   });
 });
