@@ -43,7 +43,7 @@ const readers = [
   'ccmp x1, #3, #9, hi\n\tcset x4, lo',
 ];
 
-const values = [0n, 2n, 0x7fffffffn, 0x80000000n, 0xffffffffn, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n];
+const values = [0n, 2n, 0x80000000n, 0xffffffffn, 2n ** 63n, 2n ** 64n - 1n];
 
 const source = `
 _start:	mov	x9, #(3 << 20)
@@ -65,7 +65,8 @@ ${producers.flatMap((p) => readers.map((r) => `\t${p}\n\t${r}\n\teor x0, x4, x0,
 	add	x11, x11, #8
 	cmp	x11, x12
 	b.ne	again
-	hlt	#1
+1:	wfi
+	b	1b
 	.balign	8
 values:	.quad	${values.join(', ')}
 end:
@@ -81,7 +82,7 @@ describe('the flags in a region', () => {
         (translate) => new Computer({ cpus: 1, memoryBytes: 4 << 20, image: made.elf!, translate }),
       ) as [Computer, Computer];
       for (let n = 0; n < 400; n++) {
-        const stops = [a, b].map((c) => c.machine.run({ instructions: 150_011 }).kind);
+        const stops = [a, b].map((c) => c.machine.run({ instructions: 250_007 }).kind);
         assert.equal(b.machine.hash(), a.machine.hash(), `at ${a.machine.now()}`);
         if (stops.some((kind) => kind !== 'limit')) break;
       }
