@@ -1,9 +1,22 @@
 /** The thread that makes regions (emulator/core/region-worker.ts): jobs come by message, answers go back in their order. */
+import * as fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { workerData } from 'node:worker_threads';
 import type { RegionAnswer } from '../../emulator/core/region-maker';
 import { RemoteMaker, type WorkerJob } from '../../emulator/core/region-worker';
 import { a64Isa } from '../../emulator/isa/a64';
 import type { TranslationThreadData } from './thread';
+
+// The guest comes first. Linux has priorities by thread; elsewhere, or where it may not be, it makes do without.
+try {
+  os.setPriority(
+    Number(path.basename(fs.readlinkSync('/proc/thread-self'))),
+    os.constants.priority.PRIORITY_BELOW_NORMAL,
+  );
+} catch {
+  // As it is.
+}
 
 const { features, port } = workerData as TranslationThreadData;
 const maker = new RemoteMaker(a64Isa, new Set(features));
