@@ -1,6 +1,6 @@
 /**
  * npm test               everything: lint, types, unit specs, then the tests in a real workbench
- * npm test -- unit ui    only these stages
+ * npm test -- unit ui    only these stages; `stress` runs when it is named
  *
  * The last line is `N passed, N failed`, with `, N skipped` where an oracle is absent. With CI=true or
  * WS_REQUIRE_ORACLES=1 an absent oracle is a failure.
@@ -20,8 +20,7 @@ const required = process.env.CI === 'true' || process.env.WS_REQUIRE_ORACLES ===
  * Stage -> its command. A stage that runs mocha is counted by test, any other one as a whole. One with `each` runs it
  * for each file of a folder: a file that fails gets a second try, in a workbench of its own again, and the summary
  * says so, because an editor in a browser on a busy machine is late now and then.
- * One with `beside` runs while the named one does, on the other core, and prints when it is through.
- * @type {Record<string, Stage>}
+ * @type {Record<string, { command: string, mocha?: true, each?: string, named?: true }>}
  */
 const STAGES = {
   lint: { command: 'npm run --silent lint' },
@@ -31,25 +30,24 @@ const STAGES = {
     mocha: true,
   },
   // Every machine translates all code at once, in tiny regions that soon go again: where that matters most. The rest: test:stress.
+  // It would bring npm test to its limit of 20 minutes, so it is run when it is named.
   stress: {
     command:
       "WS_TRANSLATE=stress npx mocha --timeout 120000 '{emulator/{core,board},emulator/dev/gicv3,emulator/isa/a64/system-tests,debug-adapter/{control,breakpoints},test/hypervisor}/*.test.ts'",
     mocha: true,
-    beside: 'unit',
+    named: true,
   },
   ui: { command: 'npx mocha --config test/vscode/.mocharc.json', mocha: true, each: 'test/vscode/ui' },
   host: { command: 'npx tsx test/vscode/host/run.ts', mocha: true },
 };
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
-/** @typedef {{ command: string, mocha?: true, each?: string, beside?: string }} Stage */
 
 /**
  * @param {string} command
- * @param {boolean} quiet prints only when it is through
  * @returns {Promise<{ code: number, output: string }>}
  */
-function execute(command, quiet) {
+function execute(command) {
   return new Promise((resolve) => {
     const child = spawn(command, {
       cwd: root,
@@ -64,9 +62,9 @@ function execute(command, quiet) {
     let output = '';
     child.stdout.on('data', (chunk) => {
       output += chunk;
-      if (!quiet) process.stdout.write(chunk);
+      process.stdout.write(chunk);
     });
-    child.stderr.on('data', (chunk) => (quiet ? (output += chunk) : process.stderr.write(chunk)));
+    child.stderr.on('data', (chunk) => process.stderr.write(chunk));
     child.on('close', (code) => resolve({ code: code ?? 1, output: stripVTControlCharacters(output) }));
   });
 }
@@ -86,12 +84,10 @@ function mochaCounts({ code, output }) {
 
 /**
  * @param {{ command: string, mocha?: true }} stage
- * @param {boolean} quiet prints only when it is through
  * @returns {Promise<Counts>}
  */
-async function run({ command, mocha }, quiet = false) {
-  const result = await execute(command, quiet);
-  if (quiet) process.stdout.write(result.output);
+async function run({ command, mocha }) {
+  const result = await execute(command);
   if (mocha) return mochaCounts(result);
   const good = result.code === 0;
   return { passed: good ? 1 : 0, failed: good ? 0 : 1, skipped: 0 };
@@ -163,19 +159,14 @@ async function main() {
     if (required) total.failed += 1;
   }
   for (const line of summary) console.log(line);
-  const stages = Object.entries(STAGES).filter(([name]) => wanted.length === 0 || wanted.includes(name));
-  const isBeside = (/** @type {Stage} */ { beside }) => stages.some(([name]) => name === beside);
-  const runStage = async (/** @type {[string, Stage]} */ [name, stage], quiet = false) => {
-    console.log(`\n== ${name}: ${stage.command}${quiet ? `\n(beside ${stage.beside})` : ''}`);
+  for (const [name, stage] of Object.entries(STAGES)) {
+    if (wanted.length > 0 ? !wanted.includes(name) : stage.named) continue;
+    console.log(`\n== ${name}: ${stage.command}`);
     const start = Date.now();
     const counts =
-      stage.each === undefined ? await run(stage, quiet) : await runEach(stage.command, stage.each, summary);
+      stage.each === undefined ? await run(stage) : await runEach(stage.command, stage.each, summary);
     add(total, counts);
     summary.push(`${name.padEnd(6)} ${text(counts)} (${Math.round((Date.now() - start) / 1000)} s)`);
-  };
-  for (const stage of stages.filter(([, s]) => !isBeside(s))) {
-    const beside = stages.filter(([, s]) => s.beside === stage[0]);
-    await Promise.all([runStage(stage), ...beside.map((other) => runStage(other, true))]);
   }
   console.log(`\n${summary.join('\n')}\n\n${text(total)}`);
   process.exitCode = total.failed > 0 ? 1 : 0;
