@@ -50,6 +50,53 @@ export function fpValue(r: Random, width: FpWidth): bigint {
   }
 }
 
+const specials = new Map<FpWidth, readonly bigint[]>();
+
+/**
+ * Numbers of all classes in few: for who tries all pairs and triples of them. Both ends of denormals, normals and halves of the
+ * exponent range, whose products lie at the ends; few bits and many bits of fraction; what conversions to integers turn at.
+ */
+export function fpSpecials(width: FpWidth): readonly bigint[] {
+  const known = specials.get(width);
+  if (known) return known;
+  const [e, f] = shape[width];
+  const top = (1n << BigInt(e)) - 1n;
+  const bias = Number(top >> 1n);
+  const ones = (1n << BigInt(f)) - 1n;
+  const quiet = 1n << BigInt(f - 1);
+  const many = 0x5555_5555_5555_5555n & ones;
+  const few = quiet | (quiet >> 2n);
+  const sign = 1n << BigInt(width - 1);
+  const at = (exponent: number, ...fractions: readonly bigint[]): bigint[] =>
+    fractions.map((fraction) => (BigInt(exponent) << BigInt(f)) | fraction);
+  const positive = [
+    ...at(0, 0n, 1n, 3n, 1n << BigInt(f >> 1), 1n << BigInt(f - 3), many, ones),
+    ...at(1, 0n, 1n),
+    ...at(2, 0n),
+    ...at(f + 2, 0n, few),
+    ...at(bias >> 1, 0n, ones),
+    ...at((bias >> 1) + 1, few),
+    ...at(bias - f - 1, 0n),
+    ...at(bias - 1, 0n, ones),
+    ...at(bias, 0n, 1n, quiet, many),
+    ...at(bias + 1, few, ones),
+    ...at(bias + Math.min(31, bias - 1), 0n, few),
+    ...at(bias + f, 1n, ones),
+    ...at(bias + Math.min(63, bias - 1), 0n),
+    ...at(bias + (bias >> 1), 0n, few),
+    ...at(2 * bias, 0n, ones),
+  ];
+  const negative = [0n, 1n, ...at(1, 0n), ...at(bias - 1, 0n), ...at(bias, 0n, many), ...at(2 * bias, ones)];
+  const infinity = top << BigInt(f);
+  const list = [
+    ...positive,
+    ...negative.map((v) => v | sign),
+    ...[infinity, infinity | sign, infinity | quiet, infinity | 1n | sign],
+  ];
+  specials.set(width, list);
+  return list;
+}
+
 /** 64 bits of such numbers side by side. */
 export function fpVector(r: Random, width: FpWidth): bigint {
   let v = 0n;

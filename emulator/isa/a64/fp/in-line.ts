@@ -213,7 +213,10 @@ export function mulAdd(s: A64, w: Width, c: Val, a: Val, b: Val): Val {
     },
     inexact: () => {
       const p = s.float('mul', a, b);
-      return s.or(s.eqz(productFits(s, f, a, b)), sumIsInexact(s, p, c, result));
+      // A product of few bits may have lost them by underflow, where the sum does not.
+      const factors = s.or(isZero(s, f, a), isZero(s, f, b));
+      const lost = s.and(isUnusual(s, f, p), s.eqz(factors));
+      return s.or(s.or(s.eqz(productFits(s, f, a, b)), lost), sumIsInexact(s, p, c, result));
     },
     exact: () => callExact(s, fpMulAdd[w], w, c, a, b),
   });
