@@ -8,6 +8,7 @@ import type { Isa } from '../isa/dsl/isa';
 import type { StateField } from '../ir/nodes';
 import { common, StopReason } from '../ir/state';
 import { CpuState } from './cpu-state';
+import { Deadlines, NEVER } from './deadlines';
 import type { Board, MachineEvent } from './device';
 import { Gates } from './gates';
 import { Hasher, hashBlock, stableJson } from './hash';
@@ -67,9 +68,6 @@ export interface RunLimit {
   readonly retired?: { readonly cpu: number; readonly count: bigint };
 }
 
-/** state.due of a CPU of which nothing changes by time alone. */
-const NEVER = 2n ** 64n - 1n;
-
 type RunExports = Record<string, (...args: number[]) => number>;
 
 export class Machine {
@@ -106,6 +104,9 @@ export class Machine {
   /** Registers may have changed without an instruction: a restored snapshot, a reset, the debugger. */
   private boardStale = true;
   private readonly watchStop: WatchStop;
+  private readonly deadlines: Deadlines;
+  /** Has the CPU pass over the event that it stopped before; an instruction set need not have it. */
+  private readonly holdSkip: StateField | undefined;
 
   constructor(readonly config: MachineConfig) {
     const { isa, cpus, ramBytes } = config;
@@ -131,6 +132,11 @@ export class Machine {
     this.held = new Array<bigint | undefined>(cpus).fill(undefined);
     this.past = new Array<bigint | undefined>(cpus).fill(undefined);
     this.log = new InputLog(config.log);
+    this.holdSkip = isa.fields.get('holdSkip');
+    this.deadlines = new Deadlines(isa, this.state, this.schedule, this.log, (cpu) => {
+      this.code['ownDeadline']!(this.state.block(cpu));
+      this.board?.update(cpu);
+    });
     this.snapshots = new SnapshotStore(
       this.view,
       this.layout,
@@ -173,6 +179,7 @@ export class Machine {
   /** Connects the board; before the first run. */
   attach(board: Board): void {
     this.board = board;
+    this.deadlines.timed = board.timed;
     this.physical.setDevices(board.devices);
   }
 
@@ -211,25 +218,25 @@ export class Machine {
       if (!this.ready(s.current) || s.quantumLeft <= 0) {
         const next = nextReady(s, (cpu) => this.ready(cpu));
         if (next === undefined) {
-          const idle = this.skipIdle(limit);
+          const idle = this.skipIdle();
           if (idle) return idle;
           continue;
         }
         this.switchTo(next);
       }
       const cpu = s.current;
-      let budget = Math.min(left, s.quantumLeft, this.untilDeadline());
+      let budget = Math.min(left, s.quantumLeft, this.deadlines.until());
       if (limit.retired?.cpu === cpu) {
         const due = limit.retired.count - this.state.get(cpu, common.retired);
         if (due <= 0n) return { kind: 'limit', cpu, held: false };
         if (due < BigInt(budget)) budget = Number(due);
       }
-      const own = this.untilOwnDeadline(cpu);
-      if (own !== undefined && own < budget) budget = own;
-      if (budget > 1 && this.isOneByOne(cpu)) budget = 1;
+      budget = Math.min(budget, this.deadlines.untilOwn(cpu));
+      if (budget > 1 && this.deadlines.isOneByOne(cpu)) budget = 1;
       if (budget <= 0) return { kind: 'limit', cpu, held: false };
-      const { used, reason } = this.runCpu(cpu, budget);
-      left -= used;
+      const before = s.quantumLeft;
+      const reason = this.runCpu(cpu, budget);
+      left -= before - s.quantumLeft;
       const isWatch = this.watchStop.disarm();
       const stop = this.afterRun(cpu, reason & ~HELD, !isWatch && (reason & HELD) !== 0);
       if (isWatch) return { kind: 'watch', cpu, held: false };
@@ -278,64 +285,45 @@ export class Machine {
     if (!this.watch.isEmpty && this.watch.access(cpu, write)) this.watchStop.arm(cpu);
   }
 
-  private runCpu(cpu: number, budget: number): { used: number; reason: number } {
-    const s = this.schedule;
-    let used = 0;
-    let reason: number = StopReason.budget;
-    const go = (n: number): void => {
-      this.state.set(cpu, common.left, n);
-      this.state.set(cpu, common.timeEnd, s.vtime + BigInt(n));
-      this.state.set(cpu, common.retiredEnd, this.state.get(cpu, common.retired) + BigInt(n));
-      this.state.set(cpu, common.stopReason, StopReason.none);
-      reason = this.code['run']!(this.state.block(cpu));
-      const done = n - this.state.num(cpu, common.left);
-      used += done;
-      s.vtime += BigInt(done);
-      s.quantumLeft -= done;
-      this.state.set(cpu, common.retired, this.state.get(cpu, common.retired) + BigInt(done));
-      this.translator?.tick(s.vtime);
-      if (this.state.num(cpu, common.wires) !== this.state.num(cpu, common.wiresSeen))
-        this.board?.update(cpu);
-      if (this.state.num(cpu, common.trapsChanged) === 0) return;
-      this.state.set(cpu, common.trapsChanged, 0);
-      this.onTraps(cpu);
-    };
+  /** Runs a CPU, from an instruction before which it stopped by executing only that. @returns as `go` */
+  private runCpu(cpu: number, budget: number): number {
     const pc = this.pc(cpu);
     const isHeld = this.held[cpu] === pc;
     const isPast = this.past[cpu] === pc;
     this.held[cpu] = undefined;
     this.past[cpu] = undefined;
-    if (isHeld || isPast) {
-      const offset = this.fetchOffset(cpu);
-      // The debugger's breakpoint comes before the guest's own at the same place.
-      const isTrap = !isPast && offset !== undefined && this.predecode.hasTrap(offset);
-      if (isTrap && this.takeTrap(cpu)) return { used, reason };
-      if (isHeld) this.setHoldSkip(cpu, 1);
-      if (offset === undefined) go(1);
-      else this.predecode.passBreakpoint(offset, () => go(1));
-      if (isHeld) this.setHoldSkip(cpu, 0);
-      return { used, reason };
-    }
-    go(budget);
-    return { used, reason };
+    if (!isHeld && !isPast) return this.go(cpu, budget);
+    let reason: number = StopReason.budget;
+    const offset = this.fetchOffset(cpu);
+    // The debugger's breakpoint comes before the guest's own at the same place.
+    const isTrap = !isPast && offset !== undefined && this.predecode.hasTrap(offset);
+    if (isTrap && this.takeTrap(cpu)) return reason;
+    if (isHeld) this.setHoldSkip(cpu, 1);
+    if (offset === undefined) reason = this.go(cpu, 1);
+    else this.predecode.passBreakpoint(offset, () => (reason = this.go(cpu, 1)));
+    if (isHeld) this.setHoldSkip(cpu, 0);
+    return reason;
   }
 
-  /** Instructions until a deadline that a CPU has by its own count; one that is met is acted on. */
-  private untilOwnDeadline(cpu: number): number | undefined {
-    const f = this.config.isa.fields.get('ownDeadline');
-    if (!f) return undefined;
-    // Asked at every return of generated code: most CPUs have none.
-    let due = this.state.get(cpu, f);
-    if (due === 0n) return undefined;
-    const retired = this.state.get(cpu, common.retired);
-    if (due <= retired) {
-      this.code['ownDeadline']!(this.state.block(cpu));
-      this.board?.update(cpu);
-      due = this.state.get(cpu, f);
-      if (due === 0n) return undefined;
+  /** Lets a CPU execute up to `n` instructions. @returns a StopReason, and HELD */
+  private go(cpu: number, n: number): number {
+    const { schedule: s, state } = this;
+    state.set(cpu, common.left, n);
+    state.set(cpu, common.timeEnd, s.vtime + BigInt(n));
+    state.set(cpu, common.retiredEnd, state.get(cpu, common.retired) + BigInt(n));
+    state.set(cpu, common.stopReason, StopReason.none);
+    const reason = this.code['run']!(state.block(cpu));
+    const done = n - state.num(cpu, common.left);
+    s.vtime += BigInt(done);
+    s.quantumLeft -= done;
+    state.set(cpu, common.retired, state.get(cpu, common.retired) + BigInt(done));
+    this.translator?.tick(s.vtime);
+    if (state.num(cpu, common.wires) !== state.num(cpu, common.wiresSeen)) this.board?.update(cpu);
+    if (state.num(cpu, common.trapsChanged) !== 0) {
+      state.set(cpu, common.trapsChanged, 0);
+      this.onTraps(cpu);
     }
-    const left = due - retired;
-    return left < BigInt(QUANTUM) ? Number(left) : QUANTUM;
+    return reason;
   }
 
   /** Is the record at which a CPU stopped there for a breakpoint of the guest only? */
@@ -349,14 +337,8 @@ export class Machine {
     return this.code['atBreakpoint']!(this.state.block(cpu)) !== 0;
   }
 
-  private isOneByOne(cpu: number): boolean {
-    const f = this.config.isa.fields.get('oneByOne');
-    return f !== undefined && this.state.num(cpu, f) !== 0;
-  }
-
   private setHoldSkip(cpu: number, v: 0 | 1): void {
-    const f = this.config.isa.fields.get('holdSkip');
-    if (f) this.state.set(cpu, f, v);
+    if (this.holdSkip) this.state.set(cpu, this.holdSkip, v);
   }
 
   /** RAM offset of the instruction at a CPU's PC, by its fetch TLB entry; undefined when it is not there. */
@@ -392,40 +374,22 @@ export class Machine {
     this.boardStale = false;
     for (let cpu = 0; cpu < this.cpus; cpu++)
       if (this.state.get(cpu, common.due) <= this.schedule.vtime) this.board?.update(cpu);
-    for (const t of this.board?.timed ?? []) {
+    for (const t of this.deadlines.timed) {
       const due = t.deadline();
       if (due !== undefined && due <= this.schedule.vtime) t.advance();
     }
   }
 
-  private deadline(): bigint | undefined {
-    let soonest = this.log.next();
-    const consider = (due: bigint | undefined): void => {
-      if (due !== undefined && (soonest === undefined || due < soonest)) soonest = due;
-    };
-    for (const t of this.board?.timed ?? []) consider(t.deadline());
-    for (let cpu = 0; cpu < this.cpus; cpu++) {
-      const due = this.state.get(cpu, common.due);
-      if (due !== NEVER) consider(due);
-    }
-    return soonest;
-  }
-
-  private untilDeadline(): number {
-    const d = this.deadline();
-    if (d === undefined) return QUANTUM;
-    const away = d - this.schedule.vtime;
-    return away <= 0n ? 1 : Number(away < BigInt(QUANTUM) ? away : BigInt(QUANTUM));
-  }
-
   /** Nobody can run: time jumps to the next deadline, unless there is none. */
-  private skipIdle(_limit: RunLimit): Stop | undefined {
+  private skipIdle(): Stop | undefined {
     const cpu = this.schedule.current;
     if (!this.schedule.on.some(Boolean)) return { kind: 'off', cpu, held: false };
-    const d = this.deadline();
+    const d = this.deadlines.next();
     if (d === undefined) return { kind: 'idle', cpu, held: false };
     if (d > this.schedule.vtime) this.schedule.vtime = d;
-    for (let i = 0; i < this.cpus; i++) this.syncTime(i);
+    // Their counter registers read the present while they do not run, too.
+    for (let i = 0; i < this.cpus; i++)
+      this.state.set(i, common.timeEnd, this.schedule.vtime + this.state.get(i, common.left));
     return undefined;
   }
 
@@ -436,11 +400,6 @@ export class Machine {
     const wires = this.state.num(cpu, common.wires);
     this.state.set(cpu, common.wiresSeen, wires);
     return wires;
-  }
-
-  /** Lets a CPU's counter registers read the present while it is not running. */
-  private syncTime(cpu: number): void {
-    this.state.set(cpu, common.timeEnd, this.schedule.vtime + this.state.get(cpu, common.left));
   }
 
   // --- the outside ----------------------------------------------------------------------------------------------
@@ -504,8 +463,8 @@ export class Machine {
   /** Tells two states apart: see hash.ts. */
   hash(): string {
     const h = new Hasher();
-    const hold = this.config.isa.fields.get('holdSkip');
-    for (let cpu = 0; cpu < this.cpus; cpu++) hashBlock(h, this.view, cpu, this.layout, hold ? [hold] : []);
+    const unseen = this.holdSkip ? [this.holdSkip] : [];
+    for (let cpu = 0; cpu < this.cpus; cpu++) hashBlock(h, this.view, cpu, this.layout, unseen);
     h.words(new Uint32Array(this.memory.buffer, this.layout.ramHost, this.config.ramBytes / 4));
     h.text(stableJson(this.board?.devices.map((d) => d.device.state) ?? []));
     h.text(stableJson(this.schedule));
