@@ -39,7 +39,6 @@ function alike(a: bigint, b: bigint, width: number | undefined): boolean {
 
 describe('operations on vectors', () => {
   it(`mean the same compiled and evaluated: ${allSimdOps.length} of them (SEED=${seed})`, async function () {
-    this.timeout(30_000);
     const r = new Random(seed);
     const ops = allSimdOps.map((op) => ({
       op,

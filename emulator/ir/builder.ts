@@ -12,6 +12,7 @@ import {
 } from './floats';
 import {
   bitsOf,
+  divides,
   conversions,
   ops,
   toUnsigned,
@@ -106,8 +107,8 @@ export class Builder {
     const ty: Ty = row.shape === 'cmp' || row.shape === 'test' ? 'i32' : a.ty;
     const bits = bitsOf(a.ty);
     if (a.constant !== undefined && (b === undefined || b.constant !== undefined)) {
-      const divides = op.startsWith('div') || op.startsWith('rem');
-      if (!divides || b?.constant !== 0n) return this.k(ty, row.eval(a.constant, b?.constant ?? 0n, bits));
+      if (!divides(op) || b?.constant !== 0n)
+        return this.k(ty, row.eval(a.constant, b?.constant ?? 0n, bits));
     }
     const folded = b && this.identity(op, a, b);
     if (folded) return folded;

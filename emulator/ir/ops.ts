@@ -81,6 +81,9 @@ export const ops = {
 
 export type PureOp = keyof typeof ops;
 
+/** Traps for some operands, by zero above all: it is only computed where a guard has let it. */
+export const divides = (op: PureOp): boolean => op === 'div_s' || op === 'div_u' || op === 'rem_u';
+
 /** Conversions between the two types: operand type, result type, opcode, meaning. */
 export const conversions = {
   wrap: { from: 'i64', to: 'i32', code: 0xa7, eval: (a: bigint) => toUnsigned(a, 32) },

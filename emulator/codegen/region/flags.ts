@@ -4,7 +4,7 @@
  * only where control leaves the region, or where it is not known what set them.
  */
 import type { StateField, Stmt, Val } from '../../ir/nodes';
-import { bitsOf, conversions, ops, type Ty } from '../../ir/ops';
+import { bitsOf, conversions, divides, ops, type Ty } from '../../ir/ops';
 import type { Emitter } from '../emit';
 import { W, type Func } from '../wasm';
 
@@ -250,8 +250,7 @@ function valueOf(v: Val, flags: bigint, word: Val): bigint | undefined {
   const [a, b = 0n, c] = args as [bigint, bigint | undefined, bigint | undefined];
   if (op.k === 'select') return c === 0n ? b : a;
   if (op.k === 'conv') return conversions[op.op].eval(a);
-  const divides = op.op.startsWith('div') || op.op.startsWith('rem');
-  if (divides) return undefined;
+  if (divides(op.op)) return undefined;
   return BigInt.asUintN(bitsOf(v.ty), ops[op.op].eval(a, b, bitsOf(v.args[0]!.ty)));
 }
 

@@ -4,6 +4,7 @@
  */
 import { routineBody } from '../../ir/evaluate';
 import type { Routine, StateField, Stmt, Val } from '../../ir/nodes';
+import { divides } from '../../ir/ops';
 import { common } from '../../ir/state';
 import type { Isa } from '../../isa/dsl/isa';
 import type { Emitter } from '../emit';
@@ -83,6 +84,8 @@ export class Invariants {
         return o.field.name;
       case 'pure':
       case 'conv': {
+        // What guards a division stays where it is, and so does the division.
+        if (o.k === 'pure' && divides(o.op)) return undefined;
         const args = v.args.map((a) => this.key(a));
         return args.includes(undefined) ? undefined : `${o.op}(${args.join()})`;
       }
