@@ -14,6 +14,7 @@ import { memoryMap } from '../emulator/board/map';
 import { cpuModels } from '../emulator/isa/a64/cpus';
 import { registerScopes } from '../emulator/isa/a64/debug/registers';
 import { adapterBundle } from './dap/support/client';
+import { ORACLE_LIMIT } from './support/oracles';
 
 const root = path.resolve(__dirname, '..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
@@ -222,7 +223,6 @@ describe('the documents', () => {
   }
 
   it('show a DAP client that works, and what it prints', function () {
-    this.timeout(60_000);
     const text = read('docs/clients.md');
     const program = /```js\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
     const printed = /It prints:\n\n```\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
@@ -234,7 +234,7 @@ describe('the documents', () => {
       const sample = path.join(root, 'hypervisor', 'arm64');
       const result = spawnSync(process.execPath, [client, adapterBundle(), sample], {
         encoding: 'utf8',
-        timeout: 50_000,
+        timeout: ORACLE_LIMIT,
       });
       assert.equal(result.stderr, '');
       assert.equal(result.stdout, printed);

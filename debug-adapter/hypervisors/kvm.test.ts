@@ -203,8 +203,6 @@ const hostOf = (number: (what: bigint) => bigint): HypervisorHost => ({
 });
 
 describe('KVM in stock kernels', function () {
-  this.timeout(60_000);
-
   it('has its list of virtual machines where the list of symbols says', function () {
     const kernels = cachedKernels();
     if (kernels.length === 0) return this.skip();

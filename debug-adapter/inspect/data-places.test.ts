@@ -6,7 +6,6 @@ import { InspectBench, SAMPLE } from './testing/bench';
 type AccessType = 'read' | 'write' | 'readWrite';
 
 describe('data breakpoints on the sample', function () {
-  this.timeout(30_000);
   let b: InspectBench;
   /** What one run has told, for the next one: the same program has the same addresses. */
   let facts: { readonly stage2: string; readonly guestStack: bigint; readonly hostStack: bigint };

@@ -31,7 +31,6 @@ start:	mov	x0, #0
 `;
 
 describe('the vmlinux of a kernel', function () {
-  this.timeout(30_000);
   let shop: Workshop;
   let kernel: BootedKernel;
   let slide = 0n;

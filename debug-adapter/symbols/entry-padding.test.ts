@@ -18,7 +18,6 @@ const frame: FrameReader = { reg: (n) => BigInt(n), mem: () => undefined };
 const regime = { el: 'EL1', vmid: 0 } as const;
 
 describe('functions with NOPs at their entry for a tracer', function () {
-  this.timeout(30_000);
   let shop: Workshop;
   let index: SymbolIndex;
   let entry: bigint;

@@ -61,7 +61,6 @@ function exercise(bytes: Uint8Array): void {
 describe('hostile symbol files', () => {
   for (const version of ['-gdwarf-5', '-gdwarf-3']) {
     describe(version, function () {
-      this.timeout(60000);
       let good: Uint8Array;
       let interesting: { start: number; size: number }[];
 

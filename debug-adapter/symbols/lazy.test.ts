@@ -22,7 +22,6 @@ function counting(bytes: Uint8Array, from = 0, to = bytes.length): ByteSource & 
 }
 
 describe('a program that is large beside the question', function () {
-  this.timeout(60000);
   let bytes: Uint8Array;
   let shop: Workshop;
   const units = 60;

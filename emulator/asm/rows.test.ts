@@ -69,7 +69,6 @@ function sameLogicalImmediate(row: Row, a: number, b: number): boolean {
 const some = (problems: readonly string[]): string[] => problems.slice(0, 20);
 
 describe(`Assembler and disassembler for every row (SEED=${seed})`, function () {
-  this.timeout(60000);
   let cases: Case[] = [];
   /** The words that our assembler makes of the cases' text. */
   let words: number[] = [];

@@ -31,8 +31,6 @@ function boot(cpus: number): { computer: Computer; text: () => string } {
 
 /** Hashing all memory takes a moment: specs here do it a few times only. */
 describe('the computer with the reference hypervisor', function () {
-  this.timeout(60_000);
-
   for (const cpus of [1, 2]) {
     it(`prints what QEMU prints, and powers off, ${cpus} CPUs`, () => {
       const { computer, text } = boot(cpus);

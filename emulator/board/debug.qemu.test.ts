@@ -186,7 +186,6 @@ function bothPrint(source: string, cpu = 'cortex-a57'): string[] {
 const mark = '\thvc #2\n';
 
 describe('self-hosted debug against QEMU', function () {
-  this.timeout(60000);
   beforeEach(function () {
     requireTool(this, ...scriptTools);
   });

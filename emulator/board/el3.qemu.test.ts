@@ -304,8 +304,6 @@ const byTheBook: readonly (El3Case & {
 ];
 
 describe('EL3 beside QEMU', function () {
-  this.timeout(120_000);
-
   for (const cpu of ['cortex-a57', 'cortex-a76'])
     it(`takes exceptions and traps as QEMU's ${cpu} does`, function () {
       for (const tool of scriptTools) requireTool(this, tool);

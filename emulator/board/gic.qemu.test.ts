@@ -49,8 +49,6 @@ const routes = [0x80000000n, 0x80000008n, 0x80000010n, 0x80000018n];
 const trapBits = [0n, 1n << 10n, 1n << 11n, 1n << 12n, 1n << 13n, 1n << 14n, 0x7c00n];
 
 describe('the GIC of the whole machine against QEMU', function () {
-  this.timeout(60000);
-
   it('traps and redirects accesses of EL1 by HCR_EL2 and ICH_HCR_EL2', function () {
     requireTool(this, ...scriptTools);
     const ops: ScriptOp[] = [];

@@ -184,8 +184,6 @@ guest_vectors:
 `;
 
 describe('the machine with a GICv2 against QEMU', function () {
-  this.timeout(60000);
-
   it('answers random accesses to the distributor and the physical interface alike, by instructions', function () {
     requireTool(this, ...scriptTools);
     const [ours, theirs] = onBoth(playGicv2(gicv2Bench(2), random(21), 300).accesses);

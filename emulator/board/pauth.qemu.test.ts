@@ -107,7 +107,6 @@ function pointerCase(r: Random): { e2h: boolean; words: bigint[] } {
 }
 
 describe(`Pointer authentication against QEMU (SEED=${seed})`, function () {
-  this.timeout(60_000);
   const COUNT = 120;
 
   it(`agrees on ${COUNT} keys, pointers and address spaces`, function () {
@@ -180,7 +179,6 @@ vectors_el1:
 `;
 
 describe('Traps of pointer authentication against QEMU', function () {
-  this.timeout(60_000);
   const instructions = [
     'paciasp',
     'autibsp',
@@ -259,7 +257,6 @@ results: .space ${cases.length * 40}
 // --- landing pads -------------------------------------------------------------------------------------------------------
 
 describe('Branch target identification against QEMU', function () {
-  this.timeout(60_000);
   const sources = [
     'br x5',
     'br x16',

@@ -156,7 +156,6 @@ function bothPrint(source: string, cpu: string): string {
 }
 
 describe('the performance monitors against QEMU', function () {
-  this.timeout(60000);
   beforeEach(function () {
     requireTool(this, ...scriptTools);
   });

@@ -167,8 +167,6 @@ function raw(elf: Uint8Array): Uint8Array {
 const more = ['-machine', 'its=off,secure=on'];
 
 describe('a board with two security states', function () {
-  this.timeout(60_000);
-
   it('starts all CPUs at EL3, and has the timer of Secure state', function () {
     for (const tool of scriptTools) requireTool(this, tool);
     const image = gnuProgram(firmware);

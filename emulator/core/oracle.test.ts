@@ -49,7 +49,6 @@ function assertEqualState(a: Machine, b: Machine, where: string): void {
 
 describe('oracle, interpreter and regions', () => {
   it(`agree on every row and shape, random operands (SEED=${seed})`, function () {
-    this.timeout(120_000);
     const r = new Random(seed);
     const [a, b, c] = [machine(false), machine(false), machine(singleRegions)];
     const all = [a, b, c];

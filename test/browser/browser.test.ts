@@ -46,8 +46,6 @@ async function inBrowser(): Promise<BrowserResult> {
 }
 
 describe('the emulator without Node', function () {
-  this.timeout(180_000);
-
   it('gives here what the browser is to give', () => {
     const { x0, regions, sameHash } = runGuest();
     assert.equal(x0, String(SUM));

@@ -7,7 +7,6 @@ import { cachedKernels } from '../../debug-adapter/symbols/linux/testing';
 import { DapClient } from './support/client';
 
 describe('a kernel without any other file', function () {
-  this.timeout(120_000);
   const [kernel] = cachedKernels();
   let client: DapClient;
   before(function () {

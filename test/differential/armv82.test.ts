@@ -14,7 +14,6 @@ const chosen = [
 ];
 
 describe('Armv8.2 and VHE, compared with QEMU', function () {
-  this.timeout(120_000);
   const total = newSummary();
   const replay = `Replay with SEED=${seed} npx mocha test/differential/armv82.test.ts`;
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Computer, type ComputerConfig } from '../../emulator/board/computer';
 import { CASE_BYTES, codeAddress, MAX_CASES, memory, offsetOf, RESULT_BYTES } from './record';
 import { runner, runnerTools } from './runner';
+import { ORACLE_LIMIT } from '../support/oracles';
 
 export const tools = ['qemu-system-aarch64', 'aarch64-linux-gnu-objdump', ...runnerTools] as const;
 
@@ -63,7 +64,7 @@ export class Hang extends Error {
 }
 
 /** Far more than QEMU needs for a full batch on a busy machine. */
-const TIMEOUT = 90_000;
+const TIMEOUT = ORACLE_LIMIT;
 
 /** What a batch runs on, and with what in memory. */
 export interface Bench {

@@ -10,7 +10,6 @@ const CASES_A_BATCH = 1_500;
 const IN_REGIONS = 150;
 
 describe('Accesses through random translation tables, compared with QEMU', function () {
-  this.timeout(120_000);
   const total = newSummary();
   const replay = `Replay with SEED=${seed} npx mocha test/differential/mmu.test.ts`;
 

@@ -11,8 +11,6 @@ import { sequence } from './sequences';
 const COUNTER = 0xd53be043;
 
 describe('A mismatch', function () {
-  this.timeout(120_000);
-
   it('shrinks to one case and one instruction, and is reported with both sides', function () {
     requireTool(this, ...tools);
     const rng = new Rng(seed, 'shrink');

@@ -9,8 +9,6 @@ const OPERANDS = 6;
 const RANDOM_WORDS = 20_000;
 
 describe(`FP and SIMD instructions, compared with QEMU (SEED=${seed})`, function () {
-  this.timeout(120_000);
-
   it(`agree in registers, NZCV and FPSR: ${vectorRows.length} rows`, function () {
     requireTool(this, ...tools);
     const batch = vectorBatch(new Random(seed), 1, OPERANDS);

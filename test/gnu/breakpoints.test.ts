@@ -51,7 +51,6 @@ const functions = [
 ];
 
 describe('Breakpoints in C and assembly of the GNU toolchain', function () {
-  this.timeout(60_000);
   let session: Session;
 
   beforeEach(function () {

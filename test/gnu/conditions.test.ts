@@ -17,8 +17,6 @@ const places: readonly (readonly [string, readonly string[]])[] = [
 ];
 
 describe('Conditions on C variables', function () {
-  this.timeout(60_000);
-
   /** The PC and the time of all stops on a line at which `counts` holds. */
   async function stops(
     elf: string,

@@ -5,7 +5,6 @@ import { requireTool } from '../support/oracles';
 import { buildGuest, GNU_TOOLS, lineOf } from './build';
 
 describe('data breakpoints on C variables', function () {
-  this.timeout(60_000);
   let b: InspectBench;
   before(function () {
     requireTool(this, ...GNU_TOOLS);

@@ -1,5 +1,6 @@
 /** gdb-multiarch as a person uses it, by its machine interface: commands, their text, and stops that come later. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { ORACLE_LIMIT } from '../support/oracles';
 
 /** What a command has said. */
 export interface Said {
@@ -20,8 +21,6 @@ export interface GdbStop {
 const unquoted = (text: string): string => JSON.parse(text.replaceAll('\\e', '\\u001b')) as string;
 const field = (record: string, name: string): string | undefined =>
   new RegExp(`(?:[,{])${name}="((?:[^"\\\\]|\\\\.)*)"`).exec(record)?.[1];
-
-const TIMEOUT = 30_000;
 
 export class Gdb {
   private readonly child: ChildProcessWithoutNullStreams;
@@ -57,7 +56,7 @@ export class Gdb {
   }
 
   private async line(): Promise<string> {
-    const deadline = Date.now() + TIMEOUT;
+    const deadline = Date.now() + ORACLE_LIMIT;
     for (;;) {
       const line = this.lines.shift();
       if (line !== undefined) return line;

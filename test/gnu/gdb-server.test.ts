@@ -17,7 +17,6 @@ const HYP_VA_OFFSET = 0x7000000000n;
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
 
 describe('gdb beside a DAP client', function () {
-  this.timeout(60_000);
   let client: DapClient;
   const gdbs: Gdb[] = [];
   let sample: SampleBuild | undefined;

@@ -10,8 +10,6 @@ import { Gdb } from './gdb-client';
 const root = path.resolve(__dirname, '../..');
 
 describe('gdb without an editor', function () {
-  this.timeout(60_000);
-
   before(function () {
     requireTool(this, 'gdb-multiarch', ...SAMPLE_TOOLS);
   });

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ORACLE_LIMIT } from '../support/oracles';
 
 const prelude = `
 import gdb, json, os.path
@@ -62,7 +63,7 @@ export function gdbAnswers(elf: string, script: readonly string[]): unknown[] {
     writeFileSync(file, lines.join('\n'));
     const r = spawnSync('gdb-multiarch', ['-nx', '-batch', elf, '-x', file], {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: ORACLE_LIMIT,
     });
     try {
       return JSON.parse(readFileSync(out, 'utf8')) as unknown[];

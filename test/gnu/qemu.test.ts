@@ -9,8 +9,6 @@ const variants: readonly Variant[] = ([0, 2] as const).flatMap((optimise) =>
 );
 
 describe('A guest of C and assembly, built by GNU gcc and ld', function () {
-  this.timeout(60_000);
-
   for (const variant of variants) {
     it(`prints the same here and on QEMU, -O${variant.optimise} -gdwarf-${variant.dwarf}`, async function () {
       requireTool(this, ...GNU_TOOLS);

@@ -11,7 +11,6 @@ const objdump = (...args: string[]): string =>
   execFileSync('aarch64-linux-gnu-objdump', args, { encoding: 'utf8', maxBuffer: 1 << 26 });
 
 describe('Sources of C and assembly of the GNU toolchain', function () {
-  this.timeout(60_000);
   let session: Session;
 
   beforeEach(function () {

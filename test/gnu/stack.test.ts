@@ -22,7 +22,6 @@ const inVectors: Where = {
 };
 
 describe('Stacks and world switches of C code of the GNU toolchain', function () {
-  this.timeout(60_000);
   let session: Session;
 
   beforeEach(function () {

@@ -20,7 +20,6 @@ function gdbSteps(elf: string, functionName: string, steps: readonly StepCommand
 const many = (command: StepCommand, count: number): StepCommand[] => Array<StepCommand>(count).fill(command);
 
 describe('Stepping through C and assembly of the GNU toolchain', function () {
-  this.timeout(60_000);
   let session: Session;
 
   beforeEach(function () {

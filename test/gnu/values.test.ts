@@ -115,7 +115,6 @@ const stops: readonly Stop[] = [
 ];
 
 describe('Values of C code of the GNU toolchain', function () {
-  this.timeout(60_000);
   let session: Session;
 
   beforeEach(function () {

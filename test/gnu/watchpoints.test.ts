@@ -54,7 +54,6 @@ data:	.quad	0, 0, 0, 0
 const commands: Readonly<Record<WatchKind, string>> = { write: 'watch', read: 'rwatch', access: 'awatch' };
 
 describe('data breakpoints and watchpoints of gdb', function () {
-  this.timeout(60_000);
   let folder: string;
   let elf: string;
   before(function () {

@@ -86,8 +86,6 @@ function costs(): string {
 }
 
 describe('The exit path of the reference hypervisor', function () {
-  this.timeout(60_000);
-
   it('costs what the golden file says', () => {
     const now = costs();
     if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(GOLDEN, now);

@@ -41,8 +41,6 @@ function alone(rounds: number, seed: number, rarely = 0): string {
 const sums = new Map<string, string>();
 
 describe('Lazy FPSIMD switching', function () {
-  this.timeout(60_000);
-
   it('moves nothing in 1,000 exits to the host of a guest without FP', () => {
     const { moves, rig } = run({
       name: 'host-storm',

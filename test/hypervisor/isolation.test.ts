@@ -56,7 +56,6 @@ const value = (rig: Rig, tag: number): bigint | undefined => {
 };
 
 describe('A malicious guest', function () {
-  this.timeout(60_000);
   let rig: Rig;
   before(() => {
     rig = run(MALICIOUS);

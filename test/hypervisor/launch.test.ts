@@ -68,7 +68,6 @@ async function run(configuration: Configuration): Promise<string> {
 }
 
 describe('The launch configurations of the reference hypervisor', function () {
-  this.timeout(90_000);
   const all = configurations();
   const told = quotes(existsSync(STORIES) ? readFileSync(STORIES, 'utf8') : '');
 

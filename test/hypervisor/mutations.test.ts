@@ -24,7 +24,6 @@ function findings(
 }
 
 describe('Checkers of the hypervisor find', function () {
-  this.timeout(60_000);
   for (const m of mutations)
     it(`${m.breaks} (${m.by})`, () => {
       const c = cases.find((x) => x.name === m.in);

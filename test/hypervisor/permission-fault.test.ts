@@ -64,7 +64,6 @@ function run(strict: boolean, patches: readonly Patch[] = []): { rig: Rig; other
 }
 
 describe('Permission faults of stage 2', function () {
-  this.timeout(30_000);
   for (const strict of [false, true])
     it(`are tried again when the guest's own tables have no translation${strict ? ', strict' : ''}`, () => {
       const { rig, other } = run(strict);

@@ -10,7 +10,6 @@ import { Rig } from './rig';
 import { cases } from './stories';
 
 describe('Every story of the reference hypervisor', function () {
-  this.timeout(60_000);
   const calls = new Map<bigint, number>();
 
   for (const c of cases)

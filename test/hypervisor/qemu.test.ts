@@ -39,7 +39,6 @@ const withoutIss = (_line: string, head: string, digits: string): string => {
 };
 
 describe('The reference hypervisor on QEMU', function () {
-  this.timeout(90_000);
   before(function () {
     requireTool(this, 'qemu-system-aarch64');
   });

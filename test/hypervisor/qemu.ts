@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Program } from './program';
 import type { Moment, Observer, Rig } from './rig';
+import { ORACLE_LIMIT } from '../support/oracles';
 
 /** An exception from EL1 to EL2, as both sides can tell it. */
 export interface Exit {
@@ -26,7 +27,6 @@ export interface QemuOptions {
   readonly cpus?: number;
   /** Also record exceptions. */
   readonly exits?: boolean;
-  readonly seconds?: number;
 }
 
 const TAKING = /^Taking exception \d+ \[([^\]]+)\] on CPU (\d+)/;
@@ -73,13 +73,10 @@ export function runOnQemu(program: Program, options: QemuOptions = {}): Promise<
   return new Promise((done, failed) => {
     const qemu = spawn('qemu-system-aarch64', args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let ended = true;
-    const timer = setTimeout(
-      () => {
-        ended = false;
-        qemu.kill();
-      },
-      (options.seconds ?? 30) * 1000,
-    );
+    const timer = setTimeout(() => {
+      ended = false;
+      qemu.kill();
+    }, ORACLE_LIMIT);
     let uart = '';
     let errors = '';
     qemu.stdout.setEncoding('latin1').on('data', (text: string) => (uart += text));

@@ -64,8 +64,6 @@ function run(orders: readonly Order[], patches: readonly Patch[] = []): Outcome 
 }
 
 describe(`A random schedule (SEED=${seed})`, function () {
-  this.timeout(120_000);
-
   it('10,000 events lose no register', () => {
     const orders = randomOrders(new Random(seed), 10_000, { cpus: CPUS, vcpus: VCPUS });
     const { rig, ledger, done } = run(orders);

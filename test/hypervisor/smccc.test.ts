@@ -102,7 +102,6 @@ class Answers implements Observer {
 }
 
 describe('Calls of the host', function () {
-  this.timeout(60_000);
   const story = 'stories/init.S';
   let answers: Answers;
   let checker: SmcccChecker;

@@ -124,7 +124,6 @@ class Walk {
 }
 
 describe('The steps of docs/stories.md', function () {
-  this.timeout(120_000);
   let walk: Walk;
   afterEach(() => walk?.close());
 

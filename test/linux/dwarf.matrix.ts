@@ -30,7 +30,6 @@ function needed(ctx: Mocha.Context): { kernel: string; initrd: string; vmlinux: 
 }
 
 describe('the DWARF of a stock kernel', function () {
-  this.timeout(180_000);
   let vmlinux: string;
   let source: FileSource;
   let index: SymbolIndex;
@@ -142,7 +141,6 @@ interface Stop {
 }
 
 describe('a stock kernel beside its vmlinux', function () {
-  this.timeout(180_000);
   let client: DapClient;
   let tree: string;
   let shop: Workshop;

@@ -31,7 +31,6 @@ describe('The sample, assembled by us', () => {
 
   it('has the sections, symbols and lines that GNU as and ld give it', function () {
     requireTool(this, ...gnuTools);
-    this.timeout(60000);
     inTemporaryFolder((folder) => {
       const ours = join(folder, 'ours.elf');
       writeFileSync(ours, result.elf ?? '');

@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { ORACLE_LIMIT } from '../support/oracles';
 
 /** The commands that build the sample without our own assembler, and run it without our own emulator. */
 export const SAMPLE_TOOLS = [
@@ -56,10 +57,7 @@ export interface QemuRun {
 }
 
 /** Runs an ELF on QEMU's virt board and collects what it prints; ends QEMU as soon as `until` has been printed. */
-export function runOnQemu(
-  elf: string,
-  options: { machine?: string; until?: string; seconds?: number } = {},
-): Promise<QemuRun> {
+export function runOnQemu(elf: string, options: { machine?: string; until?: string } = {}): Promise<QemuRun> {
   const machine = options.machine ?? 'virt,virtualization=on,gic-version=3';
   const args = [
     '-M',
@@ -76,7 +74,7 @@ export function runOnQemu(
   ];
   return new Promise((done, failed) => {
     const qemu = spawn('qemu-system-aarch64', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const timer = setTimeout(() => qemu.kill(), (options.seconds ?? 40) * 1000);
+    const timer = setTimeout(() => qemu.kill(), ORACLE_LIMIT);
     let uart = '';
     let errors = '';
     qemu.stdout.setEncoding('utf8').on('data', (text: string) => {

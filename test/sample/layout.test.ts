@@ -41,7 +41,6 @@ function split(section: Buffer): LayoutRecord[] {
 }
 
 describe('The layout section of the reference hypervisor', function () {
-  this.timeout(30_000);
   let build: SampleBuild;
   let records: LayoutRecord[];
   let symbols: Map<string, bigint>;

@@ -7,7 +7,6 @@ import { SAMPLE_TOOLS, SampleBuild, runOnQemu } from './gnu';
 const GOLDEN = join(__dirname, 'golden', 'uart.txt');
 
 describe('The reference hypervisor on QEMU, built by GNU as and ld', function () {
-  this.timeout(60_000);
   let build: SampleBuild;
 
   beforeEach(function () {

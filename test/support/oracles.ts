@@ -1,5 +1,8 @@
 import { spawnSync } from 'node:child_process';
 
+/** How long an oracle may take, in ms: what takes a second here may take a minute beside other work. Less than mocha's limit. */
+export const ORACLE_LIMIT = 120_000;
+
 const found = new Map<string, boolean>();
 
 /** Whether a command can be started on this machine. */

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ORACLE_LIMIT } from './oracles';
 
 export interface QemuMachine {
   readonly cpus: number;
@@ -38,7 +39,7 @@ export function qemuOutput(
     const quiet = ['-display', 'none', '-nodefaults', '-no-reboot', '-monitor', 'none'];
     const io = ['-serial', `file:${at('out')}`, '-kernel', at('a.elf'), ...more];
     execFileSync('qemu-system-aarch64', [...args, ...quiet, ...io], {
-      timeout: 30000,
+      timeout: ORACLE_LIMIT,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     const out = readFileSync(at('out'));

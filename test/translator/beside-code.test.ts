@@ -128,7 +128,6 @@ describe('code that writes beside itself', () => {
   for (const [name, source] of Object.entries({ counting, rewriting }))
     for (const [how, translate] of [['soon', soon] as const, ['in stress mode', stressTranslation] as const])
       it(`runs the same in both tiers: ${name}, translated ${how}`, function () {
-        this.timeout(60_000);
         const r = new Random(seed);
         const [here, there] = [boot(source, translate), boot(source, false)];
         for (let step = 0; step < 20; step++) {

@@ -74,7 +74,6 @@ end:
 
 describe('the flags in a region', () => {
   it('are what the interpreter makes of them, whatever sets and reads them', function () {
-    this.timeout(120_000);
     const made = assemble({ main: 'flags.S', read: () => source, isa: a64Isa });
     assert.deepEqual(made.diagnostics, []);
     for (const instructions of [6, 40]) {

@@ -90,7 +90,6 @@ function randomRegisters(r: Random): bigint[] {
 
 describe('random code', () => {
   it(`runs the same in both tiers (SEED=${seed})`, function () {
-    this.timeout(120_000);
     const r = new Random(seed);
     const made = assemble({ main: 'frame.S', read: () => frame, isa: a64Isa });
     const image = made.elf;
@@ -128,7 +127,6 @@ describe('random code', () => {
   });
 
   it(`runs FP and SIMD the same in both tiers, operands of all classes (SEED=${seed})`, function () {
-    this.timeout(120_000);
     const r = new Random(seed);
     const { elf: image } = assemble({ main: 'frame.S', read: () => frame, isa: a64Isa });
     assert.ok(image);

@@ -124,7 +124,6 @@ describe('a TLB whose tables grow', () => {
     Number(c.machine.state.get(0, f));
 
   it('drops what a TLBI names, and soon misses nothing else', function () {
-    this.timeout(60_000);
     const c = boot(false);
     const { machine } = c;
     const rounds = 5;
@@ -142,7 +141,6 @@ describe('a TLB whose tables grow', () => {
   });
 
   it('grows at the same instruction in both tiers, and after a snapshot has come back', function () {
-    this.timeout(60_000);
     const pair = [boot(false), boot({ ...stressTranslation, instructions: 60, live: 8192 })];
     const hashes = (): string[] => pair.map((c) => c.machine.hash());
     const later: string[] = [];

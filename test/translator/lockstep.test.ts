@@ -120,7 +120,6 @@ vectors:
 describe('translated code runs as interpreted code does', () => {
   for (const { name, story, cpus, cpu } of cases)
     it(`reference hypervisor: ${name}`, function () {
-      this.timeout(120_000);
       const image = buildProgram(story).elf;
       const memoryBytes = 32 << 20;
       inStep({ cpus, memoryBytes, image, ...(cpu === undefined ? {} : { cpu }) }, 25, 60_000);
@@ -128,7 +127,6 @@ describe('translated code runs as interpreted code does', () => {
 
   for (const options of [stressTranslation, { heat: 20, patience: 0, batch: 1 }])
     it(`system registers, timers and their interrupts; hot after ${options.heat}`, function () {
-      this.timeout(60_000);
       const config: ComputerConfig = { cpus: 1, memoryBytes: 4 << 20, image: systemLoop };
       const { machine } = inStep(config, 80, 5000, options, 5);
       // X10: interrupts were taken.
@@ -136,7 +134,6 @@ describe('translated code runs as interpreted code does', () => {
     });
 
   it('a stock kernel, from its first instruction on', function () {
-    this.timeout(120_000);
     const debian = cachedDebian();
     if (!debian) return this.skip();
     const [image, initrd] = [readFileSync(debian.kernel), readFileSync(debian.initrd)];

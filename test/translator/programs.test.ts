@@ -28,7 +28,6 @@ function run(
 }
 
 describe('programs in C', function () {
-  this.timeout(60_000);
   before(function () {
     requireTool(this, ...GUEST_TOOLS, 'qemu-system-aarch64');
   });

@@ -33,7 +33,6 @@ host_box:
 const nothing: FrameReader = { reg: () => undefined, mem: () => undefined };
 
 describe('variables that another file defines', function () {
-  this.timeout(30_000);
   let shop: Workshop;
 
   before(function () {

@@ -176,7 +176,6 @@ describe('C variables and unwinding against gdb on a running program', () => {
   variants.push(['-gdwarf-5', '-O1', '-fomit-frame-pointer', '-fno-asynchronous-unwind-tables']);
   for (const flags of variants) {
     it(flags.join(' '), async function () {
-      this.timeout(60000);
       requireTool(this, 'aarch64-linux-gnu-gcc', 'gdb-multiarch', 'qemu-aarch64-static');
       const shop = new Workshop();
       try {

@@ -152,7 +152,6 @@ const paths = [
 
 describe('BTF, the types of a kernel', () => {
   describe('of a small program', function () {
-    this.timeout(60_000);
     let bytes: Uint8Array;
     let facts: BigUint64Array;
     let types: readonly Json[] | undefined;
@@ -305,7 +304,6 @@ describe('BTF, the types of a kernel', () => {
   });
 
   it('reads every type of a Debian kernel as bpftool does', function () {
-    this.timeout(120_000);
     requireTool(this, 'bpftool');
     const [kernel] = cachedKernels();
     if (kernel === undefined) return this.skip();

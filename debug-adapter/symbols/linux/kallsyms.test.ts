@@ -137,7 +137,6 @@ describe('kallsyms of a kernel image', () => {
   const mapped = cachedKernels().find((file) => systemMapOf(file) !== undefined);
   if (mapped !== undefined)
     it('equals the System.map of a Debian kernel', function () {
-      this.timeout(60_000);
       const kernel = mapped;
       const map = systemMapOf(kernel) ?? assert.fail();
       const table = new Kallsyms(new Uint8Array(fs.readFileSync(kernel)), kernel);
@@ -163,7 +162,6 @@ describe('kallsyms of a kernel image', () => {
     });
 
   it('finds the entry and the code of KVM at EL2 in Debian kernels', function () {
-    this.timeout(60_000);
     if (cachedKernels().length === 0) return this.skip();
     for (const kernel of cachedKernels()) {
       const table = new Kallsyms(new Uint8Array(fs.readFileSync(kernel)), kernel);

@@ -73,7 +73,6 @@ describe('a kernel image as a file of symbols', () => {
   });
 
   it('gives every symbol of a Debian kernel back', function () {
-    this.timeout(60_000);
     const [kernel] = cachedKernels();
     if (kernel === undefined) return this.skip();
     const kallsyms = new Kallsyms(new Uint8Array(fs.readFileSync(kernel)), kernel);

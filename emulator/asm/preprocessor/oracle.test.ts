@@ -450,7 +450,6 @@ function compareLines(text: string): void {
 }
 
 describe('Preprocessor against gcc', function () {
-  this.timeout(60_000);
   before(function () {
     requireTool(this, 'aarch64-linux-gnu-gcc');
   });

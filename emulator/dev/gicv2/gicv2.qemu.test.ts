@@ -7,8 +7,6 @@ const compare = (accesses: readonly Access[], ours: readonly (bigint | 'abort')[
   compareWithQemu(accesses, ours, { el2: true, smp: 2, gic: 2 }, what);
 
 describe('GICv2 against QEMU', function () {
-  this.timeout(60000);
-
   for (const seed of [1, 2, 3, 4])
     it(`gives the same answers to random accesses, seed ${seed}`, function () {
       requireTool(this, ...scriptTools);

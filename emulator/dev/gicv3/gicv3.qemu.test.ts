@@ -8,8 +8,6 @@ const compare = (accesses: readonly Access[], ours: readonly (bigint | 'abort')[
   compareWithQemu(accesses, ours, { el2: true, smp: 2 }, what);
 
 describe('GICv3 against QEMU', function () {
-  this.timeout(60000);
-
   const seeds = [1, 2, 3, 4];
   for (const seed of seeds)
     it(`gives the same answers to random accesses, seed ${seed}`, function () {

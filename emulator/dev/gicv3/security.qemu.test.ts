@@ -306,8 +306,6 @@ const handling: readonly El3Case[] = [
 ];
 
 describe('GICv3 with two security states', function () {
-  this.timeout(120_000);
-
   it('is what QEMU has: windows, banked registers, signals and their handling', function () {
     for (const tool of scriptTools) requireTool(this, tool);
     const cases = [...windows, ...registers, ...signalling, ...handling];

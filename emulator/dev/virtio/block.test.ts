@@ -122,7 +122,6 @@ function withImage<T>(work: (file: string) => T): T {
 describe('virtio block device', () => {
   it('does with random requests, right and wrong, what the one of QEMU does', function () {
     requireTool(this, ...scriptTools);
-    this.timeout(60_000);
     withImage((file) => {
       const { ops } = manyRequests(20, 150);
       const expected = onQemu(ops, file);
@@ -165,7 +164,6 @@ describe('virtio block device', () => {
 
   it('interrupts unless the driver wants none, by flag and by index, as QEMU does', function () {
     requireTool(this, ...scriptTools);
-    this.timeout(60_000);
     withImage((file) => {
       const d = driver();
       const data = [{ at: DATA, bytes: 512, isWritable: true }];
@@ -261,7 +259,6 @@ describe('virtio block device', () => {
 
   it('needs a reset after each of them on QEMU, too', function () {
     requireTool(this, ...scriptTools);
-    this.timeout(60_000);
     withImage((file) => {
       const d = driver();
       for (const [, , make] of wrong) {

@@ -26,6 +26,9 @@ export type Body = Record<string, unknown> & {
   readonly error?: { readonly id: number; readonly format: string; readonly showUser?: boolean };
 };
 
+/** How long an answer or an event may take, in ms. */
+const LIMIT = 60_000;
+
 const root = path.resolve(__dirname, '../../..');
 let bundle: string | undefined;
 
@@ -116,7 +119,7 @@ export class DapClient {
   }
 
   /** Sends a request and waits for its response, good or bad. */
-  request(command: string, args?: unknown, ms = 15_000): Promise<Message> {
+  request(command: string, args?: unknown, ms = LIMIT): Promise<Message> {
     const message: Message = {
       seq: this.seq++,
       type: 'request',
@@ -149,7 +152,7 @@ export class DapClient {
   }
 
   /** The next event of that name that no earlier call has taken. @returns its body */
-  async event<T = Body>(name: string, ms = 15_000): Promise<T> {
+  async event<T = Body>(name: string, ms = LIMIT): Promise<T> {
     for (; this.seen < this.log.length; this.seen++) {
       const entry = this.log[this.seen];
       if (entry?.direction === 'from' && entry.message.event === name) {

@@ -51,7 +51,6 @@ const isListed = (line: string): boolean => {
 describe('A64 instructions without a row', () => {
   it(`are only those of the list: ${WORDS} words that objdump knows (SEED=${seed})`, function () {
     requireTool(this, ...gnuTools);
-    this.timeout(60_000);
     const lines = unknownWords(new Random(seed));
     assert.ok(lines.length > 100, `only ${lines.length} words`);
     assert.deepEqual(

@@ -265,8 +265,6 @@ function compare(g: Generator): void {
 const kind = (row: Row<A64>): string => row.name.replace(/^(LD|ST)[AL]?/, '');
 
 describe(`Loads, stores and moves against QEMU's user mode (SEED=${seed})`, function () {
-  this.timeout(60000);
-
   it('agrees on loads and stores of all addressing forms', function () {
     requireTool(this, ...tools);
     const g = new Generator(new Random(seed));

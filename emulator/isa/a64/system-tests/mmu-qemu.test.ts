@@ -293,8 +293,6 @@ function usesReservedBlock(cpu: Cpu, values: readonly bigint[], name: string, re
 }
 
 describe('AT against QEMU', function () {
-  this.timeout(120000);
-
   for (const cpu of ['cortex-a57', 'max'] as const) {
     it(`gives the same PAR_EL1 on ${cpu} for random tables, registers and addresses`, function () {
       requireTool(this, 'qemu-system-aarch64', 'aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld');

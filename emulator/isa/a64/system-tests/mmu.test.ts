@@ -150,8 +150,6 @@ const codes: Readonly<Record<MmuFault['fault'], number>> = {
 };
 
 describe('two-stage translation', function () {
-  this.timeout(60000);
-
   it('agrees with an obvious model on random tables', () => {
     const r = new Random(seed);
     const outcomes = new Map<string, number>();
