@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { fpValue } from '../../test/support/fp-values';
+import { fpSpecials, fpValue } from '../../test/support/fp-values';
 import { Random, seed } from '../../test/support/random';
 import { fused } from '../ir/floats';
 import { fusedFunction, hostFuses } from './fused';
@@ -57,5 +57,25 @@ describe('a product and a sum, rounded once', () => {
           assert.equal(toBits(bits, result), fused(c, a, b, bits), hex);
         }
         assert.ok(told > rounds / 5, `only ${told} of ${rounds}`);
+      });
+
+  for (const { name, fuses } of ways)
+    for (const bits of [32, 64] as const)
+      it(`${bits} bits: ${name}, of all triples of numbers at which arithmetic turns`, () => {
+        const f = fusedFunction(bits === 32 ? 'i32' : 'i64', fuses);
+        const all = fpSpecials(bits).filter((v) => Number.isFinite(toNumber(bits, v)));
+        const numbers = all.map((v) => toNumber(bits, v));
+        let told = 0;
+        for (const [k, c] of all.entries())
+          for (const [i, a] of all.entries())
+            for (const [j, b] of all.entries()) {
+              const result = f(numbers[k]!, numbers[i]!, numbers[j]!);
+              if (Number.isNaN(result)) continue;
+              told++;
+              const wanted = fused(c, a, b, bits);
+              if (toBits(bits, result) !== wanted)
+                assert.fail([c, a, b, toBits(bits, result), wanted].map((v) => `0x${v.toString(16)}`).join());
+            }
+        assert.ok(told > all.length ** 3 / 3, `only ${told}`);
       });
 });

@@ -97,12 +97,15 @@ export function fpSpecials(width: FpWidth): readonly bigint[] {
   return list;
 }
 
-/** 64 bits of such numbers side by side. */
-export function fpVector(r: Random, width: FpWidth): bigint {
+/** 64 bits of numbers side by side. */
+export function sideBySide(width: FpWidth, make: () => bigint): bigint {
   let v = 0n;
-  for (let at = 0; at < 64; at += width) v |= fpValue(r, width) << BigInt(at);
+  for (let at = 0; at < 64; at += width) v |= make() << BigInt(at);
   return v;
 }
+
+/** Numbers from all classes. */
+export const fpVector = (r: Random, width: FpWidth): bigint => sideBySide(width, () => fpValue(r, width));
 
 /** 64 bits of integer elements: limits of each size, or anything. */
 export function integerVector(r: Random): bigint {
