@@ -4,7 +4,7 @@
  */
 import type { Builder } from '../ir/builder';
 import type { HostCall, Routine, Val } from '../ir/nodes';
-import { common, MemAttr, PageFlag } from '../ir/state';
+import { common, MemAttr, PageFlag, PageWriter } from '../ir/state';
 import { Acc, descField, fetchDesc, type Isa } from '../isa/dsl/isa';
 import { Rec, Special } from './handlers';
 import { TagFlag, Tlb, type TlbLayout } from './tlb';
@@ -187,6 +187,15 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
     });
   };
 
+  /** A TLB is about to have an entry for writes to a RAM page. */
+  const noteWriter = (b: Builder, page: Val, va: Val): void => {
+    const at = b.add(b.get(common.pageWriters), b.shli(page, 2));
+    const before = b.ld(4, at);
+    const now = b.ori(b.wrap(b.shri(va, 12)), PageWriter.one | 0);
+    const isOnly = b.or(b.eqz(before), b.eq(before, now));
+    b.st(4, at, b.select(isOnly, now, b.i32(PageWriter.many | 0)));
+  };
+
   const memSlow: Routine = {
     k: 'routine',
     name: 'memSlow',
@@ -288,7 +297,7 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
                 ),
               );
               b.if(b.read(mayFill), () => {
-                b.if(isWrite, () => b.st(1, pageFlagsAt, b.ori(pf, PageFlag.writable)));
+                b.if(isWrite, () => noteWriter(b, page, va));
                 fillData(b, b.select(isRead, b.get(common.tlbRead), b.get(common.tlbWrite)), va, tagFlags);
               });
               const host = b.add(b.get(common.ramHost), ram.offset);

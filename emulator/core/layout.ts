@@ -16,6 +16,7 @@ export interface MemoryLayout {
   readonly cpuStride: number;
   readonly pageFlags: number;
   readonly pageRecs: number;
+  readonly pageWriters: number;
   readonly pool: number;
   readonly poolPages: number;
   readonly ramHost: number;
@@ -34,11 +35,15 @@ export function layoutMemory(stateEnd: number, cpus: number, ramBytes: number): 
   const ramPages = ramBytes / PAGE;
   const pageFlags = cpuBase + cpus * cpuStride;
   const pageRecs = up(pageFlags + ramPages, 4);
-  const pool = up(pageRecs + 4 * ramPages, 64);
+  const pageWriters = pageRecs + 4 * ramPages;
+  const pool = up(pageWriters + 4 * ramPages, 64);
   const poolPages = Math.min(MAX_POOL_PAGES, ramPages);
   const ramHost = up(pool + poolPages * Rec.pageBytes, WASM_PAGE);
   const wasmPages = (ramHost + up(ramBytes, WASM_PAGE)) / WASM_PAGE;
   if (wasmPages > 65536)
     throw new RangeError(`Guest memory of ${ramBytes / 2 ** 20} MiB is too large: use at most 3584M.`);
-  return { tlb, cpuBase, cpuStride, pageFlags, pageRecs, pool, poolPages, ramHost, ramPages, wasmPages };
+  return {
+    ...{ tlb, cpuBase, cpuStride, pageFlags, pageRecs, pageWriters },
+    ...{ pool, poolPages, ramHost, ramPages, wasmPages },
+  };
 }

@@ -495,6 +495,7 @@ export class Machine {
     s.set(cpu, common.ramHost, this.layout.ramHost);
     s.set(cpu, common.pageFlags, this.layout.pageFlags);
     s.set(cpu, common.pageRecs, this.layout.pageRecs);
+    s.set(cpu, common.pageWriters, this.layout.pageWriters);
     s.set(cpu, common.due, NEVER);
     s.set(cpu, common.linkMask, (this.translator?.links ?? 1) - 1);
     this.tlb.reset(cpu);

@@ -6,7 +6,7 @@ import type { Decoded } from '../codegen/decoder';
 import { Heat, Rec, Special, type Handler } from '../codegen/handlers';
 import { Records } from '../codegen/records';
 import { Tlb, TagFlag } from '../codegen/tlb';
-import { PageFlag } from '../ir/state';
+import { PageFlag, PageWriter } from '../ir/state';
 import type { Row } from '../isa/dsl/row';
 import { ALWAYS, type Gates, type StopTest } from './gates';
 import { PAGE, type MemoryLayout } from './layout';
@@ -261,9 +261,20 @@ export class Predecode {
   /** Sends the writes to a page that gets predecoded code to the slow path, through entries that exist, too. */
   private setCodeFlag(page: number): void {
     const at = this.layout.pageFlags + page;
-    const flags = this.view.getUint8(at);
-    this.view.setUint8(at, (flags | PageFlag.code) & ~PageFlag.writable);
-    if (flags & PageFlag.writable) this.tagWrites(TagFlag.code, (e) => this.tables.pageOf(e) === page);
+    this.view.setUint8(at, this.view.getUint8(at) | PageFlag.code);
+    const writerAt = this.layout.pageWriters + 4 * page;
+    const writer = this.view.getUint32(writerAt, true);
+    if (writer === PageWriter.none) return;
+    this.view.setUint32(writerAt, PageWriter.none, true);
+    const isMeant = (e: number): boolean => this.tables.pageOf(e) === page;
+    if (writer === PageWriter.many) return this.tagWrites(TagFlag.code, isMeant);
+    // The bits that are missing of the address have no part in where its entry is.
+    const [low, high] = [writer << 12, (writer & ~PageWriter.one) >>> 20];
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      const block = this.tables.block(cpu);
+      for (let bank = 0; bank < Tlb.banks; bank++)
+        this.tagWrite(this.tables.writeAt(block, bank, low, high), TagFlag.code, isMeant);
+    }
   }
 
   /** Sends the first write through every existing write entry to the slow path. */
@@ -276,11 +287,13 @@ export class Predecode {
       const block = this.tables.block(cpu);
       for (let bank = 0; bank < Tlb.banks; bank++)
         this.tables.ofWrites(block, bank, (from, end) => {
-          for (let e = from; e < end; e += Tlb.entryBytes) {
-            const low = this.tables.tagLow(e);
-            if (low !== undefined && isMeant(e)) this.view.setUint32(e + Tlb.tag, low | tagFlag, true);
-          }
+          for (let e = from; e < end; e += Tlb.entryBytes) this.tagWrite(e, tagFlag, isMeant);
         });
     }
+  }
+
+  private tagWrite(e: number, tagFlag: number, isMeant: (e: number) => boolean): void {
+    const low = this.tables.tagLow(e);
+    if (low !== undefined && isMeant(e)) this.view.setUint32(e + Tlb.tag, low | tagFlag, true);
   }
 }

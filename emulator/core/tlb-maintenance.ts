@@ -31,6 +31,8 @@ export class TlbMaintenance {
   /** How often the guest has invalidated entries: its tables may have changed. */
   invalidations = 0;
   private readonly tables: TlbTables;
+  /** The contexts that the last operation meant, and their halves. */
+  private last: { readonly bank: BankMatch; readonly mask: Halves; readonly value: Halves } | undefined;
 
   constructor(
     private readonly view: DataView,
@@ -61,9 +63,10 @@ export class TlbMaintenance {
     this.kept.invalidate(cpu, what.exact ?? what);
     this.invalidations++;
     const block = this.tables.block(cpu);
-    const { mask, value } = what.bank;
-    const [maskLow, maskHigh] = halves(mask);
-    const [valueLow, valueHigh] = halves(value);
+    if (this.last?.bank !== what.bank)
+      this.last = { bank: what.bank, mask: halves(what.bank.mask), value: halves(what.bank.value) };
+    const [maskLow, maskHigh] = this.last.mask;
+    const [valueLow, valueHigh] = this.last.value;
     const [low, high] = halves(what.va ?? 0n);
     for (let bank = 0; bank < Tlb.banks; bank++) {
       const key = block + this.layout.tlb.keys + bank * Tlb.keyBytes;
@@ -129,8 +132,7 @@ export class TlbMaintenance {
   }
 }
 
+type Halves = readonly [low: number, high: number];
+
 /** The two halves of a word, signed. */
-const halves = (v: bigint): [low: number, high: number] => [
-  Number(v & 0xffffffffn) | 0,
-  Number((v >> 32n) & 0xffffffffn) | 0,
-];
+const halves = (v: bigint): Halves => [Number(v & 0xffffffffn) | 0, Number((v >> 32n) & 0xffffffffn) | 0];

@@ -1,5 +1,5 @@
 /** The tables of the TLB in linear memory, as far as they are in use, for who has to visit entries. */
-import { INVALID_TAG, placeMask, Tlb } from '../codegen/tlb';
+import { dataPlace, INVALID_TAG, placeMask, Tlb } from '../codegen/tlb';
 import { common } from '../ir/state';
 import { PAGE, type MemoryLayout } from './layout';
 
@@ -50,6 +50,11 @@ export class TlbTables {
   ofWrites(block: number, bank: number, visit: Stretch): void {
     const at = this.bankAt(block, bank) + Tlb.writeAt;
     visit(at, at + this.mask(block, bank) + Tlb.entryBytes);
+  }
+
+  /** The entry of a bank for writes to an address, given in halves. */
+  writeAt(block: number, bank: number, low: number, high: number): number {
+    return this.bankAt(block, bank) + Tlb.writeAt + dataPlace(low, high, this.mask(block, bank));
   }
 
   /** Empties a bank; its tables for data are as small as at first again. */

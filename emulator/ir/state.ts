@@ -116,9 +116,10 @@ export const common = {
   ramBase: layout.field('ramBase', 8),
   ramSize: layout.field('ramSize', 8),
   ramHost: layout.field('ramHost', 4),
-  /** Tables with one entry a RAM page: u8 flags (PageFlag), u32 address of the predecoded page or 0. */
+  /** Tables with one entry a RAM page: u8 flags (PageFlag), u32 address of the predecoded page or 0, u32 PageWriter. */
   pageFlags: layout.field('pageFlags', 4),
   pageRecs: layout.field('pageRecs', 4),
+  pageWriters: layout.field('pageWriters', 4),
   /** Non-zero: TypeScript wants to hear of every new fetch TLB entry (breakpoints by virtual address). */
   fetchHook: layout.field('fetchHook', 4),
   /** How often an instruction has written beside code, in a page that has some. Not the guest's. */
@@ -137,8 +138,17 @@ export const PageFlag = {
   watch: 4,
   /** Has translated regions, and so `code` too. */
   regions: 8,
-  /** Some TLB may hold an entry for writes that does not take the slow path for `code`. */
-  writable: 16,
+} as const;
+
+/**
+ * What the pageWriters table says: whether some TLB may hold an entry for writes to a page that does not take the slow path for
+ * `code`, and for which virtual page, so that nobody need look through all entries for it.
+ */
+export const PageWriter = {
+  none: 0,
+  /** With this bit: the low bits of the number of the only virtual page. */
+  one: 0x8000_0000,
+  many: 0xffff_ffff,
 } as const;
 
 /** Bits of state.trAttr. */

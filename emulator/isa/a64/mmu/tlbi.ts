@@ -23,6 +23,8 @@ export interface TlbiOp {
   readonly scope: Scope;
   /** Only the page of the address in the operand. */
   readonly byVa: boolean;
+  /** The address is an IPA. */
+  readonly byIpa: boolean;
   /** The operand gives a range of addresses (FEAT_TLBIRANGE). */
   readonly range: boolean;
   /** Reaches the inner or outer shareable domain: all CPUs. */
@@ -60,7 +62,8 @@ const base: readonly (readonly [name: string, scope: Scope, byVa: boolean, min: 
 export const tlbiOps: readonly TlbiOp[] = base.flatMap(([name, scope, byVa, min]) => {
   const domains = (prefix: string): TlbiOp[] => {
     const range = prefix === 'r';
-    const same = { scope, byVa, min, range };
+    const byIpa = name.startsWith('ipas2');
+    const same = { scope, byVa, byIpa, min, range };
     const ranged = range ? ({ feature: 'TLBIRANGE' } as const) : {};
     return [
       { ...same, ...ranged, name: `${prefix}${name}`, broadcast: false },
@@ -84,8 +87,11 @@ export interface BankMatch {
   readonly value: bigint;
 }
 
+/** The parts of a context's key that matter. */
+type KeyParts = Partial<Record<keyof typeof ContextKey, number>>;
+
 /** Those with given values in parts of their key. */
-function contextsWith(parts: Partial<Record<keyof typeof ContextKey, number>>): BankMatch {
+function contextsWith(parts: KeyParts): BankMatch {
   let [mask, value] = [0n, 0n];
   for (const [name, v] of Object.entries(parts)) {
     const [lsb, width] = ContextKey[name as keyof typeof ContextKey];
@@ -119,6 +125,65 @@ function rangeOf(operand: bigint): Pick<TlbiSelection, 'va' | 'bytes'> {
   return { va: BigInt.asUintN(64, base), bytes: pages << shift };
 }
 
+/** What says which contexts an operation means, besides its scope: registers, and the ASID in the operand. */
+interface Situation {
+  readonly vmid: number;
+  readonly asid: number;
+  readonly secure: boolean;
+  readonly e2h: boolean;
+  /** A host's operations for EL1&0 act on its own regime, EL2&0, and those for EL2 whenever EL2 has that regime. */
+  readonly host: boolean;
+}
+
+function partsOf(scope: Scope, { vmid, asid, secure, e2h, host }: Situation): KeyParts {
+  const el1 = { regime: regimes.el10.key, secure: secure ? 1 : 0 };
+  const inVmid = { ...el1, vmid };
+  const ofEl2 = { regime: (e2h ? regimes.el20 : regimes.el2).key };
+  const current = host ? ofEl2 : inVmid;
+  const scopes: Record<Scope, KeyParts> = {
+    current,
+    asid: { ...current, asid },
+    vmid: inVmid,
+    el1,
+    el2: ofEl2,
+    el3: { regime: regimes.el3.key },
+  };
+  return scopes[scope];
+}
+
+const scopeNumbers: Readonly<Record<Scope, number>> = {
+  current: 0,
+  asid: 1,
+  vmid: 2,
+  el1: 3,
+  el2: 4,
+  el3: 5,
+};
+
+/** A kernel that patches itself does the same some ten thousand times: what has been worked out, by scope and situation. */
+const known = new Map<number, BankMatch>();
+const KNOWN = 4096;
+
+function contextsOf(scope: Scope, s: Situation): BankMatch {
+  const flags = (s.secure ? 1 : 0) | (s.e2h ? 2 : 0) | (s.host ? 4 : 0) | (scopeNumbers[scope] << 3);
+  const asid = scope === 'asid' ? s.asid : 0;
+  const key = flags + 64 * (s.vmid + 65536 * asid);
+  let match = known.get(key);
+  if (match) return match;
+  if (known.size >= KNOWN) known.clear();
+  known.set(key, (match = contextsWith(partsOf(scope, s))));
+  return match;
+}
+
+const storage = (register: string): StateField => sysregNamed(register).storage!.field;
+const registers = {
+  vtcr: storage('VTCR_EL2'),
+  vttbr: storage('VTTBR_EL2'),
+  hcr: storage('HCR_EL2'),
+  tcr1: storage('TCR_EL1'),
+  tcr2: storage('TCR_EL2'),
+};
+
 /** Resolves an operation. `operand` is the register of the instruction; `get` reads the CPU's state. */
 export function tlbiSelection(
   op: number,
@@ -127,35 +192,21 @@ export function tlbiSelection(
 ): TlbiSelection {
   const o = tlbiOps[op];
   if (!o) throw new RangeError(`there is no TLBI operation ${op}`);
-  const read = (register: string): bigint => get(sysregNamed(register).storage!.field);
-  const wide = (read('VTCR_EL2') >> 19n) & 1n;
+  const wide = (get(registers.vtcr) >> 19n) & 1n;
   // Secure EL1&0 has no VMID; SCR_EL3.NS says whose translations EL3 means (D8.13.5).
   const secure = get(state.el2Off) !== 0n;
-  const vmid = secure ? 0 : Number((read('VTTBR_EL2') >> 48n) & (wide ? 0xffffn : 0xffn));
-  const el1 = { regime: regimes.el10.key, secure: secure ? 1 : 0 };
-  const inVmid = { ...el1, vmid };
-  // A host's operations for EL1&0 act on its own regime, EL2&0, and those for EL2 whenever EL2 has that regime.
-  const hcr = read('HCR_EL2');
+  const vmid = secure ? 0 : Number((get(registers.vttbr) >> 48n) & (wide ? 0xffffn : 0xffn));
+  const hcr = get(registers.hcr);
   const e2h = ((hcr >> 34n) & 1n) === 1n;
   const host = !secure && e2h && ((hcr >> 27n) & 1n) === 1n;
-  const asidMask = (read(host ? 'TCR_EL2' : 'TCR_EL1') >> 36n) & 1n ? 0xffffn : 0xffn;
+  const asidMask = (get(host ? registers.tcr2 : registers.tcr1) >> 36n) & 1n ? 0xffffn : 0xffn;
   const asid = Number((operand >> 48n) & asidMask);
-  const ofEl2 = { regime: (e2h ? regimes.el20 : regimes.el2).key };
-  const current = host ? ofEl2 : inVmid;
-  const scopes: Record<Scope, Parameters<typeof contextsWith>[0]> = {
-    current,
-    asid: { ...current, asid },
-    vmid: inVmid,
-    el1,
-    el2: ofEl2,
-    el3: { regime: regimes.el3.key },
-  };
-  const bank = contextsWith(scopes[o.scope]);
-  if (/^r?ipas2/.test(o.name)) {
+  const bank = contextsOf(o.scope, { vmid, asid, secure, e2h, host });
+  if (o.byIpa) {
     // Entries that combine both stages stay (D8.13.5): those with stage 1 off have the IPA for their address.
     const ipa = { va: (operand & ((1n << 40n) - 1n)) << 12n };
-    const unmapped = contextsWith({ ...inVmid, mmu: 0 });
-    return { bank, exact: { bank: unmapped, ...(o.range ? rangeOf(operand) : ipa) } };
+    const el1 = { regime: regimes.el10.key, secure: secure ? 1 : 0, vmid };
+    return { bank, exact: { bank: contextsWith({ ...el1, mmu: 0 }), ...(o.range ? rangeOf(operand) : ipa) } };
   }
   if (!o.byVa) return { bank };
   if (o.range) return { bank, ...rangeOf(operand) };
