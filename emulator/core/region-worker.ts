@@ -53,16 +53,16 @@ export class RemoteMaker implements CodeReader {
 
 /** Keeps account of what a worker has been told. */
 export class Telling {
-  /** By page: the time from which on its heat is to be told again. */
-  private readonly told = new Map<number, number>();
+  /** By page: the time from which on its heat is to be told again, and how long it will be good enough then. */
+  private readonly told = new Map<number, { due: number; lasting: number }>();
 
   constructor(
     private readonly read: {
       words(page: number): Uint32Array;
       heat(recs: number): Uint16Array;
     },
-    /** Instructions for which what has been told of heat is good enough. */
-    private readonly lasting: number,
+    /** Instructions for which what has been told of heat is good enough: twice as many each time, as heat grows slower. */
+    private readonly lasting: readonly [first: number, last: number],
   ) {}
 
   /** What is to be told with a job at the time `now`; of the pages in which it starts, always. */
@@ -71,12 +71,17 @@ export class Telling {
     for (const { pages } of entries)
       for (let i = 0; i < pages.length; i += 3) {
         const page = pages[i + 1]!;
-        const due = this.told.get(page);
+        const told = this.told.get(page);
         const isOwn = pages[i] === 0;
-        if ((due !== undefined && now < due && !isOwn) || news.has(page)) continue;
-        this.told.set(page, now + this.lasting);
+        if ((told && now < told.due && !isOwn) || news.has(page)) continue;
+        const [first, last] = this.lasting;
+        if (!told) this.told.set(page, { due: now + first, lasting: 2 * first });
+        else if (now >= told.due) {
+          told.due = now + told.lasting;
+          told.lasting = Math.min(last, 2 * told.lasting);
+        }
         const heat = this.read.heat(pages[i + 2]! >>> 0);
-        news.set(page, due === undefined ? { page, heat, words: this.read.words(page) } : { page, heat });
+        news.set(page, told ? { page, heat } : { page, heat, words: this.read.words(page) });
       }
     return [...news.values()];
   }

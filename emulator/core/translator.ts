@@ -29,12 +29,13 @@ const pageAt = (offset: number): number => Math.floor(offset / PAGE);
 /** How far away other pages of a region may be: as far as a direct branch goes. */
 const FARTHEST = 1 << 15;
 
-/** Instructions between two looks for answers, and for which it is good enough what a worker knows of heat. */
+/** Instructions between two looks for answers. */
 const LOOK = 50_000n;
 /** A guest that runs for so long will have something hot: who makes regions gets ready, which takes him a while. */
 const RUNS_ON = 1_000_000n;
 
-const LASTING = 2_000_000;
+/** Instructions for which it is good enough what a worker knows of the heat of a page, at first and at most. */
+const LASTING = [2_000_000, 64_000_000] as const;
 
 /** A region that exists: where it starts, and of which lines of which pages it was made. */
 interface Live {
