@@ -69,7 +69,7 @@ level3: .skip ${2 * PAGES * 8}
 /** Writes \`mov x10, #n; ret\` there. */
 const write = (va: number, n: number): string => `
   ldr x0, =${va}
-  ldr x1, =${0xd65f03c0_0000_0000n | (BigInt(0xd280000a + (n << 5)))}
+  ldr x1, =${0xd65f03c0_0000_0000n | BigInt(0xd280000a + (n << 5))}
   str x1, [x0]
   dsb ish
   ic iallu
