@@ -508,7 +508,7 @@ export class Machine {
       decode: (_block, rec) => this.predecode.decode(rec!),
       hot: (block, rec) => this.translator?.hot(block!, rec!, this.schedule.vtime),
       linked: (block, rec, from) => this.translator?.linked(block!, rec!, from!, this.schedule.vtime),
-      regionsWritten: (_block, offset, bytes) => this.translator?.written(offset!, bytes!),
+      regionsWritten: (_block, offset, bytes) => this.translator?.written(offset! >>> 0, bytes!),
       writesBeside: (block) => {
         const offset = this.fetchOffset(cpuOf(block!));
         if (offset !== undefined) this.translator?.writesBeside(offset);

@@ -138,7 +138,7 @@ export class Predecode {
 
   private decodeAgain(offset: number, bytes: number): void {
     const end = offset + bytes;
-    for (let at = offset & ~3; at < end;) {
+    for (let at = offset - (offset % 4); at < end;) {
       const next = Math.min(end, (Math.floor(at / PAGE) + 1) * PAGE);
       const recs = this.recordAt(at);
       if (recs)

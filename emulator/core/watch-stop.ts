@@ -42,8 +42,8 @@ export class WatchStop {
   /** The page of the PC, at trPa, is fetched from. While armed, that can only be the fetch whose walk is to be reported. */
   fetched(cpu: number): void {
     if (!this.isArmed) return;
-    const page = this.state.get(cpu, common.trPa) - this.state.get(cpu, common.ramBase);
-    this.undo.push(this.predecode.stopBefore((Number(page) & -PAGE) + this.inPage(cpu)));
+    const offset = Number(this.state.get(cpu, common.trPa) - this.state.get(cpu, common.ramBase));
+    this.undo.push(this.predecode.stopBefore(offset - (offset % PAGE) + this.inPage(cpu)));
   }
 
   /** @returns whether it was armed */
