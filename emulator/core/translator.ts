@@ -26,6 +26,14 @@ import { Telling, type RegionWorker } from './region-worker';
 const LINE = 64;
 const pageAt = (offset: number): number => Math.floor(offset / PAGE);
 
+/** The lines of a page in which the bytes at a RAM offset are, as bits. Bytes behind the page are not. */
+function linesOf(offset: number, bytes: number): bigint {
+  const from = offset % PAGE;
+  const first = Math.floor(from / LINE);
+  const last = Math.floor((Math.min(PAGE, from + bytes) - 1) / LINE);
+  return ((1n << BigInt(last - first + 1)) - 1n) << BigInt(first);
+}
+
 /** How far away other pages of a region may be: as far as a direct branch goes. */
 const FARTHEST = 1 << 15;
 
@@ -171,7 +179,6 @@ export class Translator {
   hot(cpu: number, rec: number, now: bigint): void {
     const place = this.host.predecode.placeOf(rec);
     if (place === undefined || this.refused !== undefined || this.closed) return;
-    if (this.queue.length === 0) this.since = now;
     this.enqueue({ offset: place % PAGE, pages: this.pagesAround(cpu), learned: [] }, now);
   }
 
@@ -215,8 +222,10 @@ export class Translator {
     if (this.queue.length > 0 && now - this.since > BigInt(this.options.patience)) this.translateQueued(now);
     if (now - this.looked < LOOK) return;
     this.looked = now;
-    if (now > RUNS_ON) this.startWorker();
-    for (let answer = this.worker?.receive(); answer; answer = this.worker?.receive()) {
+    if (now > RUNS_ON && !this.closed) this.startWorker();
+    while (this.waiting > 0) {
+      const answer = this.worker?.receive();
+      if (!answer) return;
       this.waiting--;
       this.publish(answer);
     }
@@ -225,11 +234,12 @@ export class Translator {
   /** Has regions made of what has been found hot. Between two runs of generated code, or inside a host call. */
   private translateQueued(now: bigint): void {
     const { predecode } = this.host;
-    const { worker, instructions, heat, count } = this.options;
+    const { instructions, heat, count } = this.options;
     // Others that are entered there may have been made since.
     const entries = this.queue.splice(0).filter((e) => e.learned.length > 0 || !this.isEntered(e));
     // Conditions are code, which no other thread has: what is near one is made here.
     const tested = predecode.pagesWithTests();
+    const worker = this.startWorker();
     const isHere = ({ pages }: Entry): boolean =>
       !worker || (tested.size > 0 && pages.some((page, i) => i % 3 === 1 && tested.has(page)));
     const here = entries.filter(isHere);
@@ -241,13 +251,11 @@ export class Translator {
     const others = entries.filter((e) => !isHere(e));
     if (!worker || others.length === 0) return;
     const job: RegionJob = { entries: others, stops: predecode.allStops(), ...limits };
-    this.worker ??= worker(this.host.features);
-    this.worker.send({ ...job, news: this.telling.news(job, Number(now)) });
+    worker.send({ ...job, news: this.telling.news(job, Number(now)) });
     this.waiting++;
   }
 
   private startWorker(): RegionWorker | undefined {
-    if (this.closed) return undefined;
     return (this.worker ??= this.options.worker?.(this.host.features));
   }
 
@@ -348,8 +356,7 @@ export class Translator {
       // So that a write sees in the records that there is code.
       this.host.predecode.decodeAt(code[i]!);
       const page = pageAt(code[i]!);
-      const line = BigInt(Math.floor((code[i]! % PAGE) / LINE));
-      lines.set(page, (lines.get(page) ?? 0n) | (1n << line));
+      lines.set(page, (lines.get(page) ?? 0n) | linesOf(code[i]!, 4));
     }
     const live: Live = { number, entries, instructions, lines, links: new Map() };
     this.byNumber[number] = live;
@@ -387,10 +394,7 @@ export class Translator {
     // Not every such write can be made in a region; one may have been on its way when this was not known.
     if (times > 2) return;
     this.besides.set(offset, times + 1);
-    const page = pageAt(offset);
-    const line = 1n << BigInt(Math.floor((offset % PAGE) / LINE));
-    for (const region of this.byPage.get(page) ?? []) {
-      if (((region.lines.get(page) ?? 0n) & line) === 0n) continue;
+    for (const region of this.regionsIn(offset, 4)) {
       this.drop(region);
       this.setHeat(this.host.predecode.recordAt(region.entries[0]!), Heat.hot - 1);
     }
@@ -398,23 +402,20 @@ export class Translator {
 
   /** Drops the regions of which a part is written, or is to be left by itself: by RAM offset. */
   written(offset: number, bytes: number): void {
-    if (this.byPage.size === 0) return;
-    for (let at = offset; at < offset + bytes; at = (Math.floor(at / PAGE) + 1) * PAGE)
-      this.writtenInPage(Math.floor(at / PAGE), at % PAGE, Math.min(offset + bytes - at, PAGE - (at % PAGE)));
-  }
-
-  private writtenInPage(page: number, from: number, bytes: number): void {
-    const live = this.byPage.get(page);
-    if (!live) return;
-    const first = Math.floor(from / LINE);
-    const last = Math.floor((from + bytes - 1) / LINE);
-    let lines = 0n;
-    for (let line = first; line <= last; line++) lines |= 1n << BigInt(line);
-    for (const region of live)
-      if (((region.lines.get(page) ?? 0n) & lines) !== 0n) {
+    for (let at = offset; this.byPage.size > 0 && at < offset + bytes; at = (pageAt(at) + 1) * PAGE)
+      for (const region of this.regionsIn(at, offset + bytes - at)) {
         this.learned.delete(region.entries[0]!);
         this.drop(region);
       }
+  }
+
+  /** The regions that have code in the lines of some bytes of a page. */
+  private regionsIn(offset: number, bytes: number): Live[] {
+    const page = pageAt(offset);
+    const there = this.byPage.get(page);
+    if (!there) return [];
+    const lines = linesOf(offset, bytes);
+    return [...there].filter((region) => (region.lines.get(page)! & lines) !== 0n);
   }
 
   /** Drops all regions: their records are about to go, or there are too many. */
