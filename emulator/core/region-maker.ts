@@ -2,7 +2,7 @@
  * Makes regions from a job that is plain data, so that another thread can do it: translating an instruction costs as much
  * as interpreting it some thousand times. Who publishes what comes back compares the words with memory first.
  */
-import { Decoder, type Decoded } from '../codegen/decoder';
+import type { Decoded } from '../codegen/decoder';
 import { findBlocks, type Block, type CodeSource } from '../codegen/region/blocks';
 import { Translatability } from '../codegen/region/instruction';
 import { entriesOf, regionModule, type Region, type RegionOptions } from '../codegen/region/region';
@@ -96,15 +96,13 @@ const inPage = (offset: number): number => offset - Math.floor(offset / PAGE) * 
 
 export class RegionMaker {
   private readonly can: Translatability;
-  private readonly decoder: Decoder;
 
-  /** @param features what the CPU model has */
+  /** @param decode as the CPU model does: undefined for a word that is undefined there */
   constructor(
     private readonly isa: Isa,
-    features: ReadonlySet<string>,
+    private readonly decode: (word: number) => Decoded | undefined,
   ) {
     this.can = new Translatability(isa);
-    this.decoder = new Decoder(isa.rows, features);
   }
 
   make(job: RegionJob, code: CodeReader): RegionAnswer {
@@ -162,8 +160,9 @@ export class RegionMaker {
         if (!place || stops.has(place.page * PAGE + inPage(offset))) return undefined;
         const before = code.before?.(place.page, inPage(offset));
         const word = code.word(place.page, inPage(offset));
-        const decode = (w: number): Decoded | undefined => this.decoder.decode(w);
-        const found = before ? this.can.guarded(word, decode, before) : this.can.instruction(word, decode);
+        const found = before
+          ? this.can.guarded(word, this.decode, before)
+          : this.can.instruction(word, this.decode);
         const besideCode = besides.has(place.page * PAGE + inPage(offset));
         return found && besideCode ? { ...found, besideCode } : found;
       },

@@ -1,4 +1,5 @@
 /** Regions that somebody makes beside the machine: what he is told, and how he remembers it. */
+import { Decoder } from '../codegen/decoder';
 import type { Isa } from '../isa/dsl/isa';
 import { RegionMaker, type CodeReader, type RegionAnswer, type RegionJob } from './region-maker';
 
@@ -31,7 +32,8 @@ export class RemoteMaker implements CodeReader {
 
   /** @param features what the CPU model has */
   constructor(isa: Isa, features: ReadonlySet<string>) {
-    this.maker = new RegionMaker(isa, features);
+    const decoder = new Decoder(isa.rows, features);
+    this.maker = new RegionMaker(isa, (word) => decoder.decode(word));
   }
 
   make(job: WorkerJob): RegionAnswer {

@@ -156,7 +156,7 @@ export class Translator {
     private readonly host: TranslatorHost,
     private readonly options: TranslatorOptions,
   ) {
-    this.maker = new RegionMaker(host.isa, host.features);
+    this.maker = new RegionMaker(host.isa, (word) => host.predecode.decodeWord(word));
     const { view, layout } = host;
     const wordsAt = (page: number): number => layout.ramHost + page * PAGE;
     this.telling = new Telling(
