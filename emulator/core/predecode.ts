@@ -154,6 +154,15 @@ export class Predecode {
     return recs && recs + (offset % PAGE) * (Rec.bytes / 4);
   }
 
+  /** How often control has come to the instruction of a record, or which region is entered there: see Heat. */
+  heatOf(rec: number): number {
+    return this.view.getUint16(rec + Heat.offset, true);
+  }
+
+  setHeat(rec: number, heat: number): void {
+    this.view.setUint16(rec + Heat.offset, heat, true);
+  }
+
   /** Does somebody but the guest want run() to stop at a RAM offset? */
   hasBreakpoint(offset: number): boolean {
     return this.breakpoints.has(offset);

@@ -6,10 +6,11 @@
 import { Heat, Rec } from '../codegen/handlers';
 import { regionName } from '../codegen/region/region';
 import { Tlb } from '../codegen/tlb';
-import { common, PageFlag } from '../ir/state';
+import { common } from '../ir/state';
 import type { Isa } from '../isa/dsl/isa';
 import { guardInRegion } from './gates';
 import { PAGE, type MemoryLayout } from './layout';
+import { LiveRegions } from './live-regions';
 import type { Predecode } from './predecode';
 import {
   RegionMaker,
@@ -23,16 +24,7 @@ import {
 } from './region-maker';
 import { Telling, type RegionWorker } from './region-worker';
 
-const LINE = 64;
 const pageAt = (offset: number): number => Math.floor(offset / PAGE);
-
-/** The lines of a page in which the bytes at a RAM offset are, as bits. Bytes behind the page are not. */
-function linesOf(offset: number, bytes: number): bigint {
-  const from = offset % PAGE;
-  const first = Math.floor(from / LINE);
-  const last = Math.floor((Math.min(PAGE, from + bytes) - 1) / LINE);
-  return ((1n << BigInt(last - first + 1)) - 1n) << BigInt(first);
-}
 
 /** How far away other pages of a region may be: as far as a direct branch goes. */
 const FARTHEST = 1 << 15;
@@ -44,17 +36,6 @@ const RUNS_ON = 1_000_000n;
 
 /** Instructions for which it is good enough what a worker knows of the heat of a page, at first and at most. */
 const LASTING = [2_000_000, 64_000_000] as const;
-
-/** A region that exists: where it starts, and of which lines of which pages it was made. */
-interface Live {
-  readonly number: number;
-  /** RAM offsets at which it is entered, that for which it was made first. */
-  readonly entries: readonly number[];
-  readonly instructions: number;
-  readonly lines: ReadonlyMap<number, bigint>;
-  /** How often control was seen to go on in the region that is entered at a RAM offset. */
-  readonly links: Map<number, number>;
-}
 
 /** Links of that kind that were seen make one worth translating for; places that a region learns at most. */
 const LINKED = 3;
@@ -128,17 +109,14 @@ export interface TranslatorHost {
 
 export class Translator {
   private readonly maker: RegionMaker;
-  private readonly table: WebAssembly.Table;
-  private readonly firstElement: number;
+  private readonly live: LiveRegions;
+  /** Heat of code of which a region has gone: what is written again and again is not worth much work. */
+  private readonly cold: number;
   private readonly queue: Entry[] = [];
-  private readonly byPage = new Map<number, Set<Live>>();
-  private readonly byNumber: (Live | undefined)[] = [];
   /** What regions are to have besides what is found from their start, by its RAM offset. */
   private readonly learned = new Map<number, readonly Learned[]>();
-  private readonly free: number[] = [];
   /** RAM offsets of instructions that have been seen to write beside code, and how often regions were made again for them. */
   private readonly besides = new Map<number, number>();
-  private next = 0;
   /** Virtual time at which the first of the queue came, and of the last look for answers. */
   private since = 0n;
   private looked = 0n;
@@ -157,7 +135,7 @@ export class Translator {
     private readonly options: TranslatorOptions,
   ) {
     this.maker = new RegionMaker(host.isa, (word) => host.predecode.decodeWord(word));
-    const { view, layout } = host;
+    const { view, layout, predecode } = host;
     const wordsAt = (page: number): number => layout.ramHost + page * PAGE;
     this.telling = new Telling(
       {
@@ -166,8 +144,9 @@ export class Translator {
       },
       LASTING,
     );
-    this.table = host.exports['table'] as WebAssembly.Table;
-    this.firstElement = this.table.length - Heat.regions;
+    const table = host.exports['table'] as WebAssembly.Table;
+    this.cold = Math.max(0, Heat.hot - 16 * options.heat);
+    this.live = new LiveRegions(view, layout, predecode, table, this.cold, this.counts);
   }
 
   /** One of so many transitions between regions is to be told of: see `linked`. */
@@ -193,14 +172,14 @@ export class Translator {
    * what starts there in it.
    */
   linked(cpu: number, rec: number, from: number, now: bigint): void {
-    const region = this.regionAt(from);
+    const region = this.live.at(from);
     const to = this.host.predecode.placeOf(rec);
     if (!region || to === undefined || this.refused !== undefined || this.closed) return;
     const seen = (region.links.get(to) ?? 0) + 1;
     region.links.set(to, seen);
     if (seen !== LINKED) return;
     // Of two that lead to each other the larger one learns.
-    const other = this.regionAt(rec);
+    const other = this.live.at(rec);
     if (other && other.instructions > region.instructions && region.entries.some((at) => other.links.has(at)))
       return;
     const pages = this.pagesAround(cpu);
@@ -325,7 +304,7 @@ export class Translator {
       this.host.refused(refused);
     }
     if (!module) return;
-    if (this.next - this.free.length + regions.length > this.options.live) this.clear();
+    if (this.live.size + regions.length > this.options.live) this.clear();
     const instance = new WebAssembly.Instance(module, {
       env: { memory },
       routine: exports as WebAssembly.ModuleImports,
@@ -343,39 +322,13 @@ export class Translator {
     if (rec === 0) return;
     if (!this.isStill(region, stops)) {
       for (let i = 0; i < code.length; i += 2) this.telling.forget(pageAt(code[i]!));
-      return this.setHeat(rec, this.coldAgain());
+      return this.host.predecode.setHeat(rec, this.cold);
     }
     const instructions = code.length / 2;
-    const before = this.regionAt(rec);
-    if (before && before.entries[0] === entries[0]) this.drop(before);
+    const before = this.live.at(rec);
+    if (before && before.entries[0] === entries[0]) this.live.drop(before);
     else if (before && before.instructions >= instructions) return;
-    const number = this.free.pop() ?? this.next++;
-    this.table.set(this.firstElement + number, run);
-    const lines = new Map<number, bigint>();
-    for (let i = 0; i < code.length; i += 2) {
-      // So that a write sees in the records that there is code.
-      this.host.predecode.decodeAt(code[i]!);
-      const page = pageAt(code[i]!);
-      lines.set(page, (lines.get(page) ?? 0n) | linesOf(code[i]!, 4));
-    }
-    const live: Live = { number, entries, instructions, lines, links: new Map() };
-    this.byNumber[number] = live;
-    for (const page of lines.keys()) {
-      const there = this.byPage.get(page);
-      if (there) there.add(live);
-      else {
-        this.byPage.set(page, new Set([live]));
-        this.flagPage(page, true);
-      }
-    }
-    for (const at of entries) {
-      // A region that holds more may be entered there already.
-      const there = predecode.recordAt(at);
-      if (there === rec || (this.regionAt(there)?.instructions ?? 0) < instructions)
-        this.setHeat(there, Heat.hot + 1 + number);
-    }
-    this.counts.regions++;
-    this.counts.instructions += instructions;
+    this.live.add(region, run);
   }
 
   /** Is the code in memory what a region was made of, with nothing in it that the interpreter must see? */
@@ -394,81 +347,32 @@ export class Translator {
     // Not every such write can be made in a region; one may have been on its way when this was not known.
     if (times > 2) return;
     this.besides.set(offset, times + 1);
-    for (const region of this.regionsIn(offset, 4)) {
-      this.drop(region);
-      this.setHeat(this.host.predecode.recordAt(region.entries[0]!), Heat.hot - 1);
+    for (const region of this.live.inLines(offset, 4)) {
+      this.live.drop(region);
+      this.host.predecode.setHeat(this.host.predecode.recordAt(region.entries[0]!), Heat.hot - 1);
     }
   }
 
   /** Drops the regions of which a part is written, or is to be left by itself: by RAM offset. */
   written(offset: number, bytes: number): void {
-    for (let at = offset; this.byPage.size > 0 && at < offset + bytes; at = (pageAt(at) + 1) * PAGE)
-      for (const region of this.regionsIn(at, offset + bytes - at)) {
+    for (let at = offset; this.live.size > 0 && at < offset + bytes; at = (pageAt(at) + 1) * PAGE)
+      for (const region of this.live.inLines(at, offset + bytes - at)) {
         this.learned.delete(region.entries[0]!);
-        this.drop(region);
+        this.live.drop(region);
       }
-  }
-
-  /** The regions that have code in the lines of some bytes of a page. */
-  private regionsIn(offset: number, bytes: number): Live[] {
-    const page = pageAt(offset);
-    const there = this.byPage.get(page);
-    if (!there) return [];
-    const lines = linesOf(offset, bytes);
-    return [...there].filter((region) => (region.lines.get(page)! & lines) !== 0n);
   }
 
   /** Drops all regions: their records are about to go, or there are too many. */
   clear(): void {
-    for (const live of this.byPage.values()) for (const region of live) this.drop(region);
+    this.live.dropAll();
     this.queue.length = 0;
     this.learned.clear();
     this.besides.clear();
   }
 
-  private drop(region: Live): void {
-    for (const page of region.lines.keys()) {
-      const live = this.byPage.get(page);
-      live?.delete(region);
-      if (live?.size !== 0) continue;
-      this.byPage.delete(page);
-      this.flagPage(page, false);
-    }
-    for (const at of region.entries) {
-      const rec = this.host.predecode.recordAt(at);
-      if (this.regionAt(rec) === region) this.setHeat(rec, this.coldAgain());
-    }
-    this.byNumber[region.number] = undefined;
-    this.table.set(this.firstElement + region.number, null);
-    this.free.push(region.number);
-    this.counts.dropped++;
-  }
-
-  /** Code that is written again and again is not worth much work. */
-  private coldAgain(): number {
-    return Math.max(0, Heat.hot - 16 * this.options.heat);
-  }
-
-  private heatOf(rec: number): number {
-    return this.host.view.getUint16(rec + Heat.offset, true);
-  }
-
   private isEntered(entry: Entry): boolean {
-    return this.heatOf(placesOf(entry).get(0)!.recs + entry.offset * (Rec.bytes / 4)) > Heat.hot;
-  }
-
-  /** The region that is entered at a record. */
-  private regionAt(rec: number): Live | undefined {
-    return this.byNumber[this.heatOf(rec) - Heat.hot - 1];
-  }
-
-  private setHeat(rec: number, heat: number): void {
-    this.host.view.setUint16(rec + Heat.offset, heat, true);
-  }
-
-  private flagPage(page: number, on: boolean): void {
-    const { view, layout } = this.host;
-    const flags = view.getUint8(layout.pageFlags + page);
-    view.setUint8(layout.pageFlags + page, on ? flags | PageFlag.regions : flags & ~PageFlag.regions);
+    return (
+      this.host.predecode.heatOf(placesOf(entry).get(0)!.recs + entry.offset * (Rec.bytes / 4)) > Heat.hot
+    );
   }
 }
