@@ -34,7 +34,6 @@ export function fromLanes(lanes: readonly bigint[], bits: number): bigint {
 }
 
 type Lane = (a: bigint, b: bigint, bits: number) => bigint;
-type Codes = Partial<Record<LaneBits, number>>;
 
 const V: Ty = 'v128';
 const shapeName = (kind: 'i' | 'f', bits: number): string => `${kind}${bits}x${128 / bits}`;
@@ -105,12 +104,11 @@ const shift = (name: string, codes: Readonly<Record<LaneBits, number>>, lane: La
   );
 
 const mask = (b: boolean): bigint => (b ? -1n : 0n);
-const comparison = <C extends Codes>(name: string, codes: C, holds: (a: bigint, b: bigint) => boolean) =>
-  both(name, codes as Readonly<Record<LaneBits, number>>, (a, b) => mask(holds(a, b)));
-const signed =
-  (f: (a: bigint, b: bigint) => boolean) =>
-  (a: bigint, b: bigint, bits: number): bigint =>
-    mask(f(toSigned(a, bits), toSigned(b, bits)));
+const comparison = <W extends LaneBits>(
+  name: string,
+  codes: Readonly<Record<W, number>>,
+  holds: (a: bigint, b: bigint) => boolean,
+) => both(name, codes, (a, b) => mask(holds(a, b)));
 
 const clampSigned = (v: bigint, bits: number): bigint => {
   const top = (1n << BigInt(bits - 1)) - 1n;
@@ -153,6 +151,17 @@ const onSigned =
   (f: (a: bigint, b: bigint) => bigint) =>
   (a: bigint, b: bigint, bits: number): bigint =>
     f(toSigned(a, bits), toSigned(b, bits));
+const signedComparison = (
+  name: string,
+  code: number,
+  wide: number,
+  holds: (a: bigint, b: bigint) => boolean,
+) =>
+  both(
+    name,
+    compareCodes(code, wide),
+    onSigned((a, b) => mask(holds(a, b))),
+  );
 const read = (v: bigint, bits: number, isSigned: boolean): bigint => (isSigned ? toSigned(v, bits) : v);
 
 /** Lanes of one half, widened: keys are the width of the source. */
@@ -241,13 +250,29 @@ const onFloat =
   (f: (a: number, b: number) => boolean) =>
   (a: bigint, b: bigint, bits: number): bigint =>
     mask(f(toFloat(bits, a), toFloat(bits, b)));
+const arithmetic = (name: string, single: number, double: number, f: (a: number, b: number) => number) =>
+  both(name, floats(single, double), onFloats(f), 'f');
+const ofOne = (name: string, single: number, double: number, f: (a: number) => number) =>
+  each(name, floats(single, double), onFloats(f), 'f');
+const relation = (name: string, single: number, double: number, f: (a: number, b: number) => boolean) =>
+  both(name, floats(single, double), onFloat(f), 'f');
 const truncated = (a: bigint, from: 32 | 64, s: boolean): bigint => {
   const v = toFloat(from, a);
   if (Number.isNaN(v)) return 0n;
   const top = s ? 2 ** 31 - 1 : 2 ** 32 - 1;
   return BigInt(Math.trunc(Math.max(s ? -(2 ** 31) : 0, Math.min(top, v))));
 };
-const lowHalf = (v: bigint, bits: number): bigint[] => lanesOf(v, bits).slice(0, 64 / bits);
+
+/** Each lane by itself, from one width to another: as many of the low ones as both have. */
+const converted = (name: string, code: number, from: 32 | 64, to: 32 | 64, lane: (a: bigint) => bigint) =>
+  make(name, code, [V], V, ([a]) =>
+    fromLanes(
+      lanesOf(a!, from)
+        .slice(0, 128 / to)
+        .map(lane),
+      to,
+    ),
+  );
 
 /** Operations by name and width of lanes: for conversions that of the source. */
 export const lanes = {
@@ -278,30 +303,14 @@ export const lanes = {
   shr_u: shift('shr_u', every(0x6d), (a, by) => a >> by),
   eq: comparison('eq', compareCodes(0x23, 0xd6), (a, b) => a === b),
   ne: comparison('ne', compareCodes(0x24, 0xd7), (a, b) => a !== b),
-  lt_s: both(
-    'lt_s',
-    compareCodes(0x25, 0xd8),
-    signed((a, b) => a < b),
-  ),
-  lt_u: both('lt_u', unsignedCodes(0x26), (a, b) => mask(a < b)),
-  gt_s: both(
-    'gt_s',
-    compareCodes(0x27, 0xd9),
-    signed((a, b) => a > b),
-  ),
-  gt_u: both('gt_u', unsignedCodes(0x28), (a, b) => mask(a > b)),
-  le_s: both(
-    'le_s',
-    compareCodes(0x29, 0xda),
-    signed((a, b) => a <= b),
-  ),
-  le_u: both('le_u', unsignedCodes(0x2a), (a, b) => mask(a <= b)),
-  ge_s: both(
-    'ge_s',
-    compareCodes(0x2b, 0xdb),
-    signed((a, b) => a >= b),
-  ),
-  ge_u: both('ge_u', unsignedCodes(0x2c), (a, b) => mask(a >= b)),
+  lt_s: signedComparison('lt_s', 0x25, 0xd8, (a, b) => a < b),
+  lt_u: comparison('lt_u', unsignedCodes(0x26), (a, b) => a < b),
+  gt_s: signedComparison('gt_s', 0x27, 0xd9, (a, b) => a > b),
+  gt_u: comparison('gt_u', unsignedCodes(0x28), (a, b) => a > b),
+  le_s: signedComparison('le_s', 0x29, 0xda, (a, b) => a <= b),
+  le_u: comparison('le_u', unsignedCodes(0x2a), (a, b) => a <= b),
+  ge_s: signedComparison('ge_s', 0x2b, 0xdb, (a, b) => a >= b),
+  ge_u: comparison('ge_u', unsignedCodes(0x2c), (a, b) => a >= b),
   extend_low_s: widen('extend_low', upTo32(0x87), false, true),
   extend_high_s: widen('extend_high', upTo32(0x88), true, true),
   extend_low_u: widen('extend_low', upTo32(0x89), false, false),
@@ -318,110 +327,25 @@ export const lanes = {
 
 /** The same on lanes that are floats. */
 export const floatLanes = {
-  add: both(
-    'add',
-    floats(0xe4, 0xf0),
-    onFloats((a, b) => a + b),
-    'f',
-  ),
-  sub: both(
-    'sub',
-    floats(0xe5, 0xf1),
-    onFloats((a, b) => a - b),
-    'f',
-  ),
-  mul: both(
-    'mul',
-    floats(0xe6, 0xf2),
-    onFloats((a, b) => a * b),
-    'f',
-  ),
-  div: both(
-    'div',
-    floats(0xe7, 0xf3),
-    onFloats((a, b) => a / b),
-    'f',
-  ),
-  min: both(
-    'min',
-    floats(0xe8, 0xf4),
-    onFloats((a, b) => Math.min(a, b)),
-    'f',
-  ),
-  max: both(
-    'max',
-    floats(0xe9, 0xf5),
-    onFloats((a, b) => Math.max(a, b)),
-    'f',
-  ),
+  add: arithmetic('add', 0xe4, 0xf0, (a, b) => a + b),
+  sub: arithmetic('sub', 0xe5, 0xf1, (a, b) => a - b),
+  mul: arithmetic('mul', 0xe6, 0xf2, (a, b) => a * b),
+  div: arithmetic('div', 0xe7, 0xf3, (a, b) => a / b),
+  min: arithmetic('min', 0xe8, 0xf4, (a, b) => Math.min(a, b)),
+  max: arithmetic('max', 0xe9, 0xf5, (a, b) => Math.max(a, b)),
   abs: each('abs', floats(0xe0, 0xec), (a, _b, n) => a & ((1n << BigInt(n - 1)) - 1n), 'f'),
   neg: each('neg', floats(0xe1, 0xed), (a, _b, n) => a ^ (1n << BigInt(n - 1)), 'f'),
-  sqrt: each(
-    'sqrt',
-    floats(0xe3, 0xef),
-    onFloats((a) => Math.sqrt(a)),
-    'f',
-  ),
-  ceil: each(
-    'ceil',
-    floats(0x67, 0x74),
-    onFloats((a) => Math.ceil(a)),
-    'f',
-  ),
-  floor: each(
-    'floor',
-    floats(0x68, 0x75),
-    onFloats((a) => Math.floor(a)),
-    'f',
-  ),
-  trunc: each(
-    'trunc',
-    floats(0x69, 0x7a),
-    onFloats((a) => Math.trunc(a)),
-    'f',
-  ),
-  nearest: each(
-    'nearest',
-    floats(0x6a, 0x94),
-    onFloats((a) => nearest(a)),
-    'f',
-  ),
-  eq: both(
-    'eq',
-    floats(0x41, 0x47),
-    onFloat((a, b) => a === b),
-    'f',
-  ),
-  ne: both(
-    'ne',
-    floats(0x42, 0x48),
-    onFloat((a, b) => a !== b),
-    'f',
-  ),
-  lt: both(
-    'lt',
-    floats(0x43, 0x49),
-    onFloat((a, b) => a < b),
-    'f',
-  ),
-  gt: both(
-    'gt',
-    floats(0x44, 0x4a),
-    onFloat((a, b) => a > b),
-    'f',
-  ),
-  le: both(
-    'le',
-    floats(0x45, 0x4b),
-    onFloat((a, b) => a <= b),
-    'f',
-  ),
-  ge: both(
-    'ge',
-    floats(0x46, 0x4c),
-    onFloat((a, b) => a >= b),
-    'f',
-  ),
+  sqrt: ofOne('sqrt', 0xe3, 0xef, (a) => Math.sqrt(a)),
+  ceil: ofOne('ceil', 0x67, 0x74, (a) => Math.ceil(a)),
+  floor: ofOne('floor', 0x68, 0x75, (a) => Math.floor(a)),
+  trunc: ofOne('trunc', 0x69, 0x7a, (a) => Math.trunc(a)),
+  nearest: ofOne('nearest', 0x6a, 0x94, (a) => nearest(a)),
+  eq: relation('eq', 0x41, 0x47, (a, b) => a === b),
+  ne: relation('ne', 0x42, 0x48, (a, b) => a !== b),
+  lt: relation('lt', 0x43, 0x49, (a, b) => a < b),
+  gt: relation('gt', 0x44, 0x4a, (a, b) => a > b),
+  le: relation('le', 0x45, 0x4b, (a, b) => a <= b),
+  ge: relation('ge', 0x46, 0x4c, (a, b) => a >= b),
 } as const;
 
 const bytesOf = (v: bigint): bigint[] => lanesOf(v, 8);
@@ -469,54 +393,16 @@ export const vectors = {
     );
   }),
   /** Singles and doubles: the low two lanes; the others of the result are zero. */
-  demote: make('f32x4.demote_f64x2_zero', 0x5e, [V], V, ([a]) =>
-    fromLanes(
-      lanesOf(a!, 64).map((x) => fromFloat(32, toFloat(64, x))),
-      32,
-    ),
+  demote: converted('f32x4.demote_f64x2_zero', 0x5e, 64, 32, (x) => fromFloat(32, toFloat(64, x))),
+  promote: converted('f64x2.promote_low_f32x4', 0x5f, 32, 64, (x) => fromFloat(64, toFloat(32, x))),
+  trunc_s: converted('i32x4.trunc_sat_f32x4_s', 0xf8, 32, 32, (x) => truncated(x, 32, true)),
+  trunc_u: converted('i32x4.trunc_sat_f32x4_u', 0xf9, 32, 32, (x) => truncated(x, 32, false)),
+  convert_s: converted('f32x4.convert_i32x4_s', 0xfa, 32, 32, (x) => fromFloat(32, Number(toSigned(x, 32)))),
+  convert_u: converted('f32x4.convert_i32x4_u', 0xfb, 32, 32, (x) => fromFloat(32, Number(x))),
+  convertLow_s: converted('f64x2.convert_low_i32x4_s', 0xfe, 32, 64, (x) =>
+    fromFloat(64, Number(toSigned(x, 32))),
   ),
-  promote: make('f64x2.promote_low_f32x4', 0x5f, [V], V, ([a]) =>
-    fromLanes(
-      lowHalf(a!, 32).map((x) => fromFloat(64, toFloat(32, x))),
-      64,
-    ),
-  ),
-  trunc_s: make('i32x4.trunc_sat_f32x4_s', 0xf8, [V], V, ([a]) =>
-    fromLanes(
-      lanesOf(a!, 32).map((x) => truncated(x, 32, true)),
-      32,
-    ),
-  ),
-  trunc_u: make('i32x4.trunc_sat_f32x4_u', 0xf9, [V], V, ([a]) =>
-    fromLanes(
-      lanesOf(a!, 32).map((x) => truncated(x, 32, false)),
-      32,
-    ),
-  ),
-  convert_s: make('f32x4.convert_i32x4_s', 0xfa, [V], V, ([a]) =>
-    fromLanes(
-      lanesOf(a!, 32).map((x) => fromFloat(32, Number(toSigned(x, 32)))),
-      32,
-    ),
-  ),
-  convert_u: make('f32x4.convert_i32x4_u', 0xfb, [V], V, ([a]) =>
-    fromLanes(
-      lanesOf(a!, 32).map((x) => fromFloat(32, Number(x))),
-      32,
-    ),
-  ),
-  convertLow_s: make('f64x2.convert_low_i32x4_s', 0xfe, [V], V, ([a]) =>
-    fromLanes(
-      lowHalf(a!, 32).map((x) => fromFloat(64, Number(toSigned(x, 32)))),
-      64,
-    ),
-  ),
-  convertLow_u: make('f64x2.convert_low_i32x4_u', 0xff, [V], V, ([a]) =>
-    fromLanes(
-      lowHalf(a!, 32).map((x) => fromFloat(64, Number(x))),
-      64,
-    ),
-  ),
+  convertLow_u: converted('f64x2.convert_low_i32x4_u', 0xff, 32, 64, (x) => fromFloat(64, Number(x))),
 } as const;
 
 const scalarTy = (bits: number): Ty => (bits === 64 ? 'i64' : 'i32');
