@@ -117,66 +117,48 @@ function inLine(s: A64, q: InLine): Val {
 
 type Binary = (s: A64, w: Width, a: Val, b: Val) => Val;
 
-const sum =
-  (op: 'add' | 'sub', routine: Routines): Binary =>
+/** How to look at the result of two numbers. */
+type Look = (s: A64, f: Format, a: Val, b: Val, result: Val) => Omit<InLine, 'result' | 'exact'>;
+
+/** The host's operation, or the routine where that is not known to be Arm's, and for half precision. */
+const inLineBinary =
+  (op: FloatOp, routine: Routines, look: Look): Binary =>
   (s, w, a, b) => {
     if (w === 16) return s.call(routine[w], a, b);
-    const f = formats[w];
     const result = s.float(op, a, b);
     return inLine(s, {
-      result,
-      unless: ROUNDS,
-      // Sums that are denormal or zero are exact.
-      doubtful: isInfiniteOrNaN(s, f, result),
-      explained: () => s.and(s.eqz(isNaN(s, result)), s.or(isInfinite(s, f, a), isInfinite(s, f, b))),
-      inexact: () => sumIsInexact(s, a, op === 'sub' ? s.float('neg', b) : b, result),
-      exact: () => callExact(s, routine[w], w, a, b),
+      ...{ result, exact: () => callExact(s, routine[w], w, a, b) },
+      ...look(s, formats[w], a, b, result),
     });
   };
 
-const product: Binary = (s, w, a, b) => {
-  if (w === 16) return s.call(fpMul[w], a, b);
-  const f = formats[w];
-  const result = s.float('mul', a, b);
-  return inLine(s, {
-    result,
+const sum = (op: 'add' | 'sub', routine: Routines): Binary =>
+  inLineBinary(op, routine, (s, f, a, b, result) => ({
     unless: ROUNDS,
-    doubtful: isUnusual(s, f, result),
-    explained: () => s.and(s.eqz(isNaN(s, result)), s.or(isZeroOrMore(s, f, a), isZeroOrMore(s, f, b))),
-    inexact: () => s.eqz(productFits(s, f, a, b)),
-    exact: () => callExact(s, fpMul[w], w, a, b),
-  });
-};
+    // Sums that are denormal or zero are exact.
+    doubtful: isInfiniteOrNaN(s, f, result),
+    explained: () => s.and(s.eqz(isNaN(s, result)), s.or(isInfinite(s, f, a), isInfinite(s, f, b))),
+    inexact: () => sumIsInexact(s, a, op === 'sub' ? s.float('neg', b) : b, result),
+  }));
 
-const quotient: Binary = (s, w, a, b) => {
-  if (w === 16) return s.call(fpDiv[w], a, b);
-  const f = formats[w];
-  const result = s.float('div', a, b);
-  return inLine(s, {
-    result,
-    unless: ROUNDS,
-    doubtful: isUnusual(s, f, result),
-    // Infinity by division by zero is not among these.
-    explained: () => s.and(s.eqz(isNaN(s, result)), s.or(isZeroOrMore(s, f, a), isInfinite(s, f, b))),
-    inexact: () =>
-      s.eqz(s.and(productFits(s, f, result, b), s.floatTest('eq', s.float('mul', result, b), a))),
-    exact: () => callExact(s, fpDiv[w], w, a, b),
-  });
-};
+const product = inLineBinary('mul', fpMul, (s, f, a, b, result) => ({
+  unless: ROUNDS,
+  doubtful: isUnusual(s, f, result),
+  explained: () => s.and(s.eqz(isNaN(s, result)), s.or(isZeroOrMore(s, f, a), isZeroOrMore(s, f, b))),
+  inexact: () => s.eqz(productFits(s, f, a, b)),
+}));
+
+const quotient = inLineBinary('div', fpDiv, (s, f, a, b, result) => ({
+  unless: ROUNDS,
+  doubtful: isUnusual(s, f, result),
+  // Infinity by division by zero is not among these.
+  explained: () => s.and(s.eqz(isNaN(s, result)), s.or(isZeroOrMore(s, f, a), isInfinite(s, f, b))),
+  inexact: () => s.eqz(s.and(productFits(s, f, result, b), s.floatTest('eq', s.float('mul', result, b), a))),
+}));
 
 /** The larger or smaller number; flags come from NaNs only. */
-const extreme =
-  (op: 'max' | 'min', routine: Routines): Binary =>
-  (s, w, a, b) => {
-    if (w === 16) return s.call(routine[w], a, b);
-    const result = s.float(op, a, b);
-    return inLine(s, {
-      result,
-      unless: FLUSHES,
-      doubtful: isNaN(s, result),
-      exact: () => callExact(s, routine[w], w, a, b),
-    });
-  };
+const extreme = (op: 'max' | 'min', routine: Routines): Binary =>
+  inLineBinary(op, routine, (s, _f, _a, _b, result) => ({ unless: FLUSHES, doubtful: isNaN(s, result) }));
 
 /** What instructions do with two numbers. */
 export const binary = {
