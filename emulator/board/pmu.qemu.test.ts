@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { requireTool } from '../../test/support/oracles';
-import { powerOff, printHex, program, Run } from '../../test/support/program';
+import { enablePpis, powerOff, printHex, program, Run } from '../../test/support/program';
 import { gnuProgram, qemuOutput } from '../../test/support/qemu-program';
 import { scriptTools } from '../../test/support/qemu-script';
 
@@ -323,20 +323,7 @@ ${vectors}`.replace('adr x0, el1\n', 'adr x0, el1_vectors\n\tmsr vbar_el1, x0\n\
     const source = `${start}
 	mov x0, #0x18
 	msr hcr_el2, x0
-	// PPI 23, in a GICv3.
-	ldr x0, =0x080a0000
-	str wzr, [x0, #0x14]
-	ldr x0, =0x08000000
-	mov w1, #0x12
-	str w1, [x0]
-	ldr x0, =0x080b0000
-	mov w1, #(1 << 23)
-	str w1, [x0, #0x80]
-	str w1, [x0, #0x100]
-	mov x1, #0xff
-	msr icc_pmr_el1, x1
-	mov x1, #1
-	msr icc_igrpen1_el1, x1
+${enablePpis(23)}
 	ldr x0, =0x08000008
 	msr pmevtyper4_el0, x0
 	mov x0, #-1000

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { requireTool } from '../../test/support/oracles';
-import { Run } from '../../test/support/program';
+import { mmuOnAtEl2, Run } from '../../test/support/program';
 import { gnuProgram, qemuOutput } from '../../test/support/qemu-program';
 import { scriptTools } from '../../test/support/qemu-script';
 
@@ -291,18 +291,8 @@ tables:
 setup:
   adr x0, vectors
   msr vbar_el2, x0
-  ldr x0, =0xff00          // attribute 0 device, 1 normal
-  msr mair_el2, x0
-  ldr x0, =0x80823519
-  msr tcr_el2, x0
-  adrp x0, level1
-  msr ttbr0_el2, x0
-  tlbi alle2
-  dsb sy
-  isb
-  ldr x0, =0x30c51835
-  msr sctlr_el2, x0
-  isb
+  adrp x1, level1
+${mmuOnAtEl2}
   mov x0, #0x10
   msr hcr_el2, x0
   ldr x27, =0x080b0000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { sysregs } from '../isa/a64/sysregs';
 import { unknownAtReset } from '../isa/a64/unknown';
-import { powerOff, program, Run } from '../../test/support/program';
+import { mmuOnAtEl2, powerOff, program, Run } from '../../test/support/program';
 
 /** x19-x26 are results: registers that no firmware call touches. */
 const both = (source: string): { plain: Run; strict: Run } => {
@@ -340,17 +340,7 @@ describe('strict mode', () => {
     str x2, [x4]
     mov x2, #0x30
     msr hcr_el2, x2
-    ldr x2, =0xff00
-    msr mair_el2, x2
-    ldr x2, =0x80823519
-    msr tcr_el2, x2
-    msr ttbr0_el2, x1
-    tlbi alle2
-    dsb sy
-    isb
-    ldr x2, =0x30c51835
-    msr sctlr_el2, x2
-    isb
+${mmuOnAtEl2}
     ldr x21, =0x80000000
     ldr x22, [x21]
     ldr x2, =0x40400705

@@ -60,6 +60,41 @@ export const powerOff = `
   b .
 `;
 
+/**
+ * Turns the MMU of EL2 on, with its caches: 39 bits of address from the table of level 1 at x1, attribute 0 for devices and 1 for
+ * Normal memory. x2 is free.
+ */
+export const mmuOnAtEl2 = `
+  ldr x2, =0xff00
+  msr mair_el2, x2
+  ldr x2, =0x80823519
+  msr tcr_el2, x2
+  msr ttbr0_el2, x1
+  tlbi alle2
+  dsb sy
+  isb
+  ldr x2, =0x30c51835
+  msr sctlr_el2, x2
+  isb
+`;
+
+/** Lets PPIs of a GICv3 come to the first CPU, in group 1. x0 and x1 are free. */
+export const enablePpis = (...ppis: readonly number[]): string => `
+  ldr x0, =0x080a0000
+  str wzr, [x0, #0x14]
+  ldr x0, =0x08000000
+  mov w1, #0x12
+  str w1, [x0]
+  ldr x0, =0x080b0000
+  ldr w1, =${ppis.reduce((bits, ppi) => bits + 2 ** ppi, 0)}
+  str w1, [x0, #0x80]
+  str w1, [x0, #0x100]
+  mov x1, #0xff
+  msr icc_pmr_el1, x1
+  mov x1, #1
+  msr icc_igrpen1_el1, x1
+`;
+
 const hexOf = (bits: 32 | 64): string => `
 hex:	mov x10, #${bits - 4}
 1:	lsr x11, x1, x10

@@ -6,6 +6,7 @@ import { stressTranslation, type TranslatorOptions } from '../../emulator/core/t
 import { common } from '../../emulator/ir/state';
 import { a64Isa } from '../../emulator/isa/a64';
 import { state } from '../../emulator/isa/a64/state';
+import { mmuOnAtEl2 } from '../support/program';
 import { Random, seed } from '../support/random';
 
 /** Both CPUs with their MMUs on, so that RAM is Normal memory and accesses may be misaligned. CPU 1 goes on at `second`. */
@@ -25,17 +26,7 @@ _start:
 started:
   mov x27, x0
   adrp x1, level1
-  ldr x2, =0xff00
-  msr mair_el2, x2
-  ldr x2, =0x80823519
-  msr tcr_el2, x2
-  msr ttbr0_el2, x1
-  tlbi alle2
-  dsb sy
-  isb
-  ldr x2, =0x30c51835
-  msr sctlr_el2, x2
-  isb
+${mmuOnAtEl2}
   mov x9, #0
   cbnz x27, second
   b first

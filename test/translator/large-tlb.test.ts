@@ -7,6 +7,7 @@ import { stressTranslation } from '../../emulator/core/translator';
 import { common } from '../../emulator/ir/state';
 import { a64Isa } from '../../emulator/isa/a64';
 import { state } from '../../emulator/isa/a64/state';
+import { mmuOnAtEl2 } from '../support/program';
 import { Random, seed } from '../support/random';
 
 const PAGES = 8192;
@@ -40,17 +41,7 @@ _start:
   add x5, x5, #1
   cmp x5, #${PAGES}
   b.ne 2b
-  ldr x2, =0xff00
-  msr mair_el2, x2
-  ldr x2, =0x80823519
-  msr tcr_el2, x2
-  msr ttbr0_el2, x1
-  tlbi alle2
-  dsb sy
-  isb
-  ldr x2, =0x30c51835
-  msr sctlr_el2, x2
-  isb
+${mmuOnAtEl2}
   mov x20, #0
   mov x21, #0
 round:

@@ -6,7 +6,7 @@ import { state } from '../../emulator/isa/a64/state';
 import { cachedDebian } from '../../scripts/debian.mjs';
 import { cases } from '../hypervisor/stories';
 import { buildProgram } from '../hypervisor/program';
-import { program } from '../support/program';
+import { enablePpis, program } from '../support/program';
 import { Random, seed } from '../support/random';
 
 /** Runs both by the same random steps; their states must be equal after each. */
@@ -45,19 +45,7 @@ _start:	ldr	x0, =vectors
 	msr	vbar_el2, x0
 	mov	x0, #0x18
 	msr	hcr_el2, x0
-	ldr	x0, =0x080a0000
-	str	wzr, [x0, #0x14]
-	ldr	x0, =0x08000000
-	mov	w1, #0x12
-	str	w1, [x0]
-	ldr	x0, =0x080b0000
-	ldr	w1, =0x0a000000			// PPIs 25 and 27
-	str	w1, [x0, #0x80]
-	str	w1, [x0, #0x100]
-	mov	x1, #0xff
-	msr	icc_pmr_el1, x1
-	mov	x1, #1
-	msr	icc_igrpen1_el1, x1
+${enablePpis(25, 27)}
 	mov	x1, #0x41
 	msr	pmcr_el0, x1
 	mov	x1, #1 << 27			// EL2 counts
