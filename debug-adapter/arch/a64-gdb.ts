@@ -43,25 +43,30 @@ const core: GdbFeature = {
   ],
 };
 
-/** The views of a vector, from wide lanes to narrow ones: name, [field, type of a lane, lanes]. */
+/** The views of a vector, from wide lanes to narrow ones: as floating point where there is such a format, and as integers. */
 const lanes = [
-  ['d', [['f', 'ieee_double', 2], ['u', 'uint64', 2], ['s', 'int64', 2]]],
-  ['s', [['f', 'ieee_single', 4], ['u', 'uint32', 4], ['s', 'int32', 4]]],
-  ['h', [['f', 'ieee_half', 8], ['u', 'uint16', 8], ['s', 'int16', 8]]],
-  ['b', [['u', 'uint8', 16], ['s', 'int8', 16]]],
-  ['q', [['u', 'uint128', 1], ['s', 'int128', 1]]],
-] as const; // prettier-ignore
+  { name: 'd', bits: 64, float: 'ieee_double' },
+  { name: 's', bits: 32, float: 'ieee_single' },
+  { name: 'h', bits: 16, float: 'ieee_half' },
+  { name: 'b', bits: 8, float: undefined },
+  { name: 'q', bits: 128, float: undefined },
+] as const;
 
 function vectorTypes(): GdbType[] {
-  const views = lanes.flatMap(([width, fields]) => {
-    const vectors = fields.map(([field, lane, count]) => ({
-      id: `v${width}${field}`,
-      xml: `<vector id="v${width}${field}" type="${lane}" count="${count}"/>`,
+  const views = lanes.flatMap(({ name, bits, float }) => {
+    const fields = [
+      ...(float ? [{ field: 'f', lane: float }] : []),
+      { field: 'u', lane: `uint${bits}` },
+      { field: 's', lane: `int${bits}` },
+    ];
+    const vectors = fields.map(({ field, lane }) => ({
+      id: `v${name}${field}`,
+      xml: `<vector id="v${name}${field}" type="${lane}" count="${128 / bits}"/>`,
     }));
-    const parts = fields.map(([field]) => `<field name="${field}" type="v${width}${field}"/>`).join('');
-    return [...vectors, { id: `vn${width}`, xml: `<union id="vn${width}">${parts}</union>` }];
+    const parts = fields.map(({ field }) => `<field name="${field}" type="v${name}${field}"/>`).join('');
+    return [...vectors, { id: `vn${name}`, xml: `<union id="vn${name}">${parts}</union>` }];
   });
-  const all = lanes.map(([width]) => `<field name="${width}" type="vn${width}"/>`).join('');
+  const all = lanes.map(({ name }) => `<field name="${name}" type="vn${name}"/>`).join('');
   return [...views, { id: 'aarch64v', xml: `<union id="aarch64v">${all}</union>` }];
 }
 

@@ -9,7 +9,11 @@ import { eventually } from './eventually';
 interface Message {
   readonly type: string;
   readonly event?: string;
-  readonly body?: { readonly reason?: string; readonly description?: string };
+  readonly body?: {
+    readonly reason?: string;
+    readonly description?: string;
+    readonly lines?: readonly string[];
+  };
 }
 
 /** Everything that the adapters of a test said. */
@@ -126,9 +130,7 @@ describe('debugging', () => {
       false,
     );
     await eventually('the end of the session', () => over.has(session.id));
-    const live = heard
-      .events('worldswitch/trace')
-      .map(({ body }) => (body as unknown as { lines: string[] }).lines);
-    assert.match(live.flat().join('\n'), /EL1 -> EL2 {2}HVC #0.*\(host\/run\.S:\d+\)/);
+    const live = heard.events('worldswitch/trace').flatMap(({ body }) => body?.lines ?? []);
+    assert.match(live.join('\n'), /EL1 -> EL2 {2}HVC #0.*\(host\/run\.S:\d+\)/);
   });
 });

@@ -32,16 +32,6 @@ export async function until<T>(
   }
 }
 
-/** What is read of a row in the page; the project's own types know no DOM. */
-interface DrawnRow {
-  readonly style: { readonly top: string };
-  readonly innerText: string;
-}
-
-interface DrawnGlyph {
-  getBoundingClientRect(): { readonly top: number; readonly bottom: number };
-}
-
 export class Workbench {
   constructor(readonly page: Page) {}
 
@@ -159,9 +149,7 @@ export class Workbench {
   async clickBreakpoint(line: number, wanted = true): Promise<void> {
     const glyphs = this.page.locator('.editor-instance [class*="codicon-debug-breakpoint"]');
     const there = async (y: number): Promise<boolean> => {
-      const spans = await glyphs.evaluateAll((all: DrawnGlyph[]) =>
-        all.map((glyph) => glyph.getBoundingClientRect()),
-      );
+      const spans = await glyphs.evaluateAll((all) => all.map((glyph) => glyph.getBoundingClientRect()));
       return spans.some(({ top, bottom }) => top <= y && y < bottom);
     };
     await until(`the breakpoint at line ${line} to ${wanted ? 'come' : 'go'}`, async () => {
@@ -241,7 +229,8 @@ export class Workbench {
   /** The texts of the rows, top to bottom, with plain spaces. */
   private async rows(selector: string): Promise<string[]> {
     const found = await this.page.locator(selector).evaluateAll((rows) =>
-      (rows as unknown as DrawnRow[])
+      rows
+        .filter((row) => row instanceof HTMLElement)
         .map((row) => ({ top: Number.parseFloat(row.style.top || '0'), text: row.innerText }))
         .sort((a, b) => a.top - b.top)
         .map(({ text }) => text),
