@@ -215,7 +215,7 @@ describe('runs', () => {
     const before = performance.now();
     const report = await guest.stop(() => guest.control.pause(0));
     assert.equal(report.reason, 'pause');
-    assert.ok(performance.now() - before < 100);
+    assert.ok(performance.now() - before < 1000);
     assert.equal(guest.where(), '_start+4');
   });
 

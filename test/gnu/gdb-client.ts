@@ -48,7 +48,8 @@ export class Gdb {
   /** gdb, attached to a port of this machine. */
   static async attach(port: number, ...args: string[]): Promise<Gdb> {
     const gdb = new Gdb(args);
-    for (const s of ['pagination off', 'confirm off', 'width 0']) await gdb.ok(`set ${s}`);
+    for (const s of ['pagination off', 'confirm off', 'width 0', 'remotetimeout 60'])
+      await gdb.ok(`set ${s}`);
     await gdb.ok('set architecture aarch64');
     await gdb.ok(`target remote 127.0.0.1:${port}`);
     gdb.lines = [];

@@ -33,7 +33,7 @@ def frames():
         sal = frame.find_sal()
         answers.append({'file': os.path.basename(sal.symtab.filename) if sal.symtab else '', 'line': sal.line, 'function': frame.name() or ''})
         frame = frame.older()
-for setting in ('pagination off', 'confirm off', 'width 0', 'architecture aarch64', 'startup-with-shell on'):
+for setting in ('pagination off', 'confirm off', 'width 0', 'architecture aarch64', 'startup-with-shell on', 'remotetimeout 60'):
     run('set ' + setting)
 `;
 

@@ -107,7 +107,8 @@ async function ask(shop: Workshop, breakpoint: string) {
     stdio: 'ignore',
   });
   try {
-    for (let n = 0; n < 200 && !fs.existsSync(socket); n++) await new Promise((done) => setTimeout(done, 20));
+    for (let n = 0; n < 3000 && !fs.existsSync(socket); n++)
+      await new Promise((done) => setTimeout(done, 20));
     const regs = [...Array.from({ length: 31 }, (_, i) => `x${i}`), 'sp', 'pc'];
     const script = [
       'set pagination off',
@@ -117,6 +118,7 @@ async function ask(shop: Workshop, breakpoint: string) {
       'set print repeats unlimited',
       'set print elements unlimited',
       'set print entry-values no',
+      'set remotetimeout 60',
       `target remote ${socket}`,
       `break ${breakpoint}`,
       'continue',

@@ -81,7 +81,7 @@ export async function openSession(options: SessionOptions): Promise<WorkbenchSes
     server = await startWorkbench({ state, settings: options.settings ?? {}, args: options.args ?? [] });
     browser = await chromium.launch({ executablePath, args: CHROMIUM });
     const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(60_000);
     return { folder, page, server, close };
   } catch (error) {
     await close();

@@ -6,7 +6,10 @@ import type { Locator, Page } from 'playwright-core';
 import { root } from '../../../scripts/workbench.mjs';
 
 const SCREENSHOTS = path.join(root, '.cache', 'screenshots');
-const TIMEOUT = 30_000;
+/** How long something may take, in ms; one try of several, and one look that may meet a row just drawn anew. */
+const TIMEOUT = 60_000;
+const TRY = 10_000;
+const LOOK = 2_000;
 
 /** Asks again and again until the answer is there; `what` names it when it never is. */
 export async function until<T>(
@@ -48,19 +51,24 @@ export class Workbench {
     await this.page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) });
   }
 
-  /** Every try begins anew: a list that was open already closes, and a file that has just been made is not found at once. */
+  /**
+   * Every try begins anew, with a list that was open already closed: the key that opened it would only go down in it, and
+   * it goes on showing the files that there were when it opened.
+   */
   private async pick(key: string, text: string, row: string): Promise<void> {
     const input = this.page.locator('.quick-input-widget:visible input[type="text"]').first();
     const wanted = this.page.locator('.quick-input-list .monaco-list-row', { hasText: row }).first();
     await until(`"${row}" in the list`, async () => {
+      if (await input.isVisible()) await this.page.keyboard.press('Escape');
+      await input.waitFor({ state: 'hidden', timeout: LOOK });
       await this.page.keyboard.press(key);
-      await input.waitFor({ state: 'visible', timeout: 2_000 });
-      await input.fill(text, { timeout: 2_000 });
-      await wanted.click({ timeout: 3_000 });
+      await input.waitFor({ state: 'visible', timeout: TRY });
+      await input.fill(text, { timeout: TRY });
+      await wanted.click({ timeout: TRY });
+      // A click that meets a list being filled anew chooses nothing. Not the input: the command may ask for something itself.
+      await wanted.waitFor({ state: 'hidden', timeout: TRY });
       return true;
     });
-    // Not the input: the command may ask for something itself.
-    await wanted.waitFor({ state: 'hidden' });
   }
 
   /** Runs a command from the palette by its label. */
@@ -157,14 +165,14 @@ export class Workbench {
       const { x, y } = await this.placeOf(line);
       if ((await there(y)) === wanted) return true;
       await this.page.mouse.click(x, y);
-      return until('the click to be seen', async () => (await there(y)) === wanted, 3_000);
+      return until('the click to be seen', async () => (await there(y)) === wanted, TRY);
     });
   }
 
   /** F5, which starts or continues. While a session has not told the editor yet that it has stopped, the key does nothing. */
   async continue(): Promise<void> {
     const running = this.page.locator('.codicon-debug-pause:visible').first();
-    await running.waitFor({ state: 'hidden', timeout: 10_000 });
+    await running.waitFor({ state: 'hidden', timeout: TIMEOUT });
     await this.page.keyboard.press('F5');
   }
 
@@ -260,7 +268,7 @@ export class Workbench {
     let direction = 1;
     let before = '';
     await until(`the variable ${name}`, async () => {
-      const drawn = (await row.count()) > 0 ? await row.boundingBox({ timeout: 500 }) : null;
+      const drawn = (await row.count()) > 0 ? await row.boundingBox({ timeout: LOOK }) : null;
       if (drawn && drawn.y >= view.y && drawn.y + drawn.height <= bottom) return true;
       if (drawn) direction = drawn.y < view.y ? -1 : 1;
       await this.page.mouse.wheel(0, direction * (drawn ? drawn.height : view.height * 0.7));
@@ -288,8 +296,8 @@ export class Workbench {
   private async setExpanded(name: string, wanted: boolean): Promise<void> {
     await until(`${name} to ${wanted ? 'expand' : 'collapse'}`, async () => {
       const row = await this.showVariable(name);
-      if ((await row.getAttribute('aria-expanded', { timeout: 1_000 })) === String(wanted)) return true;
-      await row.locator('.monaco-tl-twistie').click({ timeout: 1_000 });
+      if ((await row.getAttribute('aria-expanded', { timeout: LOOK })) === String(wanted)) return true;
+      await row.locator('.monaco-tl-twistie').click({ timeout: LOOK });
       return false;
     });
   }
@@ -314,7 +322,7 @@ export class Workbench {
       await until(`${name} to be ${value}`, async () => {
         const row = await this.showVariable(name);
         last = /^[^=]*=\s*(.*)$/s
-          .exec((await row.innerText({ timeout: 1_000 })).replace(/\s+/g, ' '))?.[1]
+          .exec((await row.innerText({ timeout: LOOK })).replace(/\s+/g, ' '))?.[1]
           ?.trim();
         return last !== undefined && value.test(last);
       });
@@ -339,14 +347,14 @@ export class Workbench {
     const wanted = this.page.locator('.monaco-menu .action-label', { hasText: item }).first();
     await until(`"${item}" in the menu of ${name}`, async () => {
       const row = await this.showVariable(name);
-      await row.click({ button: 'right', timeout: 1_000 });
-      await wanted.waitFor({ timeout: 2_000 });
+      await row.click({ button: 'right', timeout: LOOK });
+      await wanted.waitFor({ timeout: TRY });
       return true;
     });
     // A menu takes no click in its first moment, lest the one that opened it choose something.
     await until(`"${item}" to be chosen`, async () => {
-      await wanted.click({ timeout: 1_000 });
-      await wanted.waitFor({ state: 'hidden', timeout: 1_000 });
+      await wanted.click({ timeout: LOOK });
+      await wanted.waitFor({ state: 'hidden', timeout: LOOK });
       return true;
     });
   }

@@ -20,6 +20,7 @@ describe('the editor around the debugger', function () {
     const workspace = path.join(temporary, 'plain');
     mkdirSync(workspace);
     writeFileSync(path.join(workspace, 'alone.S'), '_start:\n\tmov\tx0, #1\n\tb\t.\n');
+    writeFileSync(path.join(workspace, 'wrong.S'), '_start:\n\tmov\tx0, #1\n\tmvo\tx0, x1\n\tadd\tx0, x1\n');
     session = await openSession({ workspace, vsix: packageExtension() });
     workbench = new Workbench(session.page);
     await workbench.open(session.server.url(session.folder));
@@ -68,10 +69,6 @@ describe('the editor around the debugger', function () {
   });
 
   it('says at F5 which line does not assemble, and lists all such lines in Problems', async () => {
-    writeFileSync(
-      path.join(session.folder, 'wrong.S'),
-      '_start:\n\tmov\tx0, #1\n\tmvo\tx0, x1\n\tadd\tx0, x1\n',
-    );
     await workbench.openFile('wrong.S');
     await workbench.continue();
     const dialog = session.page.locator('.monaco-dialog-box');
@@ -97,7 +94,7 @@ describe('the editor around the debugger', function () {
       if ((await input.inputValue()) !== `${temporary}/`) await input.fill(`${temporary}/`);
       await session.page
         .locator('.quick-input-list .monaco-list-row', { hasText: 'plain' })
-        .waitFor({ timeout: 2_000 });
+        .waitFor({ timeout: 10_000 });
       return (await input.inputValue()) === `${temporary}/`;
     });
     const opened = session.page.context().waitForEvent('page');
