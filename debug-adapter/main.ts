@@ -1,7 +1,7 @@
 /** The debug adapter: DAP on stdin and stdout. */
 import { createServer } from './adapter';
 import { useBuiltInterpreter } from './launch/interpreter';
-import { useRelaxedSimd } from './launch/wasm-features';
+import { useWasmFeatures } from './launch/wasm-features';
 
 // Nothing that goes wrong outside of a request may end the session without a word.
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
@@ -10,6 +10,6 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   });
 }
 
-useRelaxedSimd();
+useWasmFeatures();
 useBuiltInterpreter();
 createServer().start(process.stdin, process.stdout);

@@ -12,7 +12,7 @@ import { GdbServer } from './gdb/server';
 import { ConsoleLines } from './console-lines';
 import { cpuNames, parseLaunch } from './launch/config';
 import { useBuiltInterpreter } from './launch/interpreter';
-import { useRelaxedSimd } from './launch/wasm-features';
+import { useWasmFeatures } from './launch/wasm-features';
 import { AssemblyError } from './launch/program';
 import { Target } from './target';
 import { watchSpec } from './trace/watch-option';
@@ -250,7 +250,7 @@ async function main(): Promise<void> {
 }
 
 if (require.main === module) {
-  useRelaxedSimd();
+  useWasmFeatures();
   useBuiltInterpreter();
   void main();
 }

@@ -219,6 +219,12 @@ export class Emitter {
     return this;
   }
 
+  /** Opens an `if` whose condition mostly holds, or hardly ever. */
+  openHinted(taken: boolean, result?: Ty): number {
+    this.code.hints.push({ at: this.code.length, taken });
+    return this.open(W.if, result);
+  }
+
   /** Opens a block, loop or if; returns its label for br. */
   open(kind: number, result?: Ty): number {
     this.code.byte(kind).byte(result === undefined ? 0x40 : valType[result]);
@@ -308,7 +314,11 @@ export class Emitter {
         return this.syncPc();
       case 'commit': {
         // Only the slow path hands out the scratch buffer.
-        this.val(s.host).get(this.target.cpu).i32(common.scratch.offset).op(W.i32Add, W.i32Eq).open(W.if);
+        this.val(s.host)
+          .get(this.target.cpu)
+          .i32(common.scratch.offset)
+          .op(W.i32Add, W.i32Eq)
+          .openHinted(false);
         this.target.enterSlow(this);
         this.get(this.target.cpu).call(this.target.commitSlow).open(W.if);
         this.get(this.target.cpu);
@@ -542,8 +552,8 @@ export class Emitter {
         table: () => void this.get(cpu).load(4, table.offset, 'i32'),
         mask: () => void this.get(cpu).load(4, common.tlbMask.offset, 'i32'),
       };
-      this.hit(access, place, va, entry);
-      this.open(W.if, 'i32');
+      this.hit(access, place, va, entry, true);
+      this.openHinted(true, 'i32');
       this.hostAddress(va, entry);
       this.else();
     }
@@ -551,20 +561,21 @@ export class Emitter {
     this.target.enterSlow(this);
     this.get(cpu).get(va).i32(accessDesc(access)).val(info).call(this.target.memSlow);
     if (fast) this.end();
-    this.tee(host).op(W.i32Eqz).open(W.if);
+    this.tee(host).op(W.i32Eqz).openHinted(false);
     this.target.exit(this, 'recheck');
     this.end();
   }
 
   /**
    * Pushes whether the TLB entry for an access at `va` serves it, and leaves the entry's address in `entry`. `place` pushes
-   * where the table is and the mask of its size.
+   * where the table is and the mask of its size. `entriesAlign`: an entry may ask for alignment.
    */
   protected hit(
     access: Access,
     place: { readonly table: () => void; readonly mask: () => void },
     va: number,
     entry: number,
+    entriesAlign: boolean,
   ): void {
     place.table();
     this.get(va).i64(BigInt(placeShift)).op(W.i64ShrU);
@@ -575,7 +586,7 @@ export class Emitter {
     if (access.bytes > 1) this.i64(BigInt(access.bytes - 1)).op(W.i64Add);
     this.i64(-4096n).op(W.i64And, W.i64Eq);
     const mask = access.flags & 2 ? access.bytes - 1 : access.elem - 1;
-    if (!mask) return;
+    if (!mask || !(entriesAlign || access.flags & 2)) return;
     this.get(va).op(W.i32WrapI64).i32(mask).op(W.i32And);
     if (!(access.flags & 2)) this.get(entry).load(1, Tlb.alignMask, 'i32').op(W.i32And);
     this.op(W.i32Eqz, W.i32And);

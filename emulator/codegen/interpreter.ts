@@ -196,7 +196,7 @@ class Generator {
       void e.get(cpu).i32(reason).store(4, common.stopReason.offset, 'i32');
     const countOne = (e: Emitter): void => void e.get(left).i32(1).op(W.i32Sub).setLocal(left);
     const leaveAtBudget = (e: Emitter, before?: (e: Emitter) => void): void => {
-      e.get(left).op(W.i32Eqz).open(W.if);
+      e.get(left).op(W.i32Eqz).openHinted(false);
       before?.(e);
       setReason(e, StopReason.budget);
       leave(e);
@@ -234,7 +234,7 @@ class Generator {
     e.get(cpu).load(4, common.left.offset, 'i32').setLocal(left);
     labels.top = e.open(W.loop);
     saveLeft(e);
-    e.get(cpu).load(4, common.stopRequest.offset, 'i32').open(W.if);
+    e.get(cpu).load(4, common.stopRequest.offset, 'i32').openHinted(false);
     e.get(cpu).get(cpu).load(4, common.stopRequest.offset, 'i32').store(4, common.stopReason.offset, 'i32');
     e.get(cpu).i32(0).store(4, common.stopRequest.offset, 'i32');
     leave(e);

@@ -288,7 +288,8 @@ export function memoryRoutines(isa: Isa, tlb: TlbLayout): MemoryRoutines {
                 () => void b.call(hostCalls.saveClean, b.cpu(), page),
               );
               const pf = b.ld(1, pageFlagsAt);
-              const slow = b.select(b.get(common.bigEndian), b.i32(TagFlag.slow), b.i32(0));
+              const aligns = b.and(b.nei(device, 0), b.eqz(b.get(common.entriesAlign)));
+              const slow = b.select(b.or(b.get(common.bigEndian), aligns), b.i32(TagFlag.slow), b.i32(0));
               const tagFlags = b.or(
                 slow,
                 b.or(

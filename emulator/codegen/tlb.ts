@@ -56,7 +56,7 @@ export const TagFlag = {
   clean: 2,
   /** Reads and writes of a page that the debugger watches. */
   watch: 4,
-  /** Device memory or big-endian data: there is nothing to add to. */
+  /** Big-endian data: there is nothing to add to. Device memory where entries do not ask for alignment. */
   slow: 8,
 } as const;
 

@@ -58,10 +58,18 @@ export const valType: Record<WasmTy, number> = {
   ...{ i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b },
 };
 
+/** What is known of the `if` or `br_if` at an offset: that it is mostly taken, or hardly ever. */
+interface Hint {
+  readonly at: number;
+  readonly taken: boolean;
+}
+
 /** A growing byte string with the LEB128 forms. */
 export class Bytes {
   private buf = new Uint8Array(256);
   length = 0;
+  /** Places of branches of which it is known whether they are mostly taken. */
+  readonly hints: Hint[] = [];
 
   byte(b: number): this {
     if (this.length === this.buf.length) {
@@ -149,6 +157,9 @@ export class Func {
     return this.type.params.length + this.localTypes.length - 1;
   }
 
+  /** What is known of branches, by offsets in the encoded function; complete once it has been encoded. */
+  readonly hints: Hint[] = [];
+
   /** All code, without the locals. */
   text(): Uint8Array {
     return new Bytes().append(this.head).append(this.code).view();
@@ -164,7 +175,9 @@ export class Func {
     }
     out.u32(runs.length);
     for (const r of runs) out.u32(r.n).byte(valType[r.ty]);
-    return out.append(this.head).append(this.code).byte(W.end);
+    out.append(this.head);
+    for (const { at, taken } of this.code.hints) this.hints.push({ at: out.length + at, taken });
+    return out.append(this.code).byte(W.end);
   }
 }
 
@@ -248,10 +261,30 @@ export class WasmModule {
       b.u32(0).byte(W.i32Const).s32(0).byte(W.end).u32(this.tableEntries.length);
       for (const f of this.tableEntries) b.u32(f);
     });
+    this.hints(section);
     section(10, (b) => {
       b.u32(bodies.length);
       for (const body of bodies) b.u32(body.length).append(body);
     });
     return out.view().slice();
+  }
+
+  /**
+   * Which way branches mostly go (WebAssembly branch hinting, "metadata.code.branch_hint"): other code then stands aside, and what only it
+   * needs costs no register. A host that knows nothing of hints skips the section.
+   */
+  private hints(section: (id: number, fill: (b: Bytes) => void) => void): void {
+    const hinted = this.funcs.filter((f) => f.hints.length > 0);
+    if (hinted.length === 0) return;
+    section(0, (b) => {
+      b.name('metadata.code.branch_hint').u32(hinted.length);
+      for (const { index, hints } of hinted) {
+        b.u32(index).u32(hints.length);
+        for (const { at, taken } of hints)
+          b.u32(at)
+            .u32(1)
+            .byte(taken ? 1 : 0);
+      }
+    });
   }
 }

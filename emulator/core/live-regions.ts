@@ -29,6 +29,8 @@ export interface Live {
   readonly lines: ReadonlyMap<number, bigint>;
   /** How often control was seen to go on in the region that is entered at a RAM offset. */
   readonly links: Map<number, number>;
+  /** It is being made again with what it has learned. */
+  again: boolean;
 }
 
 export class LiveRegions {
@@ -71,7 +73,7 @@ export class LiveRegions {
       lines.set(page, (lines.get(page) ?? 0n) | linesOf(code[i]!, 4));
     }
     const instructions = code.length / 2;
-    const live: Live = { number, entries, instructions, lines, links: new Map() };
+    const live: Live = { number, entries, instructions, lines, links: new Map(), again: false };
     for (const page of lines.keys()) {
       const there = this.byPage.get(page);
       if (there) there.add(live);

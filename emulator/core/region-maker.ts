@@ -4,8 +4,8 @@
  */
 import type { Decoded } from '../codegen/decoder';
 import { findBlocks, type Block, type CodeSource } from '../codegen/region/blocks';
-import { Translatability } from '../codegen/region/instruction';
-import { entriesOf, regionModule, type Region, type RegionOptions } from '../codegen/region/region';
+import { Translatability, type RegionOptions } from '../codegen/region/instruction';
+import { entriesOf, regionModule, type Region } from '../codegen/region/region';
 import type { Builder } from '../ir/builder';
 import type { Isa } from '../isa/dsl/isa';
 import { PAGE } from './layout';
@@ -33,10 +33,12 @@ export interface Entry {
   readonly pages: Int32Array;
   /** Where control often went from a region that started here, as byte distances from the start of the entry's page. */
   readonly learned: readonly Learned[];
+  /** TLB entries may ask for alignment in the context in which control comes there. */
+  readonly entriesAlign: boolean;
 }
 
 /** The pages around an entry by how many pages behind its own they are. */
-export function placesOf({ pages }: Entry): Map<number, CodePlace> {
+export function placesOf({ pages }: Pick<Entry, 'pages'>): Map<number, CodePlace> {
   const places = new Map<number, CodePlace>();
   for (let i = 0; i < pages.length; i += 3)
     places.set(pages[i]!, { page: pages[i + 1]!, recs: pages[i + 2]! >>> 0 });
@@ -50,7 +52,7 @@ export interface Learned {
   readonly byJump: boolean;
 }
 
-export interface RegionJob extends RegionOptions {
+export interface RegionJob extends Pick<RegionOptions, 'count'> {
   readonly entries: readonly Entry[];
   /** RAM offsets at which the interpreter must take over. */
   readonly stops: readonly number[];
@@ -134,7 +136,10 @@ export class RegionMaker {
       });
     }
     if (regions.length === 0) return { bytes: 0, regions: [] };
-    const { bytes } = regionModule(this.isa, regions, job);
+    const { bytes } = regionModule(this.isa, regions, {
+      count: job.count,
+      entriesAlign: job.entries.some((entry) => entry.entriesAlign),
+    });
     try {
       return { module: new WebAssembly.Module(bytes), bytes: bytes.length, regions: made };
     } catch (error) {

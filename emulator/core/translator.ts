@@ -21,6 +21,7 @@ import {
   type RegionJob,
   type Learned,
   placesOf,
+  type CodePlace,
 } from './region-maker';
 import { Telling, type RegionWorker } from './region-worker';
 
@@ -158,7 +159,7 @@ export class Translator {
   hot(cpu: number, rec: number, now: bigint): void {
     const place = this.host.predecode.placeOf(rec);
     if (place === undefined || this.refused !== undefined || this.closed) return;
-    this.enqueue({ offset: place % PAGE, pages: this.pagesAround(cpu), learned: [] }, now);
+    this.enqueue({ offset: place % PAGE, learned: [], ...this.around(cpu) }, now);
   }
 
   private enqueue(entry: Entry, now: bigint): void {
@@ -174,7 +175,7 @@ export class Translator {
   linked(cpu: number, rec: number, from: number, now: bigint): void {
     const region = this.live.at(from);
     const to = this.host.predecode.placeOf(rec);
-    if (!region || to === undefined || this.refused !== undefined || this.closed) return;
+    if (!region || region.again || to === undefined || this.refused !== undefined || this.closed) return;
     const seen = (region.links.get(to) ?? 0) + 1;
     region.links.set(to, seen);
     if (seen !== LINKED) return;
@@ -182,18 +183,42 @@ export class Translator {
     const other = this.live.at(rec);
     if (other && other.instructions > region.instructions && region.entries.some((at) => other.links.has(at)))
       return;
-    const pages = this.pagesAround(cpu);
+    const { pages, entriesAlign } = this.around(cpu);
     const start = region.entries[0]!;
     const home = pages.find((_, i) => i % 3 === 0 && pages[i + 1] === pageAt(start));
     if (home === undefined) return;
-    const place = (to % PAGE) - home * PAGE;
-    const learned = this.learned.get(start) ?? [];
-    const known = learned.find((l) => l.place === place);
-    if (known?.byJump === true || learned.length >= LEARNED) return;
-    const more = [...learned.filter((l) => l !== known), { place, byJump: known !== undefined }];
+    const more = this.learn(start, placesOf({ pages }), home, region.links);
+    if (!more) return;
+    region.again = true;
     this.learned.set(start, more);
     const behind = pages.map((n, i) => (i % 3 === 0 ? n - home : n));
-    this.enqueue({ offset: start % PAGE, pages: behind, learned: more }, now);
+    this.enqueue({ offset: start % PAGE, pages: behind, learned: more, entriesAlign }, now);
+  }
+
+  /**
+   * What a region is to have besides what is found from its start: what it has already, and all that control was seen to go to from it. To
+   * learn one at a time would make it again, and have the host optimise it again, for each. Undefined: nothing more.
+   * @param home how many pages its own is behind that which `pages` are counted from
+   */
+  private learn(
+    start: number,
+    pages: ReadonlyMap<number, CodePlace>,
+    home: number,
+    links: ReadonlyMap<number, number>,
+  ): readonly Learned[] | undefined {
+    const learned = new Map(this.learned.get(start)?.map((l) => [l.place, l]));
+    const before = learned.size;
+    let jumps = 0;
+    for (const [to] of [...links].sort(([, a], [, b]) => b - a)) {
+      const behind = [...pages].find(([, { page }]) => page === pageAt(to))?.[0];
+      if (behind === undefined) continue;
+      const place = (behind - home) * PAGE + (to % PAGE);
+      const known = learned.get(place);
+      if (known?.byJump === true || (!known && learned.size >= LEARNED)) continue;
+      learned.set(place, { place, byJump: known !== undefined });
+      if (known) jumps++;
+    }
+    return learned.size > before || jumps > 0 ? [...learned.values()] : undefined;
   }
 
   /** Between two runs of generated code: takes what has been made, and does not let the first of the queue wait for ever. */
@@ -271,8 +296,8 @@ export class Translator {
     return Math.max(0, heat - predecode.startHeat);
   }
 
-  /** The predecoded pages that a CPU would find without a walk, as an Entry has them. */
-  private pagesAround(cpu: number): Int32Array {
+  /** What an Entry has of the CPU that comes there: the predecoded pages that it would find without a walk, its context. */
+  private around(cpu: number): Pick<Entry, 'pages' | 'entriesAlign'> {
     const { view, predecode } = this.host;
     const u32 = (at: number): number => view.getUint32(at, true);
     const [table, recsOf] = [u32(cpu + common.tlbFetch.offset), u32(cpu + common.tlbFetchRec.offset)];
@@ -290,7 +315,7 @@ export class Translator {
       const place = predecode.placeOf(recs);
       if (place !== undefined) found.push(behind, place / PAGE, recs);
     }
-    return Int32Array.from(found);
+    return { pages: Int32Array.from(found), entriesAlign: u32(cpu + common.entriesAlign.offset) !== 0 };
   }
 
   /** Puts regions into the interpreter's table, where memory is still what they were made of. */

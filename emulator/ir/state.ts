@@ -112,6 +112,11 @@ export const common = {
   /** Set with the translation context: every access must be aligned (SCTLR.A); data is big-endian. */
   alignAlways: layout.field('alignAlways', 4),
   bigEndian: layout.field('bigEndian', 4),
+  /**
+   * Also set with it: TLB entries that the fast path may use can ask for alignment. Otherwise none does: memory that wants it, in a context in
+   * which most does not, takes the slow path.
+   */
+  entriesAlign: layout.field('entriesAlign', 4),
   /** Guest RAM: physical base and size in bytes, address in linear memory. */
   ramBase: layout.field('ramBase', 8),
   ramSize: layout.field('ramSize', 8),

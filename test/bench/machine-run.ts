@@ -9,7 +9,7 @@ import { Runner } from '../../debug-adapter/control/runner';
 import { translationThread } from '../../debug-adapter/translation/thread';
 import { Computer } from '../../emulator/board/computer';
 import { RAM_BASE } from '../../emulator/board/map';
-import { useRelaxedSimd } from '../../debug-adapter/launch/wasm-features';
+import { useWasmFeatures } from '../../debug-adapter/launch/wasm-features';
 import { useInterpreter } from '../../emulator/core/interpreter';
 import { common } from '../../emulator/ir/state';
 import { a64Isa } from '../../emulator/isa/a64';
@@ -20,7 +20,7 @@ const [json, dist] = process.argv.slice(2);
 if (json === undefined || dist === undefined) throw new Error('usage: machine-run SPEC DIST');
 const spec = JSON.parse(json) as OurSpec;
 
-useRelaxedSimd();
+useWasmFeatures();
 useInterpreter(a64Isa, new Uint8Array(readFileSync(path.join(dist, 'interpreter.wasm'))));
 const translate = spec.interpret ? false : translationThread(path.join(dist, 'translator.js'));
 const computer = new Computer({

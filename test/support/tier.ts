@@ -2,10 +2,10 @@
  * Loaded before the specs. `WS_TRANSLATE=stress`: every machine that a spec makes translates all code when it is first
  * reached, in tiny regions that soon go again. `WS_TRANSLATE=off`: nothing is translated. Code uses what the adapter has it use.
  */
-import { useRelaxedSimd } from '../../debug-adapter/launch/wasm-features';
+import { useWasmFeatures } from '../../debug-adapter/launch/wasm-features';
 import { stressTranslation, useTranslation } from '../../emulator/core/translator';
 
-useRelaxedSimd();
+useWasmFeatures();
 
 const mode = process.env['WS_TRANSLATE'];
 if (mode === 'stress') useTranslation(stressTranslation);

@@ -24,7 +24,7 @@ import {
   truthTable,
   type FlagsRead,
 } from './flags';
-import { distance, readsTime, type Placed } from './instruction';
+import { distance, readsTime, type Placed, type RegionOptions } from './instruction';
 import type { Invariants } from './invariants';
 
 /** The locals of a region's function. Parameters: 0 the CPU block, 1 the record of the entry. */
@@ -139,6 +139,7 @@ export class RegionEmitter extends Emitter {
     private readonly isa: Isa,
     private readonly region: RegionLocals,
     private readonly instruction: Placed,
+    private readonly options: RegionOptions,
     private readonly exits: Exits,
   ) {
     super(func.code, pool, target);
@@ -244,7 +245,7 @@ export class RegionEmitter extends Emitter {
     if (!passed) {
       this.val(s.c);
       if (cold.has(s.else)) this.op(W.i32Eqz);
-      this.open(W.if);
+      this.openHinted(false);
       this.exits.leaveBefore(this, false);
       this.end();
       if (known !== undefined && cold.has(s.then)) this.region.passed.add(known);
@@ -394,8 +395,8 @@ export class RegionEmitter extends Emitter {
     this.val(v.args[0]!).setLocal(va);
     const table = access.kind === 'read' ? this.region.tlbRead : this.region.tlbWrite;
     const place = { table: () => void this.get(table), mask: () => void this.get(this.region.tlbMask) };
-    this.hit(access, place, va, entry);
-    this.op(W.i32Eqz).open(W.if);
+    this.hit(access, place, va, entry, this.options.entriesAlign);
+    this.op(W.i32Eqz).openHinted(false);
     if (access.kind !== 'read' && this.instruction.besideCode) this.besideCode(access, va, entry);
     else this.exits.leaveBefore(this, true);
     this.end();
@@ -409,7 +410,7 @@ export class RegionEmitter extends Emitter {
     const inPage = this.temp('i32');
     const recs = this.temp('i32');
     const leaveUnless = (): void => {
-      this.op(W.i32Eqz).open(W.if);
+      this.op(W.i32Eqz).openHinted(false);
       this.exits.leaveBefore(this, true);
       this.end();
     };

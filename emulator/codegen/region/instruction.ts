@@ -34,6 +34,14 @@ export interface Placed extends Instruction {
   readonly offset: number;
 }
 
+/** What the code of a region is made for. */
+export interface RegionOptions {
+  /** Contexts in which TLB entries may ask for alignment, too: see state.entriesAlign. */
+  readonly entriesAlign: boolean;
+  /** Count exits by their reasons. */
+  readonly count: boolean;
+}
+
 /** State that only the interpreter keeps up to date. */
 const HOST_STATE: ReadonlySet<StateField> = new Set([
   common.retired,

@@ -16,7 +16,7 @@ import { elementOf, spreadOf, type Spread } from './dispatch';
 import { RegionEmitter, RegionLocals } from './emitter';
 import { DISPATCH, dispatchedFlow, type DispatchedFlow } from './flow';
 import { Invariants } from './invariants';
-import type { Placed } from './instruction';
+import type { Placed, RegionOptions } from './instruction';
 
 /** What a region returns. */
 export const RegionStatus = {
@@ -55,11 +55,6 @@ export const ExitReason = {
   recheck: 6,
 } as const;
 
-export interface RegionOptions {
-  /** Count exits by their reasons. */
-  readonly count: boolean;
-}
-
 const PAGE = 4096;
 const pageOf = (offset: number): number => Math.floor(offset / PAGE);
 
@@ -84,7 +79,7 @@ export const regionName = (n: number): string => `r${n}`;
 export function regionModule(
   isa: Isa,
   regions: readonly Region[],
-  options: RegionOptions = { count: false },
+  options: RegionOptions = { entriesAlign: true, count: false },
 ): RegionModule {
   // Imports come before functions: a first pass only finds out which there are.
   const routines = new Map<string, Routine>();
@@ -115,7 +110,7 @@ export function regionCode(
   region: Region,
 ): { readonly code: Uint8Array; readonly localName: (index: number) => string } {
   const func = new WasmModule().func({ params: ['i32', 'i32'], results: ['i32'] });
-  const made = new RegionFunction(isa, func, region, () => 0, { count: false });
+  const made = new RegionFunction(isa, func, region, () => 0, { entriesAlign: true, count: false });
   made.emit();
   return { code: func.text(), localName: (index) => made.localName(index) };
 }
@@ -181,8 +176,8 @@ class RegionFunction {
     const { code } = this.func;
     const target = this.target(0);
     const body = new Emitter(code, this.pool, target);
-    this.prologue(body);
     this.exitLabel = body.open(W.block);
+    this.prologue(body);
     this.node(this.flow.order[0]!, body.depth);
     body.end();
     this.epilogue(body);
@@ -205,6 +200,12 @@ class RegionFunction {
     }
     locals.flags.load(e, cpu, this.isa.flags);
     this.findPages(e);
+    if (!this.options.entriesAlign) {
+      e.get(cpu).load(4, common.entriesAlign.offset, 'i32').openHinted(false);
+      e.get(cpu).load(8, common.pc.offset, 'i64').setLocal(locals.pc);
+      this.exit(e, RegionStatus.interpret, ExitReason.cold);
+      e.end();
+    }
     if (this.flow.dispatched.size === 0) return;
     e.get(cpu).load(8, common.pc.offset, 'i64').setLocal(locals.pc);
     this.aimAtPc(e);
@@ -349,7 +350,7 @@ class RegionFunction {
     const e = new Emitter(this.func.code, this.pool, this.target(block.offset)).at(depth);
     const count = block.instructions.length;
     // All of the block or nothing: what is left of the budget the interpreter uses up exactly.
-    e.get(this.locals.left).i32(count).op(W.i32LtU).open(W.if);
+    e.get(this.locals.left).i32(count).op(W.i32LtU).openHinted(false);
     this.leave(e, block.offset, RegionStatus.interpret, ExitReason.budget);
     e.end();
     e.get(this.locals.left).i32(count).op(W.i32Sub).setLocal(this.locals.left);
@@ -364,29 +365,38 @@ class RegionFunction {
     const refund = (e: Emitter, n: number): void => {
       if (n > 0) e.get(this.locals.left).i32(n).op(W.i32Add).setLocal(this.locals.left);
     };
-    const emitter = new RegionEmitter(this.func, this.pool, this.target(i.offset), this.isa, this.locals, i, {
-      branch: (e, offset) => {
-        refund(e, left - 1);
-        this.goTo(e, block.offset, offset);
+    const emitter = new RegionEmitter(
+      this.func,
+      this.pool,
+      this.target(i.offset),
+      this.isa,
+      this.locals,
+      i,
+      this.options,
+      {
+        branch: (e, offset) => {
+          refund(e, left - 1);
+          this.goTo(e, block.offset, offset);
+        },
+        jump: (e) => {
+          refund(e, left - 1);
+          this.jump(e);
+        },
+        recheck: (e, offset) => {
+          refund(e, left - 1);
+          if (offset === undefined) this.exit(e, RegionStatus.recheck, ExitReason.recheck);
+          else this.leave(e, offset, RegionStatus.recheck, ExitReason.recheck);
+        },
+        budget: (e) => {
+          e.get(this.locals.left);
+          if (left > 1) e.i32(left - 1).op(W.i32Add);
+        },
+        leaveBefore: (e, isMiss) => {
+          refund(e, left);
+          this.leave(e, i.offset, RegionStatus.interpret, isMiss ? ExitReason.miss : ExitReason.cold);
+        },
       },
-      jump: (e) => {
-        refund(e, left - 1);
-        this.jump(e);
-      },
-      recheck: (e, offset) => {
-        refund(e, left - 1);
-        if (offset === undefined) this.exit(e, RegionStatus.recheck, ExitReason.recheck);
-        else this.leave(e, offset, RegionStatus.recheck, ExitReason.recheck);
-      },
-      budget: (e) => {
-        e.get(this.locals.left);
-        if (left > 1) e.i32(left - 1).op(W.i32Add);
-      },
-      leaveBefore: (e, isMiss) => {
-        refund(e, left);
-        this.leave(e, i.offset, RegionStatus.interpret, isMiss ? ExitReason.miss : ExitReason.cold);
-      },
-    });
+    );
     emitter.at(depth);
     emitter.body(i.body);
     this.pool.restore(mark);
@@ -410,7 +420,7 @@ class RegionFunction {
   private checkPage(e: Emitter, to: number): void {
     const bit = this.pageBits.get(pageOf(to));
     if (bit === undefined) return;
-    e.get(this.pagesThere).i32(bit).op(W.i32And, W.i32Eqz).open(W.if);
+    e.get(this.pagesThere).i32(bit).op(W.i32And, W.i32Eqz).openHinted(false);
     this.leave(e, to, RegionStatus.branch, ExitReason.page);
     e.end();
   }

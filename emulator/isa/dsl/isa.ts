@@ -36,7 +36,7 @@ export interface IsaRoutines {
   readonly takeInterrupt: Routine;
   /** (): takes the Undefined Instruction exception for the instruction at state.pc. */
   readonly raiseUndefined: Routine;
-  /** (): computes state.ctxKey, alignAlways and bigEndian from the system registers and the exception level. */
+  /** (): computes state.ctxKey, alignAlways, entriesAlign and bigEndian from the system registers and the exception level. */
   readonly contextKey: Routine;
 }
 

@@ -34,7 +34,7 @@ export function withoutTag(s: Builder, target: Val): Val {
   const top = s.shri(target, 55);
   s.if(s.nei(top, 0), () => {
     const oneRange = s.eqz(s.get(state.twoRanges));
-    s.if(s.or(s.nei(top, 0x1ff), oneRange), () =>
+    s.rarely(s.or(s.nei(top, 0x1ff), oneRange), () =>
       s.assign(out, s.call(branchAddress, target, s.get(state.el))),
     );
   });

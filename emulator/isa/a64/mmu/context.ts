@@ -97,6 +97,8 @@ function inContext(s: Builder, r: Regime, user: Val, known: Known, secure = fals
   const nested = stage2 ? s.or(stage2.vm, stage2.dc) : s.i32(0);
   s.set(common.ctxKey, s.select(nested, getReg(s, 'VTCR_EL2'), s.i64(0)), 3);
   s.set(common.alignAlways, alignAlways);
+  // Without translation all data is in Device memory.
+  s.set(common.entriesAlign, s.or(alignAlways, s.eqz(parts.mmu)));
   s.set(common.bigEndian, bigEndian);
   s.set(state.spCheck, byLevel('SA0', 'SA'));
   s.set(state.twoRanges, s.i32(r.twoRanges ? 1 : 0));
