@@ -98,6 +98,10 @@ export class Bus implements MachineBus {
     return this.m.settle(cpu);
   }
 
+  virtualNext(cpu: number): number {
+    return this.m.state.num(cpu, state.virtualNext);
+  }
+
   emit(event: MachineEvent): void {
     this.listener(event);
   }

@@ -70,6 +70,8 @@ export interface MachineBus {
    * @returns the outputs that it drives, as the instruction set numbers them
    */
   settle(cpu: number): number;
+  /** The virtual interrupt that is next by a CPU's own registers, as the instruction set keeps it. */
+  virtualNext(cpu: number): number;
   /** Something that the debugger may show: UART output, power-off. */
   emit(event: MachineEvent): void;
 }

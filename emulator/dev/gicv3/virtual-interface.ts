@@ -1,11 +1,12 @@
 /**
  * The virtual CPU interface: what a guest reaches as ICC_* while HCR_EL2.IMO or FMO is set (ICV_*, IHI 0069 12.3). All of
  * its state is in the hypervisor's ICH_* registers: list registers, active priorities, the guest's own settings (VMCR). What
- * it drives is the CPU's own to compute: isa/a64/wires/virtual-interface.ts.
+ * it drives is the CPU's own to compute, and which list register is next: isa/a64/wires/virtual-interface.ts.
  */
 import type { MachineBus } from '../../core/device';
+import { nextVirtual } from '../../isa/a64/wires/virtual-interface';
 import type { Register } from './cpu-interface';
-import { groupPriorityMask, lowestBit, runningPriority, signalsPreemption } from './priorities';
+import { groupPriorityMask, lowestBit, runningPriority } from './priorities';
 import { preemptionBits, SPURIOUS, type Interrupts } from './interrupts';
 
 type Group = 0 | 1;
@@ -25,7 +26,6 @@ const EOI = 1n << 41n;
 const IN_USE = PENDING | ACTIVE | EOI;
 
 /** ICH_HCR_EL2. */
-const EN = 1n;
 const EOI_COUNT = 1n << 27n;
 const EOI_COUNT_MASK = 0x1fn << 27n;
 
@@ -95,21 +95,20 @@ export class VirtualInterface {
   }
 
   private perGroup(group: Group): Record<string, Register> {
-    const ifMine = (cpu: number): ListEntry | undefined => {
-      const next = this.highest(cpu);
-      return next?.group === group ? next : undefined;
+    const next = (cpu: number, signalled: boolean): ListEntry | undefined => {
+      const found = nextVirtual(this.bus.virtualNext(cpu));
+      if (!found || (signalled && !found.signalled)) return undefined;
+      const entry = entryOf(found.lr, this.bus.readSysreg(cpu, lrNames[found.lr]!));
+      return entry.group === group ? entry : undefined;
     };
-    const candidate = (cpu: number): ListEntry | undefined => {
-      const next = ifMine(cpu);
-      return next && this.canPreempt(cpu, next) ? next : undefined;
-    };
+    const candidate = (cpu: number): ListEntry | undefined => next(cpu, true);
     const number = (e: ListEntry | undefined): bigint => e?.intid ?? BigInt(SPURIOUS);
     return {
       [`ICV_IAR${group}_EL1`]: {
         read: (cpu) => this.acknowledge(cpu, candidate(cpu)),
         peek: (cpu) => number(candidate(cpu)),
       },
-      [`ICV_HPPIR${group}_EL1`]: { read: (cpu) => number(ifMine(cpu)) },
+      [`ICV_HPPIR${group}_EL1`]: { read: (cpu) => number(next(cpu, false)) },
       [`ICV_EOIR${group}_EL1`]: { write: (cpu, v) => this.endOfInterrupt(cpu, v & 0xffffffn, group) },
       [`ICV_IGRPEN${group}_EL1`]: this.field(group === 0 ? 'enable0' : 'enable1', (v) => v & 1n),
       [`ICV_AP${group}R0_EL1`]: {
@@ -138,10 +137,6 @@ export class VirtualInterface {
     this.bus.writeSysreg(cpu, 'ICH_VMCR_EL2', rest | (value << at));
   }
 
-  private enabled(cpu: number): boolean {
-    return (this.bus.readSysreg(cpu, 'ICH_HCR_EL2') & EN) !== 0n;
-  }
-
   /** Binary points; a hypervisor may have written less than the minimum into VMCR. */
   private bpr(cpu: number): [number, number] {
     return [
@@ -166,23 +161,6 @@ export class VirtualInterface {
       if (value & IN_USE) found.push(entryOf(n, value));
     }
     return found;
-  }
-
-  /** The list register with the highest priority among the pending ones (not active as well) of enabled groups. */
-  private highest(cpu: number): ListEntry | undefined {
-    let best: ListEntry | undefined;
-    for (const e of this.entries(cpu)) {
-      if ((e.value & (PENDING | ACTIVE)) !== PENDING) continue;
-      if (this.get(cpu, e.group === 0 ? 'enable0' : 'enable1') === 0n) continue;
-      if (!best || e.priority < best.priority) best = e;
-    }
-    return best;
-  }
-
-  private canPreempt(cpu: number, next: ListEntry): boolean {
-    if (!this.enabled(cpu)) return false;
-    const pmr = Number(this.get(cpu, 'pmr') & PRIORITY_MASK);
-    return signalsPreemption(next, pmr, this.settings(cpu), this.active(cpu));
   }
 
   private acknowledge(cpu: number, next: ListEntry | undefined): bigint {

@@ -76,6 +76,9 @@ export class FakeBus implements MachineBus {
     });
     return Number(this.get(cpu, common.wires));
   }
+  virtualNext(cpu: number): number {
+    return Number(this.get(cpu, state.virtualNext));
+  }
   /** A field of a CPU's block. */
   get(cpu: number, f: StateField, index = 0): bigint {
     const at = f.offset + index * f.stride;

@@ -102,6 +102,10 @@ export const state = {
   /** CCSIDR_EL1 of the first level data, first level instruction and second level cache. */
   ccsidr: layout.field('ccsidr', 8, 3),
 
+  // --- virtual interrupts (see wires/virtual-interface.ts) ---
+  /** Which list register is next, and whether it is signalled. */
+  virtualNext: layout.field('virtualNext', 4),
+
   // --- counters of instructions (see pmu/counters.ts) ---
   /** Some counter may count: a change of the exception level settles them. */
   pmuActive: layout.field('pmuActive', 4),

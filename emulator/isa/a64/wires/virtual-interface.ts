@@ -7,6 +7,7 @@ import type { Routine, Val } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { hasFeature } from '../features';
 import { Line } from '../interrupt-lines';
+import { state } from '../state';
 import { put, reg } from '../stored';
 import { drive, Wire } from './wires';
 
@@ -73,7 +74,24 @@ function causes(s: Builder, lrs: readonly Val[]): Val {
   return s.or(ended, s.and(any(s, asked), s.andi(s.wrap(hcr), CAUSE_ENABLES)));
 }
 
-/** (): drives virtual IRQ and FIQ, ICH_MISR_EL2 and the maintenance interrupt. To be called after every change of ICH_*. */
+/** state.virtualNext: the number of the list register and one, and whether it is signalled. */
+const NEXT = 7;
+const SIGNALLED = 8;
+
+/** The list register with the highest priority of those that are pending, and not active as well, in an enabled group. */
+export interface NextVirtual {
+  readonly lr: number;
+  /** It passes the mask, preempts what is active, and the interface is enabled. */
+  readonly signalled: boolean;
+}
+
+/** What `settleVirtual` left in state.virtualNext. */
+export function nextVirtual(stored: number): NextVirtual | undefined {
+  const next = stored & NEXT;
+  return next === 0 ? undefined : { lr: next - 1, signalled: (stored & SIGNALLED) !== 0 };
+}
+
+/** (): drives virtual IRQ and FIQ, ICH_MISR_EL2 and the maintenance interrupt, and notes which list register is next. To be called after every change of ICH_*. */
 export const settleVirtual: Routine = {
   k: 'routine',
   name: 'settleVirtual',
@@ -85,6 +103,7 @@ export const settleVirtual: Routine = {
     const hcr = reg(s, 'ICH_HCR_EL2');
     const lines = s.local('lines', s.i32(0));
     const misr = s.local('misr', s.i32(0));
+    const next = s.local('next', s.i32(0));
     // A world switch writes these registers one by one, and nearly always nothing is in them.
     const inUse = s.nei(s.andi(any(s, lrs), IN_USE), 0);
     s.if(s.or(inUse, s.nei(s.andi(hcr, CAUSE_ENABLES), 0)), () => {
@@ -100,13 +119,17 @@ export const settleVirtual: Routine = {
       });
       const best = keys.reduce((a, b) => s.select(s.ltu(b, a), b, a));
       const group = s.andi(best, 1);
-      const signalled = s.and(s.ne(best, none), preempts(s, s.shri(best, 3), group));
-      s.if(s.and(signalled, s.wrap(s.andi(hcr, 1))), () =>
-        s.assign(lines, s.select(group, s.i32(Line.virq), s.i32(Line.vfiq))),
-      );
+      s.if(s.ne(best, none), () => {
+        s.assign(next, s.addi(s.bits(best, 1, 2), 1));
+        s.if(s.and(preempts(s, s.shri(best, 3), group), s.wrap(s.andi(hcr, 1))), () => {
+          s.assign(next, s.ori(s.read(next), SIGNALLED));
+          s.assign(lines, s.select(group, s.i32(Line.virq), s.i32(Line.vfiq)));
+        });
+      });
     });
     const others = s.andi(s.get(common.irqLines), ~(Line.virq | Line.vfiq));
     s.set(common.irqLines, s.or(others, s.read(lines)));
+    s.set(state.virtualNext, s.read(next));
     put(s, 'ICH_MISR_EL2', s.zext(s.read(misr)));
     const asked = s.and(s.nei(s.read(misr), 0), s.wrap(s.andi(hcr, 1)));
     drive(s, Wire.maintenance, s.select(asked, s.i32(Wire.maintenance), s.i32(0)));
