@@ -10,13 +10,12 @@ import * as esbuild from 'esbuild';
 
 const root = path.dirname(fileURLToPath(import.meta.url));
 
-/** Bundle -> entry point. One process each: the extension host, the debug adapter, the language server, `--trace`; a thread: the translator. */
+/** Bundle -> entry point. One process each: the extension host, the debug adapter, the language server, `--trace`. */
 const entries = {
   extension: 'extension/main.ts',
   server: 'extension/language-server/main.ts',
   adapter: 'debug-adapter/main.ts',
   trace: 'debug-adapter/trace-main.ts',
-  translator: 'debug-adapter/translation/worker.ts',
 };
 
 const production = process.argv.includes('--production');

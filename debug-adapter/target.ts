@@ -25,7 +25,6 @@ import { kernelElf } from './symbols/linux/kernel-elf';
 import type { ExceptionLevel } from './symbols/types';
 import type { TraceRing } from './trace/ring';
 import { TraceFormatter } from './trace/trace';
-import { translationThread } from './translation/thread';
 
 /** Everything that one launched guest consists of. A restart makes a new one. */
 export class Target {
@@ -163,7 +162,6 @@ export class Target {
   /** The guest will not run again: nothing but its state is left. */
   close(): void {
     this.keepDisks();
-    this.machine.translator?.close();
     for (const disk of this.disks) disk.close();
   }
 
@@ -242,7 +240,6 @@ export class Target {
 }
 
 function boot(config: LaunchConfig, program: Program, disks: readonly FileDisk[]): Computer {
-  const translate = translationThread();
   try {
     return new Computer({
       cpu: config.cpu,
@@ -258,7 +255,6 @@ function boot(config: LaunchConfig, program: Program, disks: readonly FileDisk[]
       ...(program.initrd ? { initrd: program.initrd } : {}),
       ...(program.dtb ? { dtb: program.dtb } : {}),
       ...(config.append === undefined ? {} : { bootargs: config.append }),
-      ...(translate ? { translate } : {}),
     });
   } catch (error) {
     for (const disk of disks) disk.close();

@@ -66,13 +66,13 @@ export class LiveRegions {
     const number = this.free.pop() ?? this.byNumber.length;
     this.table.set(this.firstElement + number, run);
     const lines = new Map<number, bigint>();
-    for (let i = 0; i < code.length; i += 2) {
+    for (const at of code) {
       // So that a write sees in the records that there is code.
-      this.predecode.decodeAt(code[i]!);
-      const page = pageAt(code[i]!);
-      lines.set(page, (lines.get(page) ?? 0n) | linesOf(code[i]!, 4));
+      this.predecode.decodeAt(at);
+      const page = pageAt(at);
+      lines.set(page, (lines.get(page) ?? 0n) | linesOf(at, 4));
     }
-    const instructions = code.length / 2;
+    const instructions = code.length;
     const live: Live = { number, entries, instructions, lines, links: new Map(), again: false };
     for (const page of lines.keys()) {
       const there = this.byPage.get(page);

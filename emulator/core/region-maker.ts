@@ -1,7 +1,4 @@
-/**
- * Makes regions from a job that is plain data, so that another thread can do it: translating an instruction costs as much
- * as interpreting it some thousand times. Who publishes what comes back compares the words with memory first.
- */
+/** Makes regions of what is hot, as a module. To translate an instruction costs as much as to interpret it some thousand times. */
 import type { Decoded } from '../codegen/decoder';
 import { findBlocks, type Block, type CodeSource } from '../codegen/region/blocks';
 import { Translatability, type RegionOptions } from '../codegen/region/instruction';
@@ -26,23 +23,12 @@ export interface CodePlace {
 export interface Entry {
   /** Byte offset in its page. */
   readonly offset: number;
-  /**
-   * Pages around the entry as the fetch TLB had them, three numbers for each: how many pages behind the entry's it is, which page of
-   * RAM, and the address of its records.
-   */
-  readonly pages: Int32Array;
+  /** Pages around the entry as the fetch TLB had them, by how many pages behind the entry's own they are. */
+  readonly pages: ReadonlyMap<number, CodePlace>;
   /** Where control often went from a region that started here, as byte distances from the start of the entry's page. */
   readonly learned: readonly Learned[];
   /** TLB entries may ask for alignment in the context in which control comes there. */
   readonly entriesAlign: boolean;
-}
-
-/** The pages around an entry by how many pages behind its own they are. */
-export function placesOf({ pages }: Pick<Entry, 'pages'>): Map<number, CodePlace> {
-  const places = new Map<number, CodePlace>();
-  for (let i = 0; i < pages.length; i += 3)
-    places.set(pages[i]!, { page: pages[i + 1]!, recs: pages[i + 2]! >>> 0 });
-  return places;
 }
 
 /** A place that a region is to have, too. */
@@ -78,10 +64,8 @@ export interface CodeReader {
 export interface MadeRegion {
   /** RAM offsets of the instructions at which it may be entered, that for which it was made first. */
   readonly entries: readonly number[];
-  /** What it was made of, as pairs: RAM offset of an instruction, and its word. */
-  readonly code: Uint32Array;
-  /** Pages that it looks for when it is entered. */
-  readonly places: readonly CodePlace[];
+  /** RAM offsets of its instructions. */
+  readonly code: readonly number[];
 }
 
 /** What came of a job. */
@@ -112,28 +96,22 @@ export class RegionMaker {
     const made: MadeRegion[] = [];
     const taken = new Set<number>();
     for (const entry of job.entries) {
-      const { offset } = entry;
-      const pages = placesOf(entry);
+      const { offset, pages } = entry;
       const home = pages.get(0)!.page * PAGE;
       if (taken.has(home + offset)) continue;
       const limits = { instructions: job.instructions, pages: MORE_PAGES, pageBytes: PAGE };
       const found = findBlocks(offset, this.source(pages, entry.learned, job, code), limits);
       if (!found.blocks.has(offset)) continue;
-      const others = new Map<number, CodePlace>();
+      const recs = new Map<number, number>();
       for (const block of found.blocks.values()) {
         const page = Math.floor(block.offset / PAGE);
-        if (page !== 0) others.set(page, pages.get(page)!);
+        if (page !== 0) recs.set(page, pages.get(page)!.recs);
       }
-      const recs = new Map([...others].map(([page, place]) => [page, place.recs]));
       const region = { entry: offset, ...found, pages: recs };
       const entries = entriesOf(region).map((place) => home + place);
       entries.forEach((at) => taken.add(at));
       regions.push(region);
-      made.push({
-        entries,
-        code: codeOf(found.blocks.values(), pages, code),
-        places: [...others.values()],
-      });
+      made.push({ entries, code: codeOf(found.blocks.values(), pages) });
     }
     if (regions.length === 0) return { bytes: 0, regions: [] };
     const { bytes } = regionModule(this.isa, regions, {
@@ -186,16 +164,10 @@ export class RegionMaker {
   }
 }
 
-function codeOf(
-  blocks: Iterable<Block>,
-  pages: ReadonlyMap<number, CodePlace>,
-  from: CodeReader,
-): Uint32Array {
+function codeOf(blocks: Iterable<Block>, pages: ReadonlyMap<number, CodePlace>): number[] {
   const code: number[] = [];
   for (const { instructions } of blocks)
-    for (const { offset } of instructions) {
-      const { page } = pages.get(Math.floor(offset / PAGE))!;
-      code.push(page * PAGE + inPage(offset), from.word(page, inPage(offset)));
-    }
-  return Uint32Array.from(code);
+    for (const { offset } of instructions)
+      code.push(pages.get(Math.floor(offset / PAGE))!.page * PAGE + inPage(offset));
+  return code;
 }

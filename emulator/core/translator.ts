@@ -18,25 +18,14 @@ import {
   type Entry,
   type MadeRegion,
   type RegionAnswer,
-  type RegionJob,
   type Learned,
-  placesOf,
   type CodePlace,
 } from './region-maker';
-import { Telling, type RegionWorker } from './region-worker';
 
 const pageAt = (offset: number): number => Math.floor(offset / PAGE);
 
 /** How far away other pages of a region may be: as far as a direct branch goes. */
 const FARTHEST = 1 << 15;
-
-/** Instructions between two looks for answers. */
-const LOOK = 50_000n;
-/** A guest that runs for so long will have something hot: who makes regions gets ready, which takes him a while. */
-const RUNS_ON = 1_000_000n;
-
-/** Instructions for which it is good enough what a worker knows of the heat of a page, at first and at most. */
-const LASTING = [2_000_000, 64_000_000] as const;
 
 /** Links of that kind that were seen make one worth translating for; places that a region learns at most. */
 const LINKED = 3;
@@ -57,8 +46,6 @@ export interface TranslatorOptions {
   readonly links: number;
   /** Count in `common.exits` why regions are left. */
   readonly count: boolean;
-  /** Starts who makes regions beside the machine; it is the machine that makes them unless given. */
-  readonly worker?: (features: ReadonlySet<string>) => RegionWorker;
 }
 
 /** What was fastest on the boot of a Linux kernel. */
@@ -66,12 +53,6 @@ const usual: TranslatorOptions = {
   ...{ batch: 16, patience: 300_000, instructions: 200 },
   ...{ live: Heat.regions, heat: Heat.hot, links: 2048, count: false },
 };
-
-/**
- * The same where somebody else has the work. Less heat would have more of a guest translated, but the host compiles that too,
- * on the same cores: a boot with 1,000 took 1.3 times as long as one with 20,000.
- */
-export const besideTheMachine = { heat: 20_000, patience: 100_000 } as const;
 
 /** For tests: everything is translated when it is first reached, in small regions that soon go again. */
 export const stressTranslation: TranslatorOptions = {
@@ -108,24 +89,20 @@ export interface TranslatorHost {
   readonly refused: (why: string) => void;
 }
 
+/** How many pages behind the one that they are counted from a page of RAM is. */
+const pageBehind = (pages: ReadonlyMap<number, CodePlace>, page: number): number | undefined =>
+  [...pages].find(([, place]) => place.page === page)?.[0];
+
 export class Translator {
   private readonly maker: RegionMaker;
   private readonly live: LiveRegions;
-  /** Heat of code of which a region has gone: what is written again and again is not worth much work. */
-  private readonly cold: number;
   private readonly queue: Entry[] = [];
   /** What regions are to have besides what is found from their start, by its RAM offset. */
   private readonly learned = new Map<number, readonly Learned[]>();
   /** RAM offsets of instructions that have been seen to write beside code, and how often regions were made again for them. */
   private readonly besides = new Map<number, number>();
-  /** Virtual time at which the first of the queue came, and of the last look for answers. */
+  /** Virtual time at which the first of the queue came. */
   private since = 0n;
-  private looked = 0n;
-  private worker: RegionWorker | undefined;
-  private readonly telling: Telling;
-  /** Jobs that the worker has not answered. */
-  private waiting = 0;
-  private closed = false;
   /** Why nothing is translated any more: the host refuses to compile. */
   refused: string | undefined;
   /** For who measures. */
@@ -137,17 +114,10 @@ export class Translator {
   ) {
     this.maker = new RegionMaker(host.isa, (word) => host.predecode.decodeWord(word));
     const { view, layout, predecode } = host;
-    const wordsAt = (page: number): number => layout.ramHost + page * PAGE;
-    this.telling = new Telling(
-      {
-        words: (page) => new Uint32Array(view.buffer.slice(wordsAt(page), wordsAt(page) + PAGE)),
-        heat: (recs) => this.heatsAt(recs),
-      },
-      LASTING,
-    );
     const table = host.exports['table'] as WebAssembly.Table;
-    this.cold = Math.max(0, Heat.hot - 16 * options.heat);
-    this.live = new LiveRegions(view, layout, predecode, table, this.cold, this.counts);
+    // Code that is written again and again is not worth much work.
+    const cold = Math.max(0, Heat.hot - 16 * options.heat);
+    this.live = new LiveRegions(view, layout, predecode, table, cold, this.counts);
   }
 
   /** One of so many transitions between regions is to be told of: see `linked`. */
@@ -158,14 +128,14 @@ export class Translator {
   /** Control has come to the instruction of a record often, on the CPU whose block is at `cpu`. */
   hot(cpu: number, rec: number, now: bigint): void {
     const place = this.host.predecode.placeOf(rec);
-    if (place === undefined || this.refused !== undefined || this.closed) return;
+    if (place === undefined || this.refused !== undefined) return;
     this.enqueue({ offset: place % PAGE, learned: [], ...this.around(cpu) }, now);
   }
 
   private enqueue(entry: Entry, now: bigint): void {
     if (this.queue.length === 0) this.since = now;
     this.queue.push(entry);
-    if (this.queue.length >= this.options.batch) this.translateQueued(now);
+    if (this.queue.length >= this.options.batch) this.translateQueued();
   }
 
   /**
@@ -175,7 +145,7 @@ export class Translator {
   linked(cpu: number, rec: number, from: number, now: bigint): void {
     const region = this.live.at(from);
     const to = this.host.predecode.placeOf(rec);
-    if (!region || region.again || to === undefined || this.refused !== undefined || this.closed) return;
+    if (!region || region.again || to === undefined || this.refused !== undefined) return;
     const seen = (region.links.get(to) ?? 0) + 1;
     region.links.set(to, seen);
     if (seen !== LINKED) return;
@@ -185,14 +155,14 @@ export class Translator {
       return;
     const { pages, entriesAlign } = this.around(cpu);
     const start = region.entries[0]!;
-    const home = pages.find((_, i) => i % 3 === 0 && pages[i + 1] === pageAt(start));
+    const home = pageBehind(pages, pageAt(start));
     if (home === undefined) return;
-    const more = this.learn(start, placesOf({ pages }), home, region.links);
+    const more = this.learn(start, pages, home, region.links);
     if (!more) return;
     region.again = true;
     this.learned.set(start, more);
-    const behind = pages.map((n, i) => (i % 3 === 0 ? n - home : n));
-    this.enqueue({ offset: start % PAGE, pages: behind, learned: more, entriesAlign }, now);
+    const around = new Map([...pages].map(([behind, place]) => [behind - home, place]));
+    this.enqueue({ offset: start % PAGE, pages: around, learned: more, entriesAlign }, now);
   }
 
   /**
@@ -210,7 +180,7 @@ export class Translator {
     const before = learned.size;
     let jumps = 0;
     for (const [to] of [...links].sort(([, a], [, b]) => b - a)) {
-      const behind = [...pages].find(([, { page }]) => page === pageAt(to))?.[0];
+      const behind = pageBehind(pages, pageAt(to));
       if (behind === undefined) continue;
       const place = (behind - home) * PAGE + (to % PAGE);
       const known = learned.get(place);
@@ -221,55 +191,21 @@ export class Translator {
     return learned.size > before || jumps > 0 ? [...learned.values()] : undefined;
   }
 
-  /** Between two runs of generated code: takes what has been made, and does not let the first of the queue wait for ever. */
+  /** Between two runs of generated code: does not let the first of the queue wait for ever. */
   tick(now: bigint): void {
-    if (this.queue.length > 0 && now - this.since > BigInt(this.options.patience)) this.translateQueued(now);
-    if (now - this.looked < LOOK) return;
-    this.looked = now;
-    if (now > RUNS_ON && !this.closed) this.startWorker();
-    while (this.waiting > 0) {
-      const answer = this.worker?.receive();
-      if (!answer) return;
-      this.waiting--;
-      this.publish(answer);
-    }
+    if (this.queue.length > 0 && now - this.since > BigInt(this.options.patience)) this.translateQueued();
   }
 
-  /** Has regions made of what has been found hot. Between two runs of generated code, or inside a host call. */
-  private translateQueued(now: bigint): void {
+  /** Makes regions of what has been found hot. Between two runs of generated code, or inside a host call. */
+  private translateQueued(): void {
     const { predecode } = this.host;
     const { instructions, heat, count } = this.options;
     // Others that are entered there may have been made since.
     const entries = this.queue.splice(0).filter((e) => e.learned.length > 0 || !this.isEntered(e));
-    // Conditions are code, which no other thread has: what is near one is made here.
-    const tested = predecode.pagesWithTests();
-    const worker = this.startWorker();
-    const isHere = ({ pages }: Entry): boolean =>
-      !worker || (tested.size > 0 && pages.some((page, i) => i % 3 === 1 && tested.has(page)));
-    const here = entries.filter(isHere);
-    const limits = { instructions, heat, count, besides: [...this.besides.keys()] };
-    if (here.length > 0) {
-      const stops = predecode.allStops().filter((offset) => !predecode.testsAt(offset));
-      this.publish(this.maker.make({ entries: here, stops, ...limits }, this.reader), stops);
-    }
-    const others = entries.filter((e) => !isHere(e));
-    if (!worker || others.length === 0) return;
-    const job: RegionJob = { entries: others, stops: predecode.allStops(), ...limits };
-    worker.send({ ...job, news: this.telling.news(job, Number(now)) });
-    this.waiting++;
-  }
-
-  private startWorker(): RegionWorker | undefined {
-    return (this.worker ??= this.options.worker?.(this.host.features));
-  }
-
-  /** Nothing more is translated. */
-  close(): void {
-    this.closed = true;
-    this.queue.length = 0;
-    this.worker?.close();
-    this.worker = undefined;
-    this.waiting = 0;
+    if (entries.length === 0) return;
+    const stops = predecode.allStops().filter((offset) => !predecode.testsAt(offset));
+    const besides = [...this.besides.keys()];
+    this.publish(this.maker.make({ entries, stops, besides, instructions, heat, count }, this.reader));
   }
 
   /** The guest's code as it is. */
@@ -281,13 +217,6 @@ export class Translator {
       return tests && ((b) => guardInRegion(b, tests));
     },
   };
-
-  /** How often control has come to each instruction of a predecoded page. */
-  private heatsAt(recs: number): Uint16Array {
-    const heats = new Uint16Array(Rec.perPage);
-    for (let n = 0; n < Rec.perPage; n++) heats[n] = this.heatAt(recs, 4 * n);
-    return heats;
-  }
 
   /** How often control has come to an instruction of a predecoded page. */
   private heatAt(recs: number, inPage: number): number {
@@ -302,7 +231,7 @@ export class Translator {
     const u32 = (at: number): number => view.getUint32(at, true);
     const [table, recsOf] = [u32(cpu + common.tlbFetch.offset), u32(cpu + common.tlbFetchRec.offset)];
     const [low, high] = [u32(cpu + common.pageVa.offset), u32(cpu + common.pageVa.offset + 4)];
-    const found: number[] = [];
+    const pages = new Map<number, CodePlace>();
     for (let n = 0; n < Tlb.entries; n++) {
       const recs = view.getUint32(recsOf + 4 * n, true);
       if (recs === 0) continue;
@@ -313,16 +242,13 @@ export class Translator {
       const behind = (view.getUint32(tag + 4, true) - high) * 2 ** 20 + (tagLow - low) / PAGE;
       if (Math.abs(behind) > FARTHEST) continue;
       const place = predecode.placeOf(recs);
-      if (place !== undefined) found.push(behind, place / PAGE, recs);
+      if (place !== undefined) pages.set(behind, { page: place / PAGE, recs });
     }
-    return { pages: Int32Array.from(found), entriesAlign: u32(cpu + common.entriesAlign.offset) !== 0 };
+    return { pages, entriesAlign: u32(cpu + common.entriesAlign.offset) !== 0 };
   }
 
-  /** Puts regions into the interpreter's table, where memory is still what they were made of. */
-  private publish(
-    { module, bytes, regions, refused }: RegionAnswer,
-    stops: readonly number[] = this.host.predecode.allStops(),
-  ): void {
+  /** Puts regions into the interpreter's table. */
+  private publish({ module, bytes, regions, refused }: RegionAnswer): void {
     const { memory, exports } = this.host;
     if (refused !== undefined) {
       this.refused = refused;
@@ -336,40 +262,21 @@ export class Translator {
     });
     this.counts.modules++;
     this.counts.bytes += bytes;
-    const stop = new Set(stops);
-    regions.forEach((region, n) => this.publishOne(region, instance.exports[regionName(n)], stop));
+    regions.forEach((region, n) => this.publishOne(region, instance.exports[regionName(n)]));
   }
 
-  private publishOne(region: MadeRegion, run: unknown, stops: ReadonlySet<number>): void {
-    const { entries, code } = region;
-    const { predecode } = this.host;
-    const rec = predecode.recordAt(entries[0]!);
-    if (rec === 0) return;
-    if (!this.isStill(region, stops)) {
-      for (let i = 0; i < code.length; i += 2) this.telling.forget(pageAt(code[i]!));
-      return this.host.predecode.setHeat(rec, this.cold);
-    }
-    const instructions = code.length / 2;
-    const before = this.live.at(rec);
-    if (before && before.entries[0] === entries[0]) this.live.drop(before);
-    else if (before && before.instructions >= instructions) return;
+  private publishOne(region: MadeRegion, run: unknown): void {
+    const start = region.entries[0]!;
+    const before = this.live.at(this.host.predecode.recordAt(start));
+    if (before && before.entries[0] === start) this.live.drop(before);
+    else if (before && before.instructions >= region.code.length) return;
     this.live.add(region, run);
-  }
-
-  /** Is the code in memory what a region was made of, with nothing in it that the interpreter must see? */
-  private isStill({ code, places }: MadeRegion, stops: ReadonlySet<number>): boolean {
-    const { view, layout, predecode } = this.host;
-    if (places.some(({ page, recs }) => predecode.recordAt(page * PAGE) !== recs)) return false;
-    for (let i = 0; i < code.length; i += 2)
-      if (view.getUint32(layout.ramHost + code[i]!, true) !== code[i + 1] || stops.has(code[i]!))
-        return false;
-    return true;
   }
 
   /** An instruction writes beside code: regions that hold it are made again, so that they need not be left for it. */
   writesBeside(offset: number): void {
     const times = this.besides.get(offset) ?? 0;
-    // Not every such write can be made in a region; one may have been on its way when this was not known.
+    // Not every such write can be made in a region.
     if (times > 2) return;
     this.besides.set(offset, times + 1);
     for (const region of this.live.inLines(offset, 4)) {
@@ -396,8 +303,6 @@ export class Translator {
   }
 
   private isEntered(entry: Entry): boolean {
-    return (
-      this.host.predecode.heatOf(placesOf(entry).get(0)!.recs + entry.offset * (Rec.bytes / 4)) > Heat.hot
-    );
+    return this.host.predecode.heatOf(entry.pages.get(0)!.recs + entry.offset * (Rec.bytes / 4)) > Heat.hot;
   }
 }

@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { A64 } from '../../debug-adapter/arch/a64';
 import { Runner } from '../../debug-adapter/control/runner';
-import { translationThread } from '../../debug-adapter/translation/thread';
 import { Computer } from '../../emulator/board/computer';
 import { RAM_BASE } from '../../emulator/board/map';
 import { useWasmFeatures } from '../../debug-adapter/launch/wasm-features';
@@ -22,12 +21,11 @@ const spec = JSON.parse(json) as OurSpec;
 
 useWasmFeatures();
 useInterpreter(a64Isa, new Uint8Array(readFileSync(path.join(dist, 'interpreter.wasm'))));
-const translate = spec.interpret ? false : translationThread(path.join(dist, 'translator.js'));
 const computer = new Computer({
   ...{ cpus: 1, memoryBytes: 512 << 20, image: readFileSync(spec.image) },
   ...(spec.initrd === undefined ? {} : { initrd: readFileSync(spec.initrd) }),
   ...(spec.append === undefined ? {} : { bootargs: spec.append }),
-  ...(translate === undefined ? {} : { translate }),
+  ...(spec.interpret ? { translate: false } : {}),
 });
 const { machine } = computer;
 

@@ -1,14 +1,6 @@
 /**
  * npm run test:soak -- [minutes]      a guest that keeps making code (default 30 minutes); fails if memory grows
- *
- * With `--thread` a thread makes the regions, as in the debug adapter.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { buildSync } from 'esbuild';
-import { translationThread } from '../../debug-adapter/translation/thread';
-import type { TranslatorOptions } from '../../emulator/core/translator';
 import { SoakGuest } from './guest';
 import { collector, growth, sample, type Sample } from './memory';
 
@@ -18,16 +10,9 @@ const SAMPLES = 60;
 /** Part of the time in which caches fill. */
 const WARM_UP = 0.15;
 
-function threadOptions(folder: string): Partial<TranslatorOptions> {
-  const outfile = path.join(folder, 'translator.js');
-  const entry = path.join(__dirname, '../../debug-adapter/translation/worker.ts');
-  buildSync({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'cjs' });
-  return { ...translationThread(outfile), heat: 1, batch: 8, patience: 1000 };
-}
-
-async function soak(minutes: number, translate?: Partial<TranslatorOptions>): Promise<number> {
+async function soak(minutes: number): Promise<number> {
   const collect = collector();
-  const guest = new SoakGuest(1 << 12, translate);
+  const guest = new SoakGuest(1 << 12);
   const start = Date.now();
   const end = start + minutes * 60_000;
   const samples: Sample[] = [];
@@ -45,7 +30,6 @@ async function soak(minutes: number, translate?: Partial<TranslatorOptions>): Pr
         `${guest.functions} functions, ${modules} modules, ${regions} regions, ${regions - dropped} live`,
     );
   }
-  guest.computer.machine.translator?.close();
   const complaints = growth(samples);
   if (guest.wrong > 0) complaints.push(`${guest.wrong} functions of the guest had a wrong result`);
   if (samples.length < 3) complaints.push('too few samples: more minutes, please');
@@ -54,19 +38,12 @@ async function soak(minutes: number, translate?: Partial<TranslatorOptions>): Pr
 }
 
 async function main(): Promise<number> {
-  const args = process.argv.slice(2);
-  const thread = args.includes('--thread');
-  const minutes = Number(args.find((a) => !a.startsWith('--')) ?? DEFAULT_MINUTES);
+  const minutes = Number(process.argv[2] ?? DEFAULT_MINUTES);
   if (!(minutes > 0)) {
     console.error('The argument is a number of minutes: npm run test:soak -- 30');
     return 2;
   }
-  const folder = mkdtempSync(path.join(tmpdir(), 'ws-soak-'));
-  try {
-    return await soak(minutes, thread ? threadOptions(folder) : undefined);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  return soak(minutes);
 }
 
 void main().then((code) => (process.exitCode = code));
