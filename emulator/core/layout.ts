@@ -1,7 +1,8 @@
 /**
- * The map of linear memory: CPU blocks, page tables of the emulator's own, the pool of predecoded pages, guest RAM.
+ * The map of linear memory: constants, CPU blocks, page tables of the emulator's own, the pool of predecoded pages, guest RAM.
  * Everything that a guest can observe is in the CPU blocks and in RAM; the rest is derived.
  */
+import { CONSTANT_BYTES } from '../ir/constants';
 import { Rec } from '../codegen/handlers';
 import { tlbLayout, type TlbLayout } from '../codegen/tlb';
 
@@ -30,7 +31,7 @@ const up = (n: number, to: number): number => Math.ceil(n / to) * to;
 /** @throws RangeError when the machine does not fit into a 32-bit linear memory. */
 export function layoutMemory(stateEnd: number, cpus: number, ramBytes: number): MemoryLayout {
   const tlb = tlbLayout(stateEnd);
-  const cpuBase = PAGE;
+  const cpuBase = CONSTANT_BYTES;
   const cpuStride = up(tlb.end, PAGE);
   const ramPages = ramBytes / PAGE;
   const pageFlags = cpuBase + cpus * cpuStride;

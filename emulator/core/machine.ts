@@ -115,6 +115,7 @@ export class Machine {
     this.layout = layoutMemory(isa.stateEnd, cpus, ramBytes);
     this.memory = new WebAssembly.Memory({ initial: this.layout.wasmPages, maximum: this.layout.wasmPages });
     this.view = new DataView(this.memory.buffer);
+    isa.constants.placeIn(this.view);
     this.state = new CpuState(this.view, this.layout);
     this.predecode = new Predecode(this.view, this.layout, cpus, isa.rows, config.features, handlers);
     this.physical = new PhysicalMemory(

@@ -7,6 +7,7 @@ import type { Ty } from '../../ir/ops';
 import { common, MemAttr, StopReason } from '../../ir/state';
 import { Acc, type Isa } from '../../isa/dsl/isa';
 import type { Row } from '../../isa/dsl/row';
+import { constants } from '../../isa/a64/constants';
 import { hostCalls } from '../../isa/a64/host-calls';
 import { row } from '../../isa/a64/row';
 import { A64 } from '../../isa/a64/sem';
@@ -68,6 +69,7 @@ export function flatIsa(rows: readonly Row<A64>[]): Isa<A64> {
     rows: [...rows, hlt],
     fields: layout.fields,
     stateEnd: layout.end,
+    constants,
     onYield: [{ field: state.exBytes, value: 0 }],
     registers: [state.x, vectorViews[16]],
     flags: state.nzcv,

@@ -15,6 +15,7 @@ import { guestWatch } from './self-hosted/watchpoint';
 import { layout, state, vectorViews } from './state';
 import './sysregs';
 import { poisonRegisters } from './unknown';
+import { constants } from './constants';
 import { settle } from './wires/settle';
 
 export const a64Isa: Isa<A64> = {
@@ -23,6 +24,7 @@ export const a64Isa: Isa<A64> = {
   rows: a64Rows,
   fields: layout.fields,
   stateEnd: layout.end,
+  constants,
   routines: {
     translate,
     raiseAbort,

@@ -1,5 +1,6 @@
 /** What an instruction set exports, and all that codegen/ and core/ know of it. */
 import type { Builder } from '../../ir/builder';
+import type { Constants } from '../../ir/constants';
 import type { Routine, StateField } from '../../ir/nodes';
 import type { Row } from './row';
 
@@ -48,6 +49,8 @@ export interface Isa<B extends Builder = Builder> {
   readonly fields: ReadonlyMap<string, StateField>;
   readonly stateEnd: number;
   readonly routines: IsaRoutines;
+  /** What its rows look up. */
+  readonly constants: Constants;
   /** Registers that the translator keeps in locals: fields of 8 or 16 bytes. Smaller views of the latter are lanes of them. */
   readonly registers: readonly StateField[];
   /** The condition flags: a word whose bits 28 to 31 are the only ones that are ever set. */

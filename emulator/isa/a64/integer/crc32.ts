@@ -1,14 +1,13 @@
 /** CRC32 and CRC32C (FEAT_CRC32; Arm ARM DDI 0487 C6.2, "CRC32B, CRC32H, CRC32W, CRC32X"). */
 import type { Val } from '../../../ir/nodes';
 import type { Row } from '../../dsl/row';
+import { constants } from '../constants';
 import { row } from '../row';
 import type { A64 } from '../sem';
 
 /** The polynomials with their bits reversed, since the checksum's bit 0 stands for the highest power. */
-const polynomial = {
-  CRC32: { bits: 0xedb88320, use: 'IEEE 802.3' },
-  CRC32C: { bits: 0x82f63b78, use: 'Castagnoli' },
-} as const;
+const polynomial = { CRC32: 0xedb88320, CRC32C: 0x82f63b78 } as const;
+const use = { CRC32: 'IEEE 802.3', CRC32C: 'Castagnoli' } as const;
 
 const sizes = [
   { suffix: 'B', sz: '00', bits: 8, what: 'byte' },
@@ -17,39 +16,41 @@ const sizes = [
   { suffix: 'X', sz: '11', bits: 64, what: 'doubleword' },
 ] as const;
 
-/** What eight steps make of one bit of the lowest byte: a step shifts it out and, where it was set, subtracts the polynomial. */
-function remainder(bit: number, poly: number): number {
-  let r = 1 << bit;
-  for (let i = 0; i < 8; i++) r = (r >>> 1) ^ (r & 1 ? poly : 0);
+/** Nibbles of the longest data. */
+const NIBBLES = 16;
+
+/** What `steps` make of data: a step shifts a bit out and, where it was set, subtracts the polynomial. */
+function remainder(data: number, steps: number, poly: number): number {
+  let r = data;
+  for (let i = 0; i < steps; i++) r = (r >>> 1) ^ (r & 1 ? poly : 0);
   return r >>> 0;
 }
 
-/**
- * Divides by the polynomial, a byte at a time: the remainders of its bits add up, and do not wait for each other. The accumulator goes
- * into the first 32 bits of the data.
- */
-function checksum(s: A64, acc: Val, data: Val, bits: number, poly: number): Val {
-  const rest = s.local('rest', s.xor(s.to(data.ty, acc), data));
-  const byte = (): void => {
-    const r = s.read(rest);
-    const parts = Array.from({ length: 8 }, (_, bit) =>
-      s.andi(s.neg(s.andi(s.shri(r, bit), 1)), remainder(bit, poly)),
-    );
-    for (let n = 8; n > 1; n /= 2)
-      for (let i = 0; i < n / 2; i++) parts[i] = s.xor(parts[i]!, parts[i + n / 2]!);
-    s.assign(rest, s.xor(s.shri(r, 8), parts[0]!));
-  };
-  if (bits === 8) byte();
-  else {
-    const left = s.local('left', s.i32(bits / 8));
-    s.loop((loop) => {
-      byte();
-      const n = s.addi(s.read(left), -1);
-      s.assign(left, n);
-      s.if(s.eqz(n), () => s.break(loop));
-    });
+/** What becomes of each nibble, for one that is followed by no other, by one other and so on: 64 bytes each. */
+const tableOf = (poly: number): number =>
+  constants.table(
+    Array.from({ length: NIBBLES * 16 }, (_, i) => remainder(i & 15, 4 * ((i >> 4) + 1), poly)),
+  );
+const tables = { CRC32: tableOf(polynomial.CRC32), CRC32C: tableOf(polynomial.CRC32C) } as const;
+
+/** Divides by the polynomial: the remainders of all nibbles add up. The accumulator goes into the first 32 bits of the data. */
+function checksum(s: A64, acc: Val, data: Val, bits: number, table: number): Val {
+  const dividend = s.xor(s.to(data.ty, acc), data);
+  const words = bits === 64 ? [s.wrap(dividend), s.wrap(s.shri(dividend, 32))] : [dividend];
+  let parts = Array.from({ length: bits / 4 }, (_, n) => {
+    const word = words[n >> 3]!;
+    // The nibble times four, the offset of its word.
+    const shift = 4 * (n & 7) - 2;
+    const offset = s.andi(shift < 0 ? s.shli(word, -shift) : s.shri(word, shift), 0x3c);
+    return s.ld(4, offset, table + 64 * (bits / 4 - 1 - n));
+  });
+  // In pairs, none of which waits for another.
+  while (parts.length > 1) {
+    const half = parts.length / 2;
+    parts = parts.slice(0, half).map((v, i) => s.xor(v, parts[half + i]!));
   }
-  return s.to('i32', s.read(rest));
+  const [rest] = parts as [Val];
+  return bits < 32 ? s.xor(rest, s.shri(acc, bits)) : rest;
 }
 
 export const crc32Rows: readonly Row<A64>[] = (['CRC32', 'CRC32C'] as const).flatMap((kind) =>
@@ -57,15 +58,13 @@ export const crc32Rows: readonly Row<A64>[] = (['CRC32', 'CRC32C'] as const).fla
     const name = `${kind}${suffix}`;
     const C = kind === 'CRC32C' ? '1' : '0';
     const sf = bits === 64 ? '1' : '0';
-    const { bits: poly, use } = polynomial[kind];
     return row(name, `${sf} 0011010110 rm:5 010 ${C} ${sz} rn:5 rd:5`, {
       asm: `${name.toLowerCase()} <w:rd>, <w:rn>, <${bits === 64 ? 'x' : 'w'}:rm>`,
       feature: 'CRC32',
-      doc: `Adds a ${what} to a CRC-32 checksum (${use} polynomial).`,
+      doc: `Adds a ${what} to a CRC-32 checksum (${use[kind]} polynomial).`,
       exec: (s, f) => {
         const data = s.x(f.rm, bits === 64 ? 1 : 0);
-        const used = bits < 32 ? s.andi(data, 2 ** bits - 1) : data;
-        s.setX(f.rd, checksum(s, s.x(f.rn, 0), used, bits, poly));
+        s.setX(f.rd, checksum(s, s.x(f.rn, 0), data, bits, tables[kind]));
       },
     });
   }),

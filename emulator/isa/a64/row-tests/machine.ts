@@ -1,8 +1,10 @@
 /** Runs single instruction words with the BigInt evaluator, on a CPU block of their own. */
+import { CONSTANT_BYTES } from '../../../ir/constants';
 import { evaluate, type EvalHost, type Outcome } from '../../../ir/evaluate';
 import type { Stmt, StateField } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
 import { rawFields, type RawFields, type Row } from '../../dsl/row';
+import { constants } from '../constants';
 import { A64 } from '../sem';
 import { layout, SP, state } from '../state';
 
@@ -47,14 +49,18 @@ export function build(d: Decoded, mode: 'known' | 'record'): readonly Stmt[] {
 
 /** A CPU without memory; rows that access memory need `probe`. */
 export class TestCpu {
+  /** The CPU block. */
   readonly memory: DataView;
+  private readonly all: DataView;
   pc = 0n;
 
   constructor(
     private readonly parts: Partial<Pick<EvalHost, 'probe' | 'commit' | 'host'>> = {},
     bytes = layout.end,
   ) {
-    this.memory = new DataView(new ArrayBuffer(bytes));
+    this.all = new DataView(new ArrayBuffer(CONSTANT_BYTES + bytes));
+    this.memory = new DataView(this.all.buffer, CONSTANT_BYTES);
+    constants.placeIn(this.all);
   }
 
   get(f: StateField, index = 0): bigint {
@@ -98,8 +104,8 @@ export class TestCpu {
       throw new Error(`${d.row.name} calls ${what}, which this test did not provide`);
     };
     const outcome = evaluate(body, {
-      memory: this.memory,
-      cpu: 0,
+      memory: this.all,
+      cpu: CONSTANT_BYTES,
       pc: this.pc,
       newBuilder: () => new A64(),
       operand: (use) => use.map(BigInt(d.operands[use.field] ?? 0)),
