@@ -1,129 +1,136 @@
 /**
  * npm test               everything: lint, types, unit specs, then the tests in a real workbench
- * npm test -- unit ui    only these stages; `stress` runs when it is named
+ * npm test -- unit ui    only these stages
  *
  * The last line is `N passed, N failed`, with `, N skipped` where an oracle is absent. With CI=true or
  * WS_REQUIRE_ORACLES=1 an absent oracle is a failure.
  */
-import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { stripVTControlCharacters } from 'node:util';
+import { add, execute, mochaCounts, none, text } from './counted.mjs';
 import { cachedDebian, installDebian } from './debian.mjs';
 import { installDependencies } from './dependencies.mjs';
 import { installOracles } from './oracles.mjs';
 import { root } from './workbench.mjs';
 
 const required = process.env.CI === 'true' || process.env.WS_REQUIRE_ORACLES === '1';
+if (required) process.env.WS_REQUIRE_ORACLES = '1';
+
+/** @typedef {import('./counted.mjs').Counts} Counts */
+
+/** How many commands of a group run at once: as many as the machine has cores that are often idle beside an oracle or an editor. */
+const AT_ONCE = 2;
+
+const vsix = path.join(root, '.cache', 'test.vsix');
 
 /**
- * Stage -> its command. A stage that runs mocha is counted by test, any other one as a whole. One with `each` runs it
- * for each file of a folder: a file that fails gets a second try, in a workbench of its own again, and the summary
- * says so, because an editor in a browser on a busy machine is late now and then.
- * @type {Record<string, { command: string, mocha?: true, each?: string, named?: true }>}
+ * @typedef {object} Stage
+ * @property {string} command  run as a whole, or once for each file of `each`
+ * @property {true} [mocha]    counted by test; any other one as a whole
+ * @property {string} [each]   a folder of specs: one that fails gets a second try, alone and in a workbench of its own again,
+ *   and the summary says so, because an editor in a browser on a busy machine is late now and then
+ * @property {string} [first]  what all of `each` need
+ * @property {Record<string, string>} [env]
  */
-const STAGES = {
-  lint: { command: 'npm run --silent lint' },
-  types: { command: 'npm run --silent typecheck' },
-  unit: {
-    command: "npx mocha '{emulator,debug-adapter,extension,scripts,test}/**/*.test.ts'",
-    mocha: true,
-  },
-  // Every machine translates all code at once, in tiny regions that soon go again: where that matters most. The rest: test:stress.
-  // It would bring npm test to its limit of 20 minutes, so it is run when it is named.
-  stress: {
-    command:
-      "WS_TRANSLATE=stress npx mocha --timeout 120000 '{emulator/{core,board},emulator/dev/gicv3,emulator/isa/a64/system-tests,debug-adapter/{control,breakpoints},test/hypervisor}/*.test.ts'",
-    mocha: true,
-    named: true,
-  },
-  ui: { command: 'npx mocha --config test/vscode/.mocharc.json', mocha: true, each: 'test/vscode/ui' },
-  host: { command: 'npx tsx test/vscode/host/run.ts', mocha: true },
-};
-
-/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
 /**
+ * Groups run one after the other, and what is in one at the same time. Mocha shares out specs itself, those that take
+ * longest first.
+ * @type {Record<string, Stage>[]}
+ */
+const GROUPS = [
+  {
+    lint: { command: 'npm run --silent lint' },
+    types: { command: 'npm run --silent typecheck' },
+  },
+  {
+    unit: {
+      command: `npx mocha --parallel --jobs ${AT_ONCE} 'test/**/*.test.ts' '{emulator,debug-adapter,extension,scripts}/**/*.test.ts'`,
+      mocha: true,
+    },
+  },
+  {
+    ui: {
+      command: 'npx mocha --config test/vscode/.mocharc.json',
+      mocha: true,
+      each: 'test/vscode/ui',
+      // Once: it takes longer than to install it.
+      first: `npx vsce package --no-dependencies --out ${vsix}`,
+      env: { WORLDSWITCH_VSIX: vsix },
+    },
+    host: { command: 'npx tsx test/vscode/host/run.ts', mocha: true },
+  },
+];
+
+/**
+ * @param {Stage} stage
  * @param {string} command
- * @returns {Promise<{ code: number, output: string }>}
- */
-function execute(command) {
-  return new Promise((resolve) => {
-    const child = spawn(command, {
-      cwd: root,
-      shell: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        ...process.env,
-        ...(required ? { WS_REQUIRE_ORACLES: '1' } : {}),
-        ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}),
-      },
-    });
-    let output = '';
-    child.stdout.on('data', (chunk) => {
-      output += chunk;
-      process.stdout.write(chunk);
-    });
-    child.stderr.on('data', (chunk) => process.stderr.write(chunk));
-    child.on('close', (code) => resolve({ code: code ?? 1, output: stripVTControlCharacters(output) }));
-  });
-}
-
-/**
- * The counts of mocha's closing lines; a run that ends without them, or badly in spite of them, is one failure.
- * @param {{ code: number, output: string }} result
- * @returns {Counts}
- */
-function mochaCounts({ code, output }) {
-  const count = (/** @type {string} */ word) =>
-    Number([...output.matchAll(RegExp(`^ +(\\d+) ${word}`, 'gm'))].at(-1)?.[1] ?? 0);
-  const [passed, failed, skipped] = [count('passing'), count('failing'), count('pending')];
-  const complete = /^ +\d+ passing/m.test(output);
-  return { passed, failed: failed === 0 && (code !== 0 || !complete) ? 1 : failed, skipped };
-}
-
-/**
- * @param {{ command: string, mocha?: true }} stage
+ * @param {boolean} isAlone
  * @returns {Promise<Counts>}
  */
-async function run({ command, mocha }) {
-  const result = await execute(command);
+async function run({ mocha, env }, command, isAlone) {
+  const result = await execute(command, { env, isAlone });
   if (mocha) return mochaCounts(result);
   const good = result.code === 0;
   return { passed: good ? 1 : 0, failed: good ? 0 : 1, skipped: 0 };
 }
 
 /**
- * Runs the command for each spec of the folder, and once more for one that fails.
- * @param {string} command
- * @param {string} folder
- * @param {string[]} summary gets a line for each file that needed its second try
+ * The files that a stage runs its command for; the one file of '' where it is no such stage. The last of the alphabet
+ * first: those are the long ones.
+ * @param {Stage} stage
  */
-async function runEach(command, folder, summary) {
-  /** @type {Counts} */
-  const counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const file of readdirSync(path.join(root, folder)).sort()) {
-    if (!file.endsWith('.spec.ts')) continue;
-    const stage = { command: `${command} ${folder}/${file}`, mocha: /** @type {const} */ (true) };
-    let result = await run(stage);
-    if (result.failed > 0) {
-      console.log(`\n${file} failed: a second try`);
-      result = await run(stage);
-      if (result.failed === 0) summary.push(`${file} passed at its second try only.`);
-    }
-    add(counts, result);
-  }
-  return counts;
+function filesOf({ each }) {
+  if (each === undefined) return [''];
+  const specs = readdirSync(path.join(root, each)).filter((name) => name.endsWith('.spec.ts'));
+  return specs
+    .sort()
+    .reverse()
+    .map((name) => `${each}/${name}`);
 }
 
 /**
- * @param {Counts} total
- * @param {Counts} counts
+ * Runs a group, AT_ONCE commands at a time.
+ * @param {[string, Stage][]} stages
+ * @param {string[]} summary gets a line for each stage, and for each file that needed its second try
+ * @returns {Promise<Counts>}
  */
-function add(total, counts) {
-  total.passed += counts.passed;
-  total.failed += counts.failed;
-  total.skipped += counts.skipped;
+async function runGroup(stages, summary) {
+  const start = Date.now();
+  const total = none();
+  const done = new Map(stages.map(([name]) => [name, { counts: none(), seconds: 0 }]));
+  for (const [name, { first }] of stages)
+    if (first !== undefined && (await execute(first, { isAlone: true })).code !== 0)
+      throw new Error(`${first} failed: there is no stage ${name} without it.`);
+  const jobs = stages.flatMap(([name, stage]) => filesOf(stage).map((file) => ({ name, stage, file })));
+  const isAlone = jobs.length === 1;
+  /** @type {typeof jobs} */
+  const again = [];
+  /** @param {(typeof jobs)[number]} job @param {Counts} counts */
+  const end = ({ name }, counts) => {
+    add(total, counts);
+    const of = done.get(name);
+    if (!of) return;
+    add(of.counts, counts);
+    of.seconds = Math.round((Date.now() - start) / 1000);
+  };
+  const worker = async () => {
+    for (let job = jobs.shift(); job; job = jobs.shift()) {
+      const counts = await run(job.stage, `${job.stage.command} ${job.file}`.trim(), isAlone);
+      if (counts.failed > 0 && job.file !== '') again.push(job);
+      else end(job, counts);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  for (const job of again) {
+    console.log(`\n${job.file} failed: a second try`);
+    const counts = await run(job.stage, `${job.stage.command} ${job.file}`, true);
+    if (counts.failed === 0) summary.push(`${job.file} passed at its second try only.`);
+    end(job, counts);
+  }
+  for (const [name, { counts, seconds }] of done)
+    summary.push(`${name.padEnd(6)} ${text(counts)} (${seconds} s)`);
+  return total;
 }
 
 /** Fetches the kernel that specs boot and read, once. @returns why there is none */
@@ -140,13 +147,13 @@ function fetchKernel() {
 
 async function main() {
   const wanted = process.argv.slice(2);
-  const unknown = wanted.find((name) => !(name in STAGES));
+  const names = GROUPS.flatMap((group) => Object.keys(group));
+  const unknown = wanted.find((name) => !names.includes(name));
   if (unknown !== undefined) {
-    throw new Error(`npm test does not know "${unknown}". Its stages are ${Object.keys(STAGES).join(', ')}.`);
+    throw new Error(`npm test does not know "${unknown}". Its stages are ${names.join(', ')}.`);
   }
   installDependencies();
-  /** @type {Counts} */
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = none();
   /** @type {string[]} */
   const summary = [];
   for (const { command, debian, use } of installOracles()) {
@@ -159,22 +166,14 @@ async function main() {
     if (required) total.failed += 1;
   }
   for (const line of summary) console.log(line);
-  for (const [name, stage] of Object.entries(STAGES)) {
-    if (wanted.length > 0 ? !wanted.includes(name) : stage.named) continue;
-    console.log(`\n== ${name}: ${stage.command}`);
-    const start = Date.now();
-    const counts =
-      stage.each === undefined ? await run(stage) : await runEach(stage.command, stage.each, summary);
-    add(total, counts);
-    summary.push(`${name.padEnd(6)} ${text(counts)} (${Math.round((Date.now() - start) / 1000)} s)`);
+  for (const group of GROUPS) {
+    const stages = Object.entries(group).filter(([name]) => wanted.length === 0 || wanted.includes(name));
+    if (stages.length === 0) continue;
+    for (const [name, { command }] of stages) console.log(`\n== ${name}: ${command}`);
+    add(total, await runGroup(stages, summary));
   }
   console.log(`\n${summary.join('\n')}\n\n${text(total)}`);
   process.exitCode = total.failed > 0 ? 1 : 0;
-}
-
-/** @param {Counts} counts */
-function text({ passed, failed, skipped }) {
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }
 
 main().catch((error) => {
