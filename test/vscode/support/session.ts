@@ -23,6 +23,9 @@ const CHROMIUM = [
   '--disable-dev-shm-usage',
 ];
 
+/** Nothing pops up where the mouse happens to rest, and takes a click or the wheel. */
+const SETTINGS = { 'workbench.hover.delay': 100_000 };
+
 export const SAMPLE = path.join(root, 'hypervisor', 'arm64');
 
 /** Packages the extension as it is now into .cache, and returns the .vsix: what a user would install. */
@@ -78,7 +81,11 @@ export async function openSession(options: SessionOptions): Promise<WorkbenchSes
   };
   try {
     if (options.vsix !== undefined) installExtension(state, options.vsix);
-    server = await startWorkbench({ state, settings: options.settings ?? {}, args: options.args ?? [] });
+    server = await startWorkbench({
+      state,
+      settings: { ...SETTINGS, ...options.settings },
+      args: options.args ?? [],
+    });
     browser = await chromium.launch({ executablePath, args: CHROMIUM });
     const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
     page.setDefaultTimeout(60_000);

@@ -263,7 +263,8 @@ export class Workbench {
     const row = this.variableRow(name);
     const view = await this.page.locator('.debug-variables .monaco-scrollable-element').first().boundingBox();
     assert.ok(view, 'the Variables view is not open');
-    await this.page.mouse.move(view.x + view.width / 2, view.y + view.height / 2);
+    // Left of names and values: what pops up over one would take the wheel.
+    await this.page.mouse.move(view.x + 3, view.y + view.height / 2);
     const bottom = view.y + view.height;
     let direction = 1;
     let before = '';
