@@ -35,8 +35,9 @@ import type {
 import { ErrorId, UserError } from './errors';
 import type { Target } from './target';
 import { ModuleWatch } from './linux/module-watch';
+import { INTERRUPT } from '../emulator/ir/event-ring';
 import { MarkWatch } from './trace/marks';
-import { INTERRUPT, type RawRecord } from './trace/ring';
+import type { Passed, RawRecord } from './trace/ring';
 
 /** An instruction that was reported and has not been executed. */
 interface Owed {
@@ -120,6 +121,7 @@ export class Control {
       else if (e.kind === 'message') this.listener.message(e.text);
     };
     target.trace.onRecord = (r) => this.recorded(r);
+    target.trace.onPassed = (p) => this.passed(p);
     target.arch.trace.absent.onFound = (text, event) =>
       this.listener.message(`${text} (EL${event.from}, ${target.formatter.origin(event)}).`);
     this.marks = new MarkWatch(target);
@@ -135,7 +137,20 @@ export class Control {
     for (const o of this.observers) o.attached();
   }
 
-  /** Something of the trace has happened. This runs at every world switch. */
+  /** Code has recorded by itself what nobody had to hear of at once. */
+  private passed({ entries, interrupt }: Passed): void {
+    if (interrupt) this.interrupted = { cpu: interrupt.cpu, pc: interrupt.pc };
+    // Each of them was far from the one before it.
+    for (const record of entries) this.loops.see(record);
+  }
+
+  /** Whether each event of the trace must be heard of while the guest runs. */
+  private listen(): void {
+    const isFollowed = this.listener.followsTrace?.() !== false || this.data.follows;
+    this.target.arch.trace.isQuiet = !isFollowed;
+  }
+
+  /** Something of the trace has happened of which one hears at once. */
   private recorded(record: RawRecord): void {
     const { trace, machine } = this.target;
     if (record.flags & INTERRUPT) this.interrupted = { cpu: record.cpu, pc: record.pc };
@@ -292,7 +307,9 @@ export class Control {
       for (;;) {
         const early = this.interruption();
         if (early) return early;
+        this.listen();
         const stop = this.runner.slices(options.retired, this.allowance());
+        this.target.trace.catchUp();
         const outcome = this.judge(stop, options) ?? this.limitReport();
         if (outcome) return outcome;
         if (stop.kind === 'idle' && this.stopWhenIdle) return idleStop(stop.cpu);
@@ -330,8 +347,10 @@ export class Control {
     this.settle();
     let stop: Stop | undefined;
     arch.setHoldSkip(cpu, true);
+    this.listen();
     const go = (): void => {
       stop = machine.run({ instructions: ONE_STEP, retired: { cpu, count } });
+      this.target.trace.catchUp();
     };
     if (offset === undefined) go();
     else machine.predecode.passBreakpoint(offset, go);

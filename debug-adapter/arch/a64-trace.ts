@@ -1,6 +1,7 @@
 /** The world-switch trace of A64: what is copied when something happens, and what it means. */
 import { firmwareFunctionName } from '../../emulator/board/psci';
 import type { Machine } from '../../emulator/core/machine';
+import { recordKinds, Slot, type RecordKind } from '../../emulator/ir/event-ring';
 import { common } from '../../emulator/ir/state';
 import {
   briefSyndrome,
@@ -10,11 +11,18 @@ import {
   splitSyndrome,
 } from '../../emulator/isa/a64/debug/syndrome';
 import { EventKind, type EventName } from '../../emulator/isa/a64/events';
-import { exceptions, explainRoute, type Route } from '../../emulator/isa/a64/exceptions/routes';
+import { exceptions, explainRoute } from '../../emulator/isa/a64/exceptions/routes';
 import { state } from '../../emulator/isa/a64/state';
-import { sysregNamed, sysregs } from '../../emulator/isa/a64/sysregs';
-import { parseControl } from '../../emulator/isa/dsl/sysreg';
-import { INTERRUPT, Slot, TraceRing, type RecordKind } from '../trace/ring';
+import {
+  OwnSlot,
+  RECORD_SLOTS,
+  recordCopies,
+  recordedRegisters,
+  RecordFlag,
+} from '../../emulator/isa/a64/switch-record';
+import { sysregNamed } from '../../emulator/isa/a64/sysregs';
+import { NO_PROGRESS } from '../control/loops';
+import { TraceRing } from '../trace/ring';
 import { AbsentThings, isExternalAbort } from './a64-absent';
 import type { TraceEvent } from './types';
 
@@ -22,9 +30,7 @@ import type { TraceEvent } from './types';
 export const traced: readonly EventName[] = ['entry', 'eret', 'irq', 'stage2Fault', 'undefined', 'smc'];
 
 const interruptNames = ['IRQ', 'IRQ', 'FIQ', 'SError'] as const;
-/** Header flags beside INTERRUPT. */
-const STAGE2 = 2;
-const UNDEFINED = 4;
+const { interrupt: INTERRUPT, stage2: STAGE2, undefined: UNDEFINED } = RecordFlag;
 
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
 
@@ -35,38 +41,12 @@ function offsetOf(register: string): number {
   return storage.field.offset + storage.index * storage.field.stride;
 }
 
-/** The registers whose bits decide which exceptions are taken where, and those that replace them for a VHE host. */
-function controlRegisters(): string[] {
-  const routes: readonly Route[] = Object.values(exceptions).flatMap((x) => x.routes);
-  const controls = [...routes, ...sysregs.flatMap((r) => r.trap ?? [])].flatMap((x) => x.when ?? []);
-  const named = [...new Set(controls.map((c) => parseControl(c).register))];
-  return [...new Set(named.flatMap((name) => [name, sysregNamed(name).e2h ?? name]))];
-}
-
-/** System registers that are recorded with every event: they say whose it is, and why it was taken where it was. */
-const recorded: readonly string[] = [...new Set(['VTTBR_EL2', 'VTCR_EL2', ...controlRegisters()])];
-
-const MAIL = 5;
-/** The slots behind those that all records have. */
-const Own = {
-  mail: Slot.own,
-  x0: Slot.own + MAIL,
-  registers: Slot.own + MAIL + 1,
-} as const;
-const SLOTS = Own.registers + recorded.length;
-
+const recorded = recordedRegisters();
 const element = (f: { offset: number; stride: number }, n: number): number => f.offset + n * f.stride;
 
-/** What is copied to which slot, from which byte of the CPU block. */
-const copies: readonly (readonly [slot: number, offset: number])[] = [
-  [Slot.retired, common.retired.offset],
-  [Slot.timeEnd, common.timeEnd.offset],
-  ...Array.from({ length: MAIL }, (_, n) => [Own.mail + n, element(common.mail, n)] as const),
-  [Own.x0, element(state.x, 0)],
-  ...recorded.map((name, n) => [Own.registers + n, offsetOf(name)] as const),
-];
-const copySlots = Int32Array.from(copies, ([slot]) => 2 * slot);
-const copyWords = Int32Array.from(copies, ([, offset]) => offset >> 2);
+const copies = recordCopies();
+const copySlots = Int32Array.from(copies, ({ slot }) => 2 * slot);
+const copyWords = Int32Array.from(copies, ({ field, index }) => element(field, index) >> 2);
 const leftWord = common.left.offset >> 2;
 const pcWord = common.pc.offset >> 2;
 const levelOfMail = (element(common.mail, 2) >> 2) | 0;
@@ -78,7 +58,7 @@ const isCallEc = (ec: number, to: number): boolean =>
   ec === exceptions.svc.ec || ec === exceptions.hvc.ec || (ec === exceptions.smc.ec && to === 3);
 
 export class A64Trace {
-  readonly ring = new TraceRing(SLOTS, (_ring, at) => this.decode(at));
+  readonly ring: TraceRing;
   /** What the guest has touched that is not here. */
   readonly absent: AbsentThings;
   private readonly memory: Uint32Array;
@@ -86,8 +66,17 @@ export class A64Trace {
   private pending = 0;
 
   constructor(private readonly machine: Machine) {
-    this.memory = new Uint32Array(machine.memory.buffer);
+    const { buffer } = machine.memory;
+    this.memory = new Uint32Array(buffer);
+    const decode = (_ring: TraceRing, at: number): TraceEvent => this.decode(at);
+    this.ring = new TraceRing(buffer, machine.layout.events, RECORD_SLOTS, NO_PROGRESS, decode);
     this.absent = new AbsentThings(machine);
+  }
+
+  /** Whether code records by itself what nobody must hear of at once; otherwise \`event\` hears of all. */
+  set isQuiet(on: boolean) {
+    const { state: cpus, layout } = this.machine;
+    for (let cpu = 0; cpu < this.machine.cpus; cpu++) cpus.set(cpu, common.eventRing, on ? layout.events : 0);
   }
 
   /** Host call `event`: something happened; details are in the mail (see emulator/isa/a64/events.ts). */
@@ -168,19 +157,19 @@ export class A64Trace {
     const slot = (n: number): bigint => ring.wide[at + n] ?? 0n;
     const header = Number(slot(Slot.header) & 0xffffn);
     const flags = Number(slot(Slot.header) >> 32n);
-    const kind = (['entry', 'return', 'call', 'mark'] as const)[header & 0xff] ?? 'entry';
-    const where = kind === 'mark' ? 0n : slot(Own.mail + 2);
+    const kind = recordKinds[header & 0xff] ?? 'entry';
+    const where = kind === 'mark' ? 0n : slot(OwnSlot.mail + 2);
     const vector = (where >> 16n) & 0xffffn;
     const [from, to] = [Number(where & 0xffn), Number((where >> 8n) & 0xffn)];
     const registers = (name: string): bigint => {
       const n = recorded.indexOf(name);
-      return n < 0 ? 0n : slot(Own.registers + n);
+      return n < 0 ? 0n : slot(OwnSlot.registers + n);
     };
     // Behind the end of a run the time that it has taken is in vtime already.
     const now = slot(Slot.timeEnd) - slot(Slot.left);
     const ran = kind !== 'mark' && now > slot(Slot.vtime) ? now - slot(Slot.vtime) : 0n;
     const isInterrupt = (flags & INTERRUPT) !== 0;
-    const syndrome = kind === 'mark' ? 0n : slot(Own.mail + 1);
+    const syndrome = kind === 'mark' ? 0n : slot(OwnSlot.mail + 1);
     const { ec } = splitSyndrome(syndrome);
     const event: TraceEvent = {
       kind,
@@ -193,21 +182,21 @@ export class A64Trace {
       target:
         kind === 'entry' ? slot(Slot.target) + vector : kind === 'return' ? slot(Slot.target) : undefined,
       syndrome,
-      fault: kind === 'entry' ? slot(Own.mail + 3) : 0n,
+      fault: kind === 'entry' ? slot(OwnSlot.mail + 3) : 0n,
       ipa:
         flags & STAGE2 && hasIntermediateAddress(syndrome)
-          ? faultIpa(slot(Own.mail + 4), slot(Own.mail + 3))
+          ? faultIpa(slot(OwnSlot.mail + 4), slot(OwnSlot.mail + 3))
           : undefined,
       interrupt: isInterrupt ? interruptNames[Number((vector >> 7n) & 3n)] : undefined,
       undefinedInstruction: (flags & UNDEFINED) !== 0,
-      x0: slot(Own.x0),
+      x0: slot(OwnSlot.x0),
       vmid: vmidOf(registers),
       registers: (name) => {
         const special = name.slice(0, -1);
-        if (name === 'HPFAR_EL2') return slot(Own.mail + 4);
+        if (name === 'HPFAR_EL2') return slot(OwnSlot.mail + 4);
         if (special === 'ESR_EL') return syndrome;
-        if (special === 'FAR_EL') return slot(Own.mail + 3);
-        if (special === 'SPSR_EL') return slot(Own.mail + 2) >> 32n;
+        if (special === 'FAR_EL') return slot(OwnSlot.mail + 3);
+        if (special === 'SPSR_EL') return slot(OwnSlot.mail + 2) >> 32n;
         return registers(name);
       },
       cause:

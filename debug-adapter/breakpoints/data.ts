@@ -174,7 +174,7 @@ export class DataBreakpoints {
   /** A CPU goes over to other code: its translations may be others, and pages may have been mapped. */
   moved(cpu: number): void {
     const { target } = this;
-    if (!target || !this.list.some((b) => b.place && b.place.space.kind !== 'PA')) return;
+    if (!target || !this.follows) return;
     const { arch, machine } = target;
     if (machine.tlb.invalidations !== this.invalidations) {
       this.invalidations = machine.tlb.invalidations;
@@ -190,9 +190,13 @@ export class DataBreakpoints {
     this.states[cpu] = [now, ...(this.states[cpu] ?? []).filter((s) => s !== now)].slice(0, STATES);
   }
 
+  /** Whether some are at virtual addresses, which follow the tables of the guest. */
+  get follows(): boolean {
+    return this.list.some((b) => b.place && b.place.space.kind !== 'PA');
+  }
+
   private updateHook(): void {
-    const follows = this.list.some((b) => b.place && b.place.space.kind !== 'PA');
-    this.fetches.set(this, follows ? (cpu) => this.moved(cpu) : undefined);
+    this.fetches.set(this, this.follows ? (cpu) => this.moved(cpu) : undefined);
   }
 
   // --- accesses ---------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import type { RawRecord } from '../trace/ring';
 /** So many exceptions in a row without progress are a loop. */
 const LIMIT = 64;
 /** Instructions between two exceptions that count as no progress. */
-const NO_PROGRESS = 2;
+export const NO_PROGRESS = 2;
 
 interface Last {
   readonly record: RawRecord;

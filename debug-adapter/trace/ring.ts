@@ -1,41 +1,19 @@
 /**
- * The ring of trace records. It is always on, and a guest may switch worlds a million times a second: so a record is
- * numbers that are copied from the CPU as they are. What they mean is worked out when somebody looks.
+ * The ring of trace records, in the machine's memory. It is always on, and a guest may switch worlds a million times a second: so a record is
+ * numbers that are copied from the CPU as they are, by generated code itself where nobody must hear of them at once. What they mean is worked out when somebody looks.
  */
+import { EventRing, INTERRUPT, recordKinds, Slot, type RecordKind } from '../../emulator/ir/event-ring';
 import type { TraceEvent } from '../arch/types';
 
-/** Records that are kept. */
-export const TRACE_LENGTH = 4096;
-
-export type RecordKind = TraceEvent['kind'];
-const kinds: readonly RecordKind[] = ['entry', 'return', 'call', 'mark'];
-const kindNumber = (kind: RecordKind): number => kinds.indexOf(kind);
-
-/** The 64-bit slots that every record has; those of the architecture follow. */
-export const Slot = {
-  /** Kind in bits 7-0, CPU in 15-8, flags in 63-32. */
-  header: 0,
-  /** The instruction, and where execution goes on. */
-  pc: 1,
-  target: 2,
-  /** Instructions that the CPU had retired when its run began, then what tells how many more it has. */
-  retired: 3,
-  timeEnd: 4,
-  left: 5,
-  vtime: 6,
-  own: 7,
-} as const;
-
-/** Header flag: the record is an interrupt. */
-export const INTERRUPT = 1;
+const kindNumber = (kind: RecordKind): number => recordKinds.indexOf(kind);
+const kindOf = (header: number): RecordKind => recordKinds[header & 0xff] ?? 'entry';
 
 /** The record that has just been written, without its meaning. */
 export class RawRecord {
-  at = 0;
-
   constructor(
     private readonly words: Uint32Array,
     private readonly wide: BigUint64Array,
+    public at = 0,
   ) {}
 
   private word(slot: number, half: 0 | 1): number {
@@ -43,7 +21,7 @@ export class RawRecord {
   }
 
   get kind(): RecordKind {
-    return kinds[this.word(Slot.header, 0) & 0xff] ?? 'entry';
+    return kindOf(this.word(Slot.header, 0));
   }
 
   get cpu(): number {
@@ -90,31 +68,94 @@ export class RawRecord {
 /** Makes an event of the record that begins at a slot. */
 export type Decode = (ring: TraceRing, at: number) => TraceEvent;
 
+/** What has been written while nobody listened, as far as it matters later. */
+export interface Passed {
+  /** The last entry of each CPU that took one. */
+  readonly entries: readonly RawRecord[];
+  readonly interrupt: RawRecord | undefined;
+}
+
+/** Records that are kept. */
+export const TRACE_LENGTH = EventRing.length;
+
 export class TraceRing {
   /** The records, as 64-bit slots and as their halves. */
   readonly wide: BigUint64Array;
   readonly words: Uint32Array;
   /** What numbers cannot say of a record, by its place. */
   readonly notes: unknown[] = [];
-  /** Hears of each record when it has been written. */
+  /** Hears of each record that the host has written. */
   onRecord: (record: RawRecord) => void = () => undefined;
+  /** Hears what has become of those that code has written: before the host writes another, and when somebody catches up. */
+  onPassed: (passed: Passed) => void = () => undefined;
   private readonly record: RawRecord;
-  private written = 0;
+  private readonly head: Uint32Array;
+  /** Records that have been heard of, modulo 2^32, and in all. */
+  private seen = 0;
+  private total = 0;
 
+  /**
+   * @param memory the machine's
+   * @param at where the ring lies: see ir/event-ring.ts
+   * @param near code does not write an entry by itself that comes at most so many instructions after the CPU's last
+   */
   constructor(
+    memory: ArrayBuffer,
+    at: number,
     /** Slots of a record. */
     readonly slots: number,
+    near: number,
     private readonly decode: Decode,
-    private readonly capacity: number = TRACE_LENGTH,
   ) {
-    this.wide = new BigUint64Array(slots * capacity);
-    this.words = new Uint32Array(this.wide.buffer);
+    this.head = new Uint32Array(memory, at, EventRing.records / 4);
+    this.wide = new BigUint64Array(memory, at + EventRing.records, slots * TRACE_LENGTH);
+    this.words = new Uint32Array(memory, at + EventRing.records, 2 * slots * TRACE_LENGTH);
     this.record = new RawRecord(this.words, this.wide);
+    this.head[EventRing.near / 4] = near;
+    this.goOn(this.written);
+  }
+
+  private get written(): number {
+    return this.head[EventRing.written / 4] ?? 0;
+  }
+
+  /** All records have been heard of, and \`written\` is how many there are. */
+  private goOn(written: number): void {
+    this.total += (written - this.seen) >>> 0;
+    this.seen = written;
+    this.head[EventRing.written / 4] = written;
+    this.head[EventRing.limit / 4] = written + TRACE_LENGTH;
+  }
+
+  private placeOf(n: number): number {
+    return (n & (TRACE_LENGTH - 1)) * this.slots;
+  }
+
+  /** Hears of what code has written by itself. */
+  catchUp(): void {
+    const { written } = this;
+    if (written === this.seen) return;
+    const last: (number | undefined)[] = [];
+    let interrupt: number | undefined;
+    for (let n = this.seen; n !== written; n = (n + 1) >>> 0) {
+      const at = this.placeOf(n);
+      const header = this.words[2 * at]!;
+      if (kindOf(header) !== 'entry') continue;
+      last[(header >> 8) & 0xff] = at;
+      if (this.words[2 * at + 1]! & INTERRUPT) interrupt = at;
+    }
+    this.goOn(written);
+    const record = (at: number): RawRecord => new RawRecord(this.words, this.wide, at);
+    this.onPassed({
+      entries: last.filter((at) => at !== undefined).map(record),
+      interrupt: interrupt === undefined ? undefined : record(interrupt),
+    });
   }
 
   /** The first slot of the record that is written next. */
   begin(kind: RecordKind, cpu: number, flags: number): number {
-    const at = (this.written % this.capacity) * this.slots;
+    this.catchUp();
+    const at = this.placeOf(this.seen);
     this.words[2 * at] = kindNumber(kind) | (cpu << 8);
     this.words[2 * at + 1] = flags;
     return at;
@@ -122,8 +163,8 @@ export class TraceRing {
 
   /** The record that was begun is complete. */
   end(): void {
-    this.record.at = (this.written % this.capacity) * this.slots;
-    this.written++;
+    this.record.at = this.placeOf(this.seen);
+    this.goOn((this.seen + 1) >>> 0);
     this.onRecord(this.record);
   }
 
@@ -137,18 +178,19 @@ export class TraceRing {
   }
 
   private get length(): number {
-    return Math.min(this.written, this.capacity);
+    return Math.min(this.total, TRACE_LENGTH);
   }
 
-  /** The event before the last `back` ones. */
-  private event(back: number): TraceEvent {
-    return this.decode(this, ((this.written - 1 - back) % this.capacity) * this.slots);
+  /** The first slot of the record before the last \`back\` ones. */
+  private back(back: number): number {
+    return this.placeOf(this.seen - 1 - back);
   }
 
-  /** The last `count` events, oldest first. */
+  /** The last \`count\` events, oldest first. */
   last(count: number): TraceEvent[] {
+    this.catchUp();
     const n = Math.min(count, this.length);
-    return Array.from({ length: n }, (_, i) => this.event(n - 1 - i));
+    return Array.from({ length: n }, (_, i) => this.decode(this, this.back(n - 1 - i)));
   }
 
   /**
@@ -159,10 +201,12 @@ export class TraceRing {
     fits: (e: TraceEvent) => boolean,
     candidate: (kind: RecordKind, cpu: number) => boolean = () => true,
   ): TraceEvent | undefined {
+    this.catchUp();
     for (let back = 0; back < this.length; back++) {
-      const header = this.words[2 * (((this.written - 1 - back) % this.capacity) * this.slots)] ?? 0;
-      if (!candidate(kinds[header & 0xff] ?? 'entry', (header >> 8) & 0xff)) continue;
-      const e = this.event(back);
+      const at = this.back(back);
+      const header = this.words[2 * at] ?? 0;
+      if (!candidate(kindOf(header), (header >> 8) & 0xff)) continue;
+      const e = this.decode(this, at);
       if (fits(e)) return e;
     }
     return undefined;

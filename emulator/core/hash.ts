@@ -15,6 +15,8 @@ export const hostFields: readonly StateField[] = [
   common.stopRequest,
   common.eventMask,
   common.stopMask,
+  common.eventRing,
+  common.lastEntry,
   common.fetchHook,
   common.pageVa,
   common.pageRec,

@@ -18,6 +18,8 @@ export interface MemoryLayout {
   readonly pageFlags: number;
   readonly pageRecs: number;
   readonly pageWriters: number;
+  /** Where code records events by itself: see ir/event-ring.ts. */
+  readonly events: number;
   readonly pool: number;
   readonly poolPages: number;
   readonly ramHost: number;
@@ -29,7 +31,7 @@ export interface MemoryLayout {
 const up = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /** @throws RangeError when the machine does not fit into a 32-bit linear memory. */
-export function layoutMemory(stateEnd: number, cpus: number, ramBytes: number): MemoryLayout {
+export function layoutMemory(stateEnd: number, cpus: number, ramBytes: number, eventBytes = 0): MemoryLayout {
   const tlb = tlbLayout(stateEnd);
   const cpuBase = CONSTANT_BYTES;
   const cpuStride = up(tlb.end, PAGE);
@@ -37,14 +39,15 @@ export function layoutMemory(stateEnd: number, cpus: number, ramBytes: number): 
   const pageFlags = cpuBase + cpus * cpuStride;
   const pageRecs = up(pageFlags + ramPages, 4);
   const pageWriters = pageRecs + 4 * ramPages;
-  const pool = up(pageWriters + 4 * ramPages, 64);
+  const events = up(pageWriters + 4 * ramPages, 64);
+  const pool = up(events + eventBytes, 64);
   const poolPages = Math.min(MAX_POOL_PAGES, ramPages);
   const ramHost = up(pool + poolPages * Rec.pageBytes, WASM_PAGE);
   const wasmPages = (ramHost + up(ramBytes, WASM_PAGE)) / WASM_PAGE;
   if (wasmPages > 65536)
     throw new RangeError(`Guest memory of ${ramBytes / 2 ** 20} MiB is too large: use at most 3584M.`);
   return {
-    ...{ tlb, cpuBase, cpuStride, pageFlags, pageRecs, pageWriters },
+    ...{ tlb, cpuBase, cpuStride, pageFlags, pageRecs, pageWriters, events },
     ...{ pool, poolPages, ramHost, ramPages, wasmPages },
   };
 }

@@ -112,7 +112,7 @@ export class Machine {
     const { isa, cpus, ramBytes } = config;
     const { module, handlers } = interpreterOf(isa);
     this.cpus = cpus;
-    this.layout = layoutMemory(isa.stateEnd, cpus, ramBytes);
+    this.layout = layoutMemory(isa.stateEnd, cpus, ramBytes, isa.eventBytes);
     this.memory = new WebAssembly.Memory({ initial: this.layout.wasmPages, maximum: this.layout.wasmPages });
     this.view = new DataView(this.memory.buffer);
     isa.constants.placeIn(this.view);

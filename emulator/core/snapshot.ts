@@ -9,7 +9,7 @@ import type { PhysicalMemory } from './physical';
 import type { Predecode } from './predecode';
 import { TlbTables } from './tlb-tables';
 
-const presentFields = [common.eventMask, common.stopMask, common.fetchHook];
+const presentFields = [common.eventMask, common.stopMask, common.eventRing, common.fetchHook];
 
 /** What the rest of the machine contributes: copied by structuredClone. */
 export interface SnapshotParts {

@@ -63,6 +63,10 @@ export const common = {
   /** Bits of events that write a record, and of those that end run(). */
   eventMask: layout.field('eventMask', 4),
   stopMask: layout.field('stopMask', 4),
+  /** Address of the ring in which code records events by itself (ir/event-ring.ts); 0: the host hears of each. */
+  eventRing: layout.field('eventRing', 4),
+  /** Instructions that the CPU had retired when it last took an exception that is recorded. */
+  lastEntry: layout.field('lastEntry', 8),
   /** Page of the instruction being executed: its virtual address and its first predecoded record. */
   pageVa: layout.field('pageVa', 8),
   pageRec: layout.field('pageRec', 4),

@@ -51,6 +51,7 @@ if (spec.debugged) {
   const arch = new A64(machine, computer.board);
   computer.onEventCall = (block, kind) => arch.trace.event(block, kind);
   arch.arm(new Set(), false);
+  arch.trace.isQuiet = true;
   machine.predecode.addBreakpoint(spec.debugged.code - Number(RAM_BASE));
   machine.watch.add({ pa: BigInt(spec.debugged.data), bytes: 8, kind: 'access' });
 }

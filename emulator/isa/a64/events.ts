@@ -43,11 +43,16 @@ export type EventName = keyof typeof EventKind;
 
 export const eventBit = (kind: EventName): number => 1 << EventKind[kind];
 
-/** Calls the host for a kind that it asks for. `details` fills the mail. */
-export function recordEvent(s: Builder, kind: EventName, details: () => void): void {
+/**
+ * Calls the host for a kind that it asks for. `details` fills the mail.
+ * @param record writes a record instead, where that is enough: see switch-record.ts. Its value: whether it has.
+ */
+export function recordEvent(s: Builder, kind: EventName, details: () => void, record?: () => Val): void {
   s.if(s.nei(s.andi(s.get(common.eventMask), eventBit(kind)), 0), () => {
     details();
-    s.call(hostCalls.event, s.cpu(), s.i32(EventKind[kind]));
+    const tell = (): void => void s.call(hostCalls.event, s.cpu(), s.i32(EventKind[kind]));
+    if (record) s.if(s.eqz(record()), tell);
+    else tell();
   });
 }
 

@@ -13,6 +13,7 @@ import { A64 } from './sem';
 import { atBreakpoint } from './self-hosted/breakpoint';
 import { guestWatch } from './self-hosted/watchpoint';
 import { layout, state, vectorViews } from './state';
+import { recordBytes } from './switch-record';
 import './sysregs';
 import { poisonRegisters } from './unknown';
 import { constants } from './constants';
@@ -38,6 +39,7 @@ export const a64Isa: Isa<A64> = {
   registers: [state.x, vectorViews[16]],
   flags: state.nzcv,
   exports: [translateAs, poisonRegisters, ownDeadline, atBreakpoint, settle],
+  eventBytes: recordBytes,
   guestWatch,
   // All inputs but the one that only asks for a look.
   wakeLines: ~Line.debug,

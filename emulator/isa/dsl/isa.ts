@@ -66,6 +66,8 @@ export interface Isa<B extends Builder = Builder> {
   readonly translation?: readonly StateField[];
   /** What happens to a CPU that loses its turn (exclusive monitor, event register): field and value. */
   readonly onYield: readonly { readonly field: StateField; readonly value: number }[];
+  /** Bytes of the ring in which code records events by itself: see ir/event-ring.ts. */
+  readonly eventBytes?: number;
   /** Further routines to compile and export, callable from TypeScript as name(cpuBlock). */
   readonly exports: readonly Routine[];
 }

@@ -13,6 +13,7 @@ import { isHost } from '../mmu/regimes';
 import { Attempt, enterLevel, leaveLevel } from '../pmu/counters';
 import { leaveStep } from '../self-hosted/transition';
 import { state } from '../state';
+import { isNearEntry, RecordFlag, recordKind, recordSwitch } from '../switch-record';
 import { getField, getReg, setReg } from '../sysregs';
 import { makeUnknown } from '../unknown';
 
@@ -129,25 +130,50 @@ export const enterException: Routine = {
     );
     stopAfter(s, all);
     s.if(s.nei(s.and(s.get(common.eventMask), all), 0), () => {
+      const details = (): void => {
+        s.set(common.mail, ret, 0);
+        s.set(common.mail, s.zext(s.or(s.or(source, s.shli(target, 8)), s.shli(offset, 16))), 2);
+        s.set(common.mail, s.or(s.get(common.mail, 2), s.shli(s.zext(spsr), 32)), 2);
+        atLevel(s, target, (el) => {
+          const esr = getReg(s, `ESR_EL${el}`);
+          const isInterrupt = s.nei(s.andi(kinds, eventBit('irq')), 0);
+          s.set(common.mail, s.select(isInterrupt, s.i64(0), esr), 1);
+          s.set(common.mail, getReg(s, `FAR_EL${el}`), 3);
+        });
+        s.set(common.mail, getReg(s, 'HPFAR_EL2'), 4);
+      };
+      details();
+      // What the other kinds say is in the flags of the record.
+      const vectors = s.sub(s.get(common.pc), s.zext(offset));
+      s.if(recordEntry(s, kinds, vectors), () => s.ret());
       const report = (name: EventName): void =>
-        s.if(s.nei(s.andi(all, eventBit(name)), 0), () =>
-          recordEvent(s, name, () => {
-            s.set(common.mail, ret, 0);
-            s.set(common.mail, s.zext(s.or(s.or(source, s.shli(target, 8)), s.shli(offset, 16))), 2);
-            s.set(common.mail, s.or(s.get(common.mail, 2), s.shli(s.zext(spsr), 32)), 2);
-            atLevel(s, target, (el) => {
-              const esr = getReg(s, `ESR_EL${el}`);
-              const isInterrupt = s.nei(s.andi(kinds, eventBit('irq')), 0);
-              s.set(common.mail, s.select(isInterrupt, s.i64(0), esr), 1);
-              s.set(common.mail, getReg(s, `FAR_EL${el}`), 3);
-            });
-            s.set(common.mail, getReg(s, 'HPFAR_EL2'), 4);
-          }),
-        );
+        s.if(s.nei(s.andi(all, eventBit(name)), 0), () => recordEvent(s, name, details));
       for (const name of ['undefined', 'stage2Fault', 'irq', 'entry'] as const) report(name);
     });
   },
 };
+
+/**
+ * Records an entry whose details are in the mail, if code does so by itself and the host asks for entries. What may have come of something
+ * that is not there is the host's: undefined instructions, and external aborts (D24.2.40).
+ * @param vectors where the vectors of the target begin
+ */
+function recordEntry(s: Builder, kinds: Val, vectors: Val): Val {
+  const esr = s.wrap(s.get(common.mail, 1));
+  const ec = s.shri(esr, 26);
+  const isAbort = s.or(s.eqi(s.andi(ec, 0x3e), 0x20), s.eqi(s.andi(ec, 0x3e), 0x24));
+  const isExternal = s.and(isAbort, s.eqi(s.andi(esr, 0x3f), 0x10));
+  const has = (name: EventName): Val => s.nei(s.andi(kinds, eventBit(name)), 0);
+  const isAsked = s.nei(s.andi(s.get(common.eventMask), eventBit('entry')), 0);
+  const recorded = s.local('recorded', s.i32(0));
+  const isHosts = s.or(isNearEntry(s), s.or(has('undefined'), isExternal));
+  s.if(s.and(isAsked, s.eqz(isHosts)), () => {
+    const stage2 = s.select(has('stage2Fault'), s.i32(RecordFlag.stage2), s.i32(0));
+    const flags = s.or(stage2, s.select(has('irq'), s.i32(RecordFlag.interrupt), s.i32(0)));
+    s.assign(recorded, s.call(recordSwitch, recordKind(s, 'entry'), flags, vectors));
+  });
+  return s.read(recorded);
+}
 
 /** Any exception but aborts and misaligned PCs leaves FAR of its level UNKNOWN (Arm ARM DDI 0487 D24.2, FAR_EL1). */
 function farUnknown(s: Builder, target: Val): void {

@@ -11,6 +11,7 @@ import { isHost } from '../mmu/regimes';
 import { Attempt, enterLevel, leaveLevel } from '../pmu/counters';
 import { returnStep } from '../self-hosted/transition';
 import { state } from '../state';
+import { recordKind, recordSwitch } from '../switch-record';
 import { getField, getReg } from '../sysregs';
 import { controlHolds } from '../sysregs/controls';
 import { makeUnknown } from '../unknown';
@@ -75,14 +76,16 @@ export const exceptionReturn: Routine = {
     s.if(s.and(to32, s.eqz(illegal)), () => s.ret(s.i32(1)));
 
     const target = s.select(illegal, el, s.shri(mode, 2));
-    recordEvent(s, 'eret', () => {
+    const details = (): void => {
       s.set(common.mail, s.get(common.pc), 0);
       s.set(common.mail, s.i64(0), 1);
       const where = s.zext(s.or(el, s.shli(target, 8)));
       s.set(common.mail, s.or(where, s.shli(s.zext(spsr), 32)), 2);
       s.set(common.mail, s.get(state.x, 0), 3);
       s.set(common.mail, s.get(state.x, 1), 4);
-    });
+    };
+    const record = (): Val => s.call(recordSwitch, recordKind(s, 'return'), s.i32(0), ofLevel(s, 'ELR'));
+    recordEvent(s, 'eret', details, record);
     leaveLevel(s, () => s.i32(Attempt.done));
     returnStep(s, target, spsr);
     s.if(
