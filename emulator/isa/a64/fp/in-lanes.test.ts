@@ -15,13 +15,13 @@ const registers = { rd: FREE, rn: FREE + 1, rm: FREE + 2 } as const;
 /** Vectors of floating point, of one to three of these registers. */
 const rows = a64Rows.filter(
   (row) =>
-    /^(F|[SU]CVTF).* \(vector(, zero)?\)$/.test(row.name) &&
+    /^((F|[SU]CVTF).* \(vector(, zero)?\)|FCVT[LN])$/.test(row.name) &&
     row.pattern.fields.some((f) => f.name === 'sz') &&
     row.pattern.fields.every((f) => /^(Q|sz|r[dnm])$/.test(f.name)),
 );
 
 /** Those look at the rounding mode only to leave the quick way; the others look at IXC for that. */
-const isExact = (row: Row<A64>): boolean => /^F(MAX|MIN|CM|AC|RINT[AMNPZ])/.test(row.name);
+const isExact = (row: Row<A64>): boolean => /^F(MAX|MIN|CM|AC|RINT[AMNPZ]|CVTL)/.test(row.name);
 
 type Register = keyof typeof registers;
 
@@ -59,12 +59,20 @@ describe('floating point in lanes', () => {
       const lanes = Array.from({ length: 128 / w }, (_, i) => i);
       checkTuples(
         rows.flatMap((row) => {
-          const shape = row.shapes.find((f) => f['Q'] === 1 && (f['sz'] ?? 0) === (w === 64 ? 1 : 0));
-          if (!shape) return [];
-          return lanes.map((lane): Check => ({
-            ...{ name: `${row.name}, lane ${lane}`, operands: sources(row).length, tables },
-            ways: [way(row, shape, lane, w, false), way(row, shape, lane, w, true)],
-          }));
+          // Conversions of half precision have no quick way; `sz` is that of the wider format.
+          const sz = (row.name === 'FCVTL' ? 32 : 64) === w ? 1 : 0;
+          return row.shapes
+            .filter((shape) => shape['sz'] === sz && (sz === 1 || !/^FCVT[LN]$/.test(row.name)))
+            .flatMap((shape) =>
+              lanes.map((lane): Check => ({
+                ...{
+                  name: `${row.name} ${JSON.stringify(shape)}, lane ${lane}`,
+                  operands: sources(row).length,
+                  tables,
+                },
+                ways: [way(row, shape, lane, w, false), way(row, shape, lane, w, true)],
+              })),
+            );
         }),
       );
     });

@@ -30,12 +30,12 @@ export type QuickOp = (s: A64, w: LaneWidth, n: Val, m: Val, d: () => Val) => Qu
 const MODE = 0x01c00000;
 
 /**
- * Writes the result of an operation to `q` ? 128 : 64 bits of Rd. `exact` gives it where the host cannot tell; in translated code
- * that is the interpreter's.
+ * The result of an operation, `q` ? 128 : 64 bits. `exact` gives it where the host cannot tell; in translated code that is the
+ * interpreter's.
  */
-export function setQuickly(s: A64, rd: Operand, q: number, quick: Quick, exact: () => Val): void {
+export function quickly(s: A64, q: number, quick: Quick, exact: () => Val): Val {
   const part = (v: Val): Val => (q ? v : s.lowHalf(v));
-  if (!quick.doubtful && !quick.rounds) return s.setQ(rd, part(quick.result));
+  if (!quick.doubtful && !quick.rounds) return part(quick.result);
   const result = s.local('result', part(quick.result));
   const slow = (): void => s.assign(result, exact());
   const { doubtful, unexplained } = quick;
@@ -48,8 +48,12 @@ export function setQuickly(s: A64, rd: Operand, q: number, quick: Quick, exact: 
   const mode = s.andi(s.wrap(getReg(s, 'FPCR')), MODE);
   const inexactBefore = s.andi(s.wrap(getReg(s, 'FPSR')), Flags.IXC);
   s.rarely(quick.rounds ? s.or(mode, s.eqz(inexactBefore)) : mode, slow, look);
-  s.setQ(rd, s.read(result));
+  return s.read(result);
 }
+
+/** Writes such a result to Rd. */
+export const setQuickly = (s: A64, rd: Operand, q: number, quick: Quick, exact: () => Val): void =>
+  s.setQ(rd, quickly(s, q, quick, exact));
 
 const lane = (s: A64, op: FloatLaneOp, w: LaneWidth, ...v: readonly Val[]): Val => s.floatLanes(op, w, ...v);
 const or = (s: A64, ...v: readonly Val[]): Val => v.reduce((a, b) => s.vector('or', a, b));
@@ -200,6 +204,24 @@ export const quick = {
   fused,
   fusedNegative: (s, w, n, m, d) => fused(s, w, lane(s, 'neg', w, n), m, d),
 } as const satisfies Record<string, QuickOp>;
+
+/** Singles of one half as doubles: all but NaNs are what they were. */
+export function widened(s: A64, v: Val, high: boolean): Quick {
+  const result = high ? promoteHigh(s, v) : s.vector('promote', v);
+  return { result, doubtful: nan(s, 64, result), rounds: false };
+}
+
+/** Doubles as singles in the low half. Zeros are explained. */
+export function narrowed(s: A64, v: Val): Quick {
+  const result = s.vector('demote', v);
+  const small = lane(s, 'le', 64, lane(s, 'abs', 64, v), all(s, 64, TINY_SINGLE));
+  return {
+    result,
+    doubtful: or(s, endless(s, 32, result), small),
+    unexplained: () => or(s, endless(s, 32, result), and(s, small, nonzero(s, 64, v))),
+    rounds: true,
+  };
+}
 
 export type QuickUnary = (s: A64, w: LaneWidth, v: Val) => Quick;
 

@@ -7,7 +7,7 @@ import type { RawFields, Row } from '../../dsl/row';
 import { fpConvert, fpFromFixed, fpToFixed } from './convert';
 import { fpRecipEstimate, fpRSqrtEstimate, unsignedRecipEstimate, unsignedRSqrtEstimate } from './estimate';
 import { Rounding, roundingMode, type Width } from './format';
-import { quickUnary, setQuickly } from './in-lanes';
+import { narrowed, quickly, quickUnary, setQuickly, widened } from './in-lanes';
 import { fpRecpX } from './fused';
 import { compare } from './lanes';
 import { fpUnary } from './scalar';
@@ -21,6 +21,7 @@ import {
   letterOf,
   scalar,
   setElements,
+  setHalf,
   setHalfElements,
   setScalar,
   signExtend,
@@ -316,14 +317,17 @@ const formatRows: readonly Row<A64>[] = [
     exec(s, f) {
       s.checkFP();
       const [from, to] = f.sz ? ([32, 64] as const) : ([16, 32] as const);
-      const values = halfElements(s, f.rn, f.Q, from);
-      const mode = roundingMode(s);
-      setElements(
-        s,
-        f.rd,
-        values.map((v) => s.call(fpConvert(from, to), v, mode)),
-        to,
-      );
+      const exact = (): Val => {
+        const mode = roundingMode(s);
+        const values = halfElements(s, f.rn, f.Q, from);
+        return vectorOf(
+          s,
+          values.map((v) => s.call(fpConvert(from, to), v, mode)),
+          to,
+        );
+      };
+      if (to === 64) setQuickly(s, f.rd, 1, widened(s, s.q(f.rn), f.Q === 1), exact);
+      else s.setQ(f.rd, exact());
     },
   }),
   row('FCVTN', '0 Q 0 01110 0 sz 10000 10110 10 rn:5 rd:5', {
@@ -336,9 +340,12 @@ const formatRows: readonly Row<A64>[] = [
     exec(s, f) {
       s.checkFP();
       const [from, to] = f.sz ? ([64, 32] as const) : ([32, 16] as const);
-      const mode = roundingMode(s);
-      const values = elements(s, f.rn, 1, from).map((v) => s.call(fpConvert(from, to), v, mode));
-      setHalfElements(s, f.rd, f.Q, values, to);
+      const exact = (): Val => {
+        const mode = roundingMode(s);
+        const values = elements(s, f.rn, 1, from).map((v) => s.call(fpConvert(from, to), v, mode));
+        return vectorOf(s, values, to);
+      };
+      setHalf(s, f.rd, f.Q, to === 32 ? quickly(s, 1, narrowed(s, s.q(f.rn)), exact) : exact());
     },
   }),
   row('FCVTXN (vector)', '0 Q 1 01110 0 1 10000 10110 10 rn:5 rd:5', {

@@ -102,6 +102,12 @@ export function vectorOf(s: A64, values: readonly Val[], esize: Esize): Val {
 export const setElements = (s: A64, rd: Operand, values: readonly Val[], esize: Esize): void =>
   s.setQ(rd, vectorOf(s, values, esize));
 
+/** Writes the low half of a vector to that of a register, zeroing the rest, or with `part` to the upper half alone. */
+export function setHalf(s: A64, rd: Operand, part: number, v: Val): void {
+  if (part) s.setV(rd, s.v(rd), s.extract(64, v, 0));
+  else s.setQ(rd, s.lowHalf(v));
+}
+
 /** Writes the lower half of a register (zeroing the rest) or, with `part`, the upper half alone. */
 export function setHalfElements(
   s: A64,
