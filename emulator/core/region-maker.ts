@@ -78,6 +78,9 @@ export interface RegionAnswer {
   readonly refused?: string;
 }
 
+/** Why a host compiles nothing, by what it has thrown. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 const inPage = (offset: number): number => offset - Math.floor(offset / PAGE) * PAGE;
 
 export class RegionMaker {
@@ -121,8 +124,7 @@ export class RegionMaker {
     try {
       return { module: new WebAssembly.Module(bytes), bytes: bytes.length, regions: made };
     } catch (error) {
-      const refused = error instanceof Error ? error.message : String(error);
-      return { bytes: 0, regions: [], refused };
+      return { bytes: 0, regions: [], refused: reasonOf(error) };
     }
   }
 

@@ -18,6 +18,7 @@ import {
   type Entry,
   type MadeRegion,
   type RegionAnswer,
+  reasonOf,
   type Learned,
   type CodePlace,
 } from './region-maker';
@@ -250,19 +251,24 @@ export class Translator {
   /** Puts regions into the interpreter's table. */
   private publish({ module, bytes, regions, refused }: RegionAnswer): void {
     const { memory, exports } = this.host;
-    if (refused !== undefined) {
-      this.refused = refused;
-      this.host.refused(refused);
-    }
+    if (refused !== undefined) this.refuse(refused);
     if (!module) return;
     if (this.live.size + regions.length > this.options.live) this.clear();
-    const instance = new WebAssembly.Instance(module, {
-      env: { memory },
-      routine: exports as WebAssembly.ModuleImports,
-    });
+    let made: WebAssembly.Exports;
+    try {
+      const imports = { env: { memory }, routine: exports as WebAssembly.ModuleImports };
+      made = new WebAssembly.Instance(module, imports).exports;
+    } catch (error) {
+      return this.refuse(reasonOf(error));
+    }
     this.counts.modules++;
     this.counts.bytes += bytes;
-    regions.forEach((region, n) => this.publishOne(region, instance.exports[regionName(n)]));
+    regions.forEach((region, n) => this.publishOne(region, made[regionName(n)]));
+  }
+
+  private refuse(why: string): void {
+    this.refused = why;
+    this.host.refused(why);
   }
 
   private publishOne(region: MadeRegion, run: unknown): void {
