@@ -58,6 +58,8 @@ export class Predecode {
   decode(rec: number): void {
     const offset = this.placeOf(rec)!;
     const word = this.view.getUint32(this.layout.ramHost + offset, true);
+    // Whoever was asked to translate it found another instruction, or a breakpoint.
+    if (this.heatOf(rec) === Heat.hot) this.setHeat(rec, this.startHeat);
     if (!this.stopsAt(offset) || this.passing === offset) {
       this.records.write(this.words, rec, word);
       return;

@@ -28,9 +28,21 @@ const pageAt = (offset: number): number => Math.floor(offset / PAGE);
 /** How far away other pages of a region may be: as far as a direct branch goes. */
 const FARTHEST = 1 << 15;
 
-/** Links of that kind that were seen make one worth translating for; places that a region learns at most. */
+/** Links of one kind that were seen make it worth translating for; places that a region learns at most. */
 const LINKED = 3;
 const LEARNED = 12;
+
+/** What is remembered at most, since guests may make new code for ever: links from a region, instructions that write beside code. */
+const MOST_LINKS = 1024;
+const MOST_BESIDES = 1024;
+
+/** What is to be translated. */
+interface Request extends Omit<Entry, 'offset' | 'learned'> {
+  /** RAM offset of the instruction at which the region is to start. */
+  readonly start: number;
+  /** There is a region already. */
+  readonly isAgain: boolean;
+}
 
 export interface TranslatorOptions {
   /** Regions of a module; fewer are translated when the machine gives control back. */
@@ -97,7 +109,7 @@ const pageBehind = (pages: ReadonlyMap<number, CodePlace>, page: number): number
 export class Translator {
   private readonly maker: RegionMaker;
   private readonly live: LiveRegions;
-  private readonly queue: Entry[] = [];
+  private readonly queue: Request[] = [];
   /** What regions are to have besides what is found from their start, by its RAM offset. */
   private readonly learned = new Map<number, readonly Learned[]>();
   /** RAM offsets of instructions that have been seen to write beside code, and how often regions were made again for them. */
@@ -128,14 +140,14 @@ export class Translator {
 
   /** Control has come to the instruction of a record often, on the CPU whose block is at `cpu`. */
   hot(cpu: number, rec: number, now: bigint): void {
-    const place = this.host.predecode.placeOf(rec);
-    if (place === undefined || this.refused !== undefined) return;
-    this.enqueue({ offset: place % PAGE, learned: [], ...this.around(cpu) }, now);
+    const start = this.host.predecode.placeOf(rec);
+    if (start === undefined || this.refused !== undefined) return;
+    this.enqueue({ start, isAgain: false, ...this.around(cpu) }, now);
   }
 
-  private enqueue(entry: Entry, now: bigint): void {
+  private enqueue(request: Request, now: bigint): void {
     if (this.queue.length === 0) this.since = now;
-    this.queue.push(entry);
+    this.queue.push(request);
     if (this.queue.length >= this.options.batch) this.translateQueued();
   }
 
@@ -148,6 +160,7 @@ export class Translator {
     const to = this.host.predecode.placeOf(rec);
     if (!region || region.again || to === undefined || this.refused !== undefined) return;
     const seen = (region.links.get(to) ?? 0) + 1;
+    if (region.links.size >= MOST_LINKS) region.links.clear();
     region.links.set(to, seen);
     if (seen !== LINKED) return;
     // Of two that lead to each other the larger one learns.
@@ -161,9 +174,10 @@ export class Translator {
     const more = this.learn(start, pages, home, region.links);
     if (!more) return;
     region.again = true;
+    if (this.learned.size >= Heat.regions) this.learned.clear();
     this.learned.set(start, more);
     const around = new Map([...pages].map(([behind, place]) => [behind - home, place]));
-    this.enqueue({ offset: start % PAGE, pages: around, learned: more, entriesAlign }, now);
+    this.enqueue({ start, pages: around, entriesAlign, isAgain: true }, now);
   }
 
   /**
@@ -202,7 +216,14 @@ export class Translator {
     const { predecode } = this.host;
     const { instructions, heat, count } = this.options;
     // Others that are entered there may have been made since.
-    const entries = this.queue.splice(0).filter((e) => e.learned.length > 0 || !this.isEntered(e));
+    const isDone = ({ start }: Request): boolean => predecode.heatOf(predecode.recordAt(start)) > Heat.hot;
+    const entries = this.queue
+      .splice(0)
+      .filter((request) => request.isAgain || !isDone(request))
+      .map(({ start, ...around }) => ({
+        ...{ pages: around.pages, entriesAlign: around.entriesAlign },
+        ...{ offset: start % PAGE, learned: this.learned.get(start) ?? [] },
+      }));
     if (entries.length === 0) return;
     const stops = predecode.allStops().filter((offset) => !predecode.testsAt(offset));
     const besides = [...this.besides.keys()];
@@ -284,6 +305,7 @@ export class Translator {
     const times = this.besides.get(offset) ?? 0;
     // Not every such write can be made in a region.
     if (times > 2) return;
+    if (this.besides.size >= MOST_BESIDES) this.besides.clear();
     this.besides.set(offset, times + 1);
     for (const region of this.live.inLines(offset, 4)) {
       this.live.drop(region);
@@ -306,9 +328,5 @@ export class Translator {
     this.queue.length = 0;
     this.learned.clear();
     this.besides.clear();
-  }
-
-  private isEntered(entry: Entry): boolean {
-    return this.host.predecode.heatOf(entry.pages.get(0)!.recs + entry.offset * (Rec.bytes / 4)) > Heat.hot;
   }
 }
