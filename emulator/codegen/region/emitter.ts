@@ -41,6 +41,7 @@ export class RegionLocals {
   readonly registers = new Map<number, number>();
   readonly written = new Set<number>();
   private readonly fields: readonly { name: string; from: number; to: number; bytes: 8 | 16 }[];
+  private readonly lastPages = new Map<string, LastPage>();
   /** Conditions that make instructions leave, and that this block has found not to hold. */
   passed = new Set<number>();
 
@@ -62,6 +63,22 @@ export class RegionLocals {
       to: f.offset + f.stride * f.count,
       bytes: f.bytes === 16 ? 16 : 8,
     }));
+  }
+
+  /** The page that was accessed last with the address that is in a register, or near it. */
+  lastPage(kind: 'read' | 'write', register: number): LastPage {
+    const key = `${kind} ${register}`;
+    let last = this.lastPages.get(key);
+    if (!last) {
+      last = { page: this.func.newLocal('i64'), addend: this.func.newLocal('i32') };
+      this.lastPages.set(key, last);
+    }
+    return last;
+  }
+
+  /** Has no page for one that was accessed last: no address is in page 1. */
+  forgetPages(e: Emitter): void {
+    for (const { page } of this.lastPages.values()) e.i64(NO_PAGE).setLocal(page);
   }
 
   /** What a local holds, in a word. */
@@ -93,6 +110,14 @@ export class RegionLocals {
     return this.register(offset)?.bytes ?? 8;
   }
 }
+
+/** Locals: a page of virtual addresses, or NO_PAGE, and what to add to one for the address in linear memory. */
+interface LastPage {
+  readonly page: number;
+  readonly addend: number;
+}
+
+const NO_PAGE = 1n;
 
 /** A place in a register that has a local. */
 export interface Register {
@@ -393,6 +418,44 @@ export class RegionEmitter extends Emitter {
     const va = this.temp('i64');
     const entry = this.temp('i32');
     this.val(v.args[0]!).setLocal(va);
+    const last = this.lastPage(access, v.args[0]!);
+    if (last) return this.probeBy(last, v, access, va, entry);
+    this.lookUp(access, va, entry);
+    this.hostAddress(va, entry);
+    this.setLocal(this.localOf(v, 'i32'));
+  }
+
+  /** The page that was accessed last by the register that an address comes from: mostly it is the same again. */
+  private lastPage(access: Access, address: Val): LastPage | undefined {
+    const { entriesAlign } = this.options;
+    if (entriesAlign || access.flags & 2 || this.instruction.besideCode) return undefined;
+    const register = this.baseOf(address);
+    return register && this.region.lastPage(access.kind === 'read' ? 'read' : 'write', register.at);
+  }
+
+  /** The register that an address is computed from. */
+  private baseOf(given: Val): Register | undefined {
+    const v = this.standsFor(given) ?? given;
+    const register = this.registerOf(v);
+    if (register || v.op.k !== 'pure' || !['add', 'sub'].includes(v.op.op)) return register;
+    return this.baseOf(v.args[0]!) ?? this.baseOf(v.args[1]!);
+  }
+
+  /** While a region runs, nothing changes the TLB: what it said of a page holds until the end. */
+  private probeBy({ page, addend }: LastPage, v: Val, access: Access, va: number, entry: number): void {
+    const now = this.temp('i64');
+    this.get(va);
+    if (access.bytes > 1) this.i64(BigInt(access.bytes - 1)).op(W.i64Add);
+    this.i64(-4096n).op(W.i64And).tee(now).get(page).op(W.i64Ne).openHinted(false);
+    this.lookUp(access, va, entry);
+    this.get(now).setLocal(page).get(entry).load(4, Tlb.addend, 'i32').setLocal(addend);
+    this.end();
+    this.get(addend).get(va).op(W.i32WrapI64, W.i32Add);
+    this.setLocal(this.localOf(v, 'i32'));
+  }
+
+  /** Finds the TLB's entry for an access, or leaves. */
+  private lookUp(access: Access, va: number, entry: number): void {
     const table = access.kind === 'read' ? this.region.tlbRead : this.region.tlbWrite;
     const place = { table: () => void this.get(table), mask: () => void this.get(this.region.tlbMask) };
     this.hit(access, place, va, entry, this.options.entriesAlign);
@@ -400,8 +463,6 @@ export class RegionEmitter extends Emitter {
     if (access.kind !== 'read' && this.instruction.besideCode) this.besideCode(access, va, entry);
     else this.exits.leaveBefore(this, true);
     this.end();
-    this.hostAddress(va, entry);
-    this.setLocal(this.localOf(v, 'i32'));
   }
 
   /** Leaves unless the access is aligned, in a page that is special for its code only, and where nothing has been decoded. */

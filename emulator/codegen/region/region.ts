@@ -181,7 +181,9 @@ class RegionFunction {
     this.node(this.flow.order[0]!, body.depth);
     body.end();
     this.epilogue(body);
-    this.locals.invariants.load(new Emitter(this.func.head, this.pool, target));
+    const head = new Emitter(this.func.head, this.pool, target);
+    this.locals.invariants.load(head);
+    this.locals.forgetPages(head);
   }
 
   /** Loads what the region may use. Which registers those are is known from its instructions. */
