@@ -464,7 +464,7 @@ export class Machine {
   /** Tells two states apart: see hash.ts. */
   hash(): string {
     const h = new Hasher();
-    const unseen = this.holdSkip ? [this.holdSkip] : [];
+    const { unseen } = this.config.isa;
     for (let cpu = 0; cpu < this.cpus; cpu++) hashBlock(h, this.view, cpu, this.layout, unseen);
     h.words(new Uint32Array(this.memory.buffer, this.layout.ramHost, this.config.ramBytes / 4));
     h.text(stableJson(this.board?.devices.map((d) => d.device.state) ?? []));

@@ -72,6 +72,7 @@ export function flatIsa(rows: readonly Row<A64>[]): Isa<A64> {
     constants,
     onYield: [{ field: state.exBytes, value: 0 }],
     registers: [state.x, vectorViews[16]],
+    unseen: [state.trash],
     flags: state.nzcv,
     exports: [],
     routines: {

@@ -276,7 +276,8 @@ export function resetCpu(
   const handedOver = HANDED_OVER | (model.features.has('PAuth') ? PERMIT_PAUTH : 0n);
   const scr = firmware ? handedOver : only64 ? 0x430n : 0x30n;
   if (hasEL3) set(sysregNamed('SCR_EL3').storage!.field, scr);
-  for (let n = 0; n <= SP + 2; n++) set(state.x, 0n, n);
+  for (let n = 0; n < state.x.count; n++) set(state.x, 0n, n);
+  set(state.trash, 0n);
   for (let n = 0; n < state.v.count; n++) set(state.v, 0n, n);
   for (let n = 0; n < 4; n++) set(state.spEl, 0n, n);
   model.ccsidr.forEach((v, n) => set(state.ccsidr, v, n));

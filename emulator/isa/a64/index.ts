@@ -37,6 +37,7 @@ export const a64Isa: Isa<A64> = {
     contextKey,
   },
   registers: [state.x, vectorViews[16]],
+  unseen: [state.holdSkip, state.trash],
   flags: state.nzcv,
   exports: [translateAs, poisonRegisters, ownDeadline, atBreakpoint, settle],
   eventBytes: recordBytes,

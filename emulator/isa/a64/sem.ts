@@ -37,6 +37,7 @@ export class A64 extends Builder {
 
   /** X or W register (31 reads as zero): i64, or i32 when `sf` is 0. */
   x(r: Operand, sf = 1): Val {
+    if (r.known === 31n) return this.k(sf ? 'i64' : 'i32', 0);
     const slot = this.operand(r, 'xr', 2, (n) => slotX(n === 31n ? ZERO : Number(n)));
     const v = this.getSlot(state.x, slot);
     return sf ? v : this.wrap(v);
@@ -44,6 +45,7 @@ export class A64 extends Builder {
 
   /** Writes an X or W register (31 is discarded); an i32 value is zero-extended. */
   setX(r: Operand, v: Val): void {
+    if (r.known === 31n) return;
     const slot = this.operand(r, 'xw', 2, (n) => slotX(n === 31n ? TRASH : Number(n)));
     this.setSlot(state.x, slot, this.to('i64', v));
   }

@@ -38,8 +38,10 @@ export const CpuFeature = {
 } as const;
 
 export const state = {
-  /** X0-X30; [31] the current stack pointer, [32] reads as zero for ever, [33] takes writes to ZR. */
-  x: layout.field('x', 8, 34),
+  /** X0-X30; [31] the current stack pointer, [32] reads as zero for ever. */
+  x: layout.field('x', 8, 33),
+  /** Behind them, for who writes by number: takes writes to ZR, in generated code that does not know them for such. Nothing reads it. */
+  trash: layout.field('trash', 8),
   /** V0-V31 as pairs of 64-bit halves: V[n] = v[2n+1]:v[2n]. */
   v: layout.field('v', 8, 64, 8),
   /** PSTATE.NZCV in bits 31-28, as in SPSR. */

@@ -53,6 +53,8 @@ export interface Isa<B extends Builder = Builder> {
   readonly constants: Constants;
   /** Registers that the translator keeps in locals: fields of 8 or 16 bytes. Smaller views of the latter are lanes of them. */
   readonly registers: readonly StateField[];
+  /** State that is not the guest's, and may differ where nothing else does. */
+  readonly unseen: readonly StateField[];
   /** The condition flags: a word whose bits 28 to 31 are the only ones that are ever set. */
   readonly flags: StateField;
   /**
