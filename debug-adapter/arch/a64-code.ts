@@ -7,7 +7,7 @@ import { findSysreg, getField, getReg, sysregNamed } from '../../emulator/isa/a6
 import { bitRange } from '../../emulator/isa/dsl/sysreg';
 
 /** Where the value of a register is in the state of a CPU. */
-export interface RegisterState {
+interface RegisterState {
   readonly field: StateField;
   readonly index: number;
   /** The lowest so many bits. */
@@ -72,7 +72,7 @@ export function regimeCode(b: Builder, { el, vmid, asid }: RegimeOf): Val {
 }
 
 /** Bits of state that say in which world a CPU is: where they are equal, names mean the same. */
-export interface WorldBits {
+interface WorldBits {
   readonly field: StateField;
   readonly index: number;
   readonly mask: bigint;

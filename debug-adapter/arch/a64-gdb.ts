@@ -17,7 +17,7 @@ export interface GdbRegister {
 }
 
 /** A type: a struct of bits, or a vector's views. */
-export interface GdbType {
+interface GdbType {
   readonly id: string;
   readonly xml: string;
 }

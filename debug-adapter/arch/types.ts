@@ -69,7 +69,7 @@ export interface TraceEvent {
 }
 
 /** What is known of a mark when it is reached. */
-export interface MarkNote {
+interface MarkNote {
   readonly level: number;
   /** What happens there, and during what. */
   readonly text: string;

@@ -15,7 +15,7 @@ import type { Target } from '../target';
 import type { CheckedExpression } from './moment';
 
 /** Where a test applies: at a virtual address of one regime. Anywhere: undefined. */
-export interface OnlyAt extends RegimeOf {
+interface OnlyAt extends RegimeOf {
   readonly va: bigint;
 }
 

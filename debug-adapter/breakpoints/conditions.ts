@@ -3,7 +3,7 @@ import { UserError } from '../errors';
 import { CheckedExpression, type Moment } from './moment';
 
 /** Decides by the number of hits so far, this one included. */
-export type HitTest = (hits: number) => boolean;
+type HitTest = (hits: number) => boolean;
 
 const hitTests: Readonly<Record<string, (n: number) => HitTest>> = {
   '': (n) => (hits) => hits === n,
@@ -17,7 +17,7 @@ const hitTests: Readonly<Record<string, (n: number) => HitTest>> = {
 };
 
 /** Reads a hit count such as `5`, `>= 5` or `% 10`. @throws UserError */
-export function parseHitCondition(text: string): HitTest {
+function parseHitCondition(text: string): HitTest {
   const m = /^\s*(==|=|>=|>|<=|<|%)?\s*([0-9]{1,9})\s*$/.exec(text);
   if (!m) throw new UserError(`"${text}" is no hit count: write 5, >= 5, < 5 or % 5 (every fifth time).`);
   return (hitTests[m[1] ?? ''] ?? hitTests[''])!(Number(m[2]));
@@ -26,14 +26,14 @@ export function parseHitCondition(text: string): HitTest {
 type Piece = string | CheckedExpression;
 
 /** A log message: text with expressions in braces. @throws UserError for a bad expression */
-export function parseLogMessage(text: string): Piece[] {
+function parseLogMessage(text: string): Piece[] {
   return text
     .split(/(\{[^{}]*\})/)
     .map((part) => (part.startsWith('{') ? new CheckedExpression(part.slice(1, -1)) : part));
 }
 
 /** The text of a log message now; what cannot be evaluated is said in its place. */
-export function formatLogMessage(pieces: readonly Piece[], moment: Pick<Moment, 'number'>): string {
+function formatLogMessage(pieces: readonly Piece[], moment: Pick<Moment, 'number'>): string {
   return pieces
     .map((p) => {
       if (typeof p === 'string') return p;

@@ -39,7 +39,7 @@ export interface DataBreakpoint {
   reason: string | undefined;
 }
 
-export interface DataHits {
+interface DataHits {
   readonly breakpoints: readonly DataBreakpoint[];
   /** E.g. `write of vcpu.ctxt.pc, written by save_guest+0x24 (switch.S:88)`. */
   readonly what: string;

@@ -55,7 +55,7 @@ const binary: Readonly<Record<Exclude<Strict, '/' | '%'>, Make>> = {
 };
 
 /** `castTo` as code. */
-export function castCode(b: Builder, { bits, signed }: IntegerType, v: Val): Val {
+function castCode(b: Builder, { bits, signed }: IntegerType, v: Val): Val {
   if (bits === 64) return v;
   if (!signed) return b.andi(v, (1n << BigInt(bits)) - 1n);
   const away = 64 - bits;

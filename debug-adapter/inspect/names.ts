@@ -26,7 +26,7 @@ const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
 /** Names that stand for structs, and what they are. */
 export const structRoots = ['vcpu', 'host', 'vcpus'] as const;
 /** Numbers about the CPU beside its registers. */
-export const specialNames = ['el', 'ec', 'iss', 'vmid', 'vcpu', 'cpu', 'ipa'] as const;
+const specialNames = ['el', 'ec', 'iss', 'vmid', 'vcpu', 'cpu', 'ipa'] as const;
 
 const pathSyntax = /[A-Za-z_$][\w$]*(?:\s*(?:\.|->)\s*[A-Za-z_$][\w$]*|\[[^[\]]+\])*/g;
 /** C's unary `*` and `&` before a path: not behind an operand, and not one half of `&&`. */
@@ -48,7 +48,7 @@ export function splitPath(text: string): string[] {
 }
 
 /** A variable of C code. */
-export interface CVariable {
+interface CVariable {
   readonly isArgument: boolean;
   readonly item: Item;
 }

@@ -66,7 +66,7 @@ export class RawRecord {
 }
 
 /** Makes an event of the record that begins at a slot. */
-export type Decode = (ring: TraceRing, at: number) => TraceEvent;
+type Decode = (ring: TraceRing, at: number) => TraceEvent;
 
 /** What has been written while nobody listened, as far as it matters later. */
 export interface Passed {

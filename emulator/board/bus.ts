@@ -6,7 +6,7 @@ import { state } from '../isa/a64/state';
 import { sysregNamed, type Sysreg } from '../isa/a64/sysregs';
 
 /** How a powered-on CPU starts: reset state, PC, X0. */
-export type StartCpu = (cpu: number, entry: bigint, x0: bigint) => void;
+type StartCpu = (cpu: number, entry: bigint, x0: bigint) => void;
 
 export class Bus implements MachineBus {
   private readonly found = new Map<string, NonNullable<Sysreg['storage']>>();

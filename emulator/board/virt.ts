@@ -14,7 +14,7 @@ import { irq, MAX_CPUS, region, type GicVersion } from './map';
 import { conduitOf, psciCall } from './psci';
 import { CONSOLE_PORT, Virtio, type VirtioOptions } from './virtio';
 
-export interface VirtOptions extends VirtioOptions {
+interface VirtOptions extends VirtioOptions {
   /** The CPUs implement EL2. */
   readonly el2: boolean;
   /** Version of the interrupt controller; 3 unless given. */

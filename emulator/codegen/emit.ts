@@ -41,7 +41,7 @@ const SIMD_CONST = 0x0c;
 const tyIndex = (ty: Ty): 0 | 1 => (ty === 'i32' ? 0 : 1);
 
 /** The halves of a vector that was put together from them. */
-export function halvesOf(v: Val): readonly [Val, Val] | undefined {
+function halvesOf(v: Val): readonly [Val, Val] | undefined {
   if (v.op.k !== 'simd' || v.op.op !== replace[64]) return undefined;
   const [rest, half] = v.args as [Val, Val];
   if (rest.constant === 0n && v.op.imm[0] === 0) return [half, new Val({ k: 'const', value: 0n }, 'i64', [])];

@@ -11,7 +11,7 @@ import { memoryRoutines } from './memory';
 import { tlbLayout } from './tlb';
 import { WasmModule, type FuncType } from './wasm';
 
-export interface GateModule {
+interface GateModule {
   /** Imports memory, routines of the interpreter (`routine`) and host calls (`host`); exports `gate`. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }

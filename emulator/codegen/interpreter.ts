@@ -23,7 +23,7 @@ export const Status: Record<ExitKind | 'next', number> = { next: 0, branch: 1, r
 /** Added to the result of run() when the instruction at the PC did not execute. */
 export const HELD = 0x100;
 
-export interface InterpreterModule {
+interface InterpreterModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly handlers: readonly Handler[];
   /** Names of the host functions that the module imports from `host`. */

@@ -38,7 +38,7 @@ export interface TlbRoutines {
   readonly growTlb: Routine;
 }
 
-export interface TlbFill extends TlbRoutines {
+interface TlbFill extends TlbRoutines {
   /** Fills an entry from the last translation, which led to RAM. `flags` are TagFlag bits. */
   readonly fill: (b: Builder, e: Val, va: Val, flags: Val) => void;
   /** The same in a table for data, read or written. */

@@ -37,7 +37,7 @@ interface Gate {
   readonly tests: readonly StopTest[];
 }
 
-export interface GateHost {
+interface GateHost {
   readonly isa: Isa;
   readonly memory: WebAssembly.Memory;
   /** Exports of the interpreter, and what it imports as `host`. */

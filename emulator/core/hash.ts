@@ -9,7 +9,7 @@ import type { MemoryLayout } from './layout';
 import { TlbTables } from './tlb-tables';
 
 /** Fields of a CPU block that are not the guest's. */
-export const hostFields: readonly StateField[] = [
+const hostFields: readonly StateField[] = [
   common.left,
   common.stopReason,
   common.stopRequest,

@@ -20,7 +20,7 @@ function linesOf(offset: number, bytes: number): bigint {
 }
 
 /** A region that exists. */
-export interface Live {
+interface Live {
   readonly number: number;
   /** RAM offsets at which it is entered, that for which it was made first. */
   readonly entries: readonly number[];

@@ -61,7 +61,7 @@ export interface Stop {
   readonly held: boolean;
 }
 
-export interface RunLimit {
+interface RunLimit {
   /** Instructions at most, over all CPUs. */
   readonly instructions: number;
   /** Stop when this CPU has retired so many instructions in all. */

@@ -38,7 +38,7 @@ export interface Learned {
   readonly byJump: boolean;
 }
 
-export interface RegionJob extends Pick<RegionOptions, 'count'> {
+interface RegionJob extends Pick<RegionOptions, 'count'> {
   readonly entries: readonly Entry[];
   /** RAM offsets at which the interpreter must take over. */
   readonly stops: readonly number[];

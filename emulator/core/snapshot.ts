@@ -23,7 +23,7 @@ interface Stretch {
   readonly bytes: Uint8Array;
 }
 
-export interface Snapshot {
+interface Snapshot {
   readonly id: number;
   /** What is in use of the CPU blocks. */
   readonly blocks: readonly Stretch[];

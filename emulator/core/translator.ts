@@ -88,7 +88,7 @@ export function translationOptions(
 }
 
 /** The parts of a machine that a translator works on. */
-export interface TranslatorHost {
+interface TranslatorHost {
   readonly isa: Isa;
   readonly view: DataView;
   readonly layout: MemoryLayout;

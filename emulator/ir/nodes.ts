@@ -42,7 +42,7 @@ export class Operand {
   ) {}
 }
 
-export type AccessKind = 'read' | 'write' | 'atomic';
+type AccessKind = 'read' | 'write' | 'atomic';
 
 /** A guest memory access: see Builder.probe. */
 export interface Access {

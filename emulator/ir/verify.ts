@@ -8,7 +8,7 @@ import { bitsType, floatConversions, floatOps } from './floats';
 import { conversions, ops, tyOf, type Ty } from './ops';
 
 /** What a body is the body of: an instruction ends by exit or falls through, a routine returns. */
-export type BodyKind = { readonly k: 'instruction' } | Pick<Routine, 'k' | 'params' | 'result'>;
+type BodyKind = { readonly k: 'instruction' } | Pick<Routine, 'k' | 'params' | 'result'>;
 
 /** The problems of a body, one sentence each; none for a good one. */
 export function verify(body: readonly Stmt[], kind: BodyKind = { k: 'instruction' }): string[] {

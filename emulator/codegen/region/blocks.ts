@@ -24,7 +24,7 @@ export interface CodeSource {
   hotIn(page: number): Iterable<number>;
 }
 
-export interface Limits {
+interface Limits {
   /** Instructions of a region: a compiler that optimises takes about a microsecond for each of wasm. */
   readonly instructions: number;
   /** Pages of a region beside that of its entry: each is looked at whenever the region is entered. */

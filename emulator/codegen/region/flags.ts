@@ -19,7 +19,7 @@ export const Kind = { bits: 0, sub64: 1, sub32: 2, result64: 3, result32: 4 } as
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
 /** A comparison, or a result with which zero is compared. */
-export interface Producer {
+interface Producer {
   readonly kind: Exclude<Kind, 0>;
   readonly a: Val;
   /** Undefined for a result. */

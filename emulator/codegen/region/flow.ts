@@ -53,7 +53,7 @@ export function dispatchedFlow(
 }
 
 /** Computes the flow from an entry over edges. Nodes that cannot be reached are left out; `joined` ones are joins always. */
-export function flowOf(
+function flowOf(
   entry: number,
   edges: (node: number) => readonly number[],
   joined: ReadonlySet<number> = new Set(),

@@ -58,7 +58,7 @@ export const ExitReason = {
 const PAGE = 4096;
 const pageOf = (offset: number): number => Math.floor(offset / PAGE);
 
-export interface RegionModule {
+interface RegionModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Names of the routines that the module imports from `routine`. */
   readonly routines: readonly string[];

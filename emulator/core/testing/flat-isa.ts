@@ -40,7 +40,7 @@ export const flatHost = Object.fromEntries(Object.keys(hostCalls).map((name) => 
 export const Raised = { abort: 1, alignment: 2, external: 3, pcAlignment: 4, undefined: 5 } as const;
 
 /** Addresses at and above this fault; those with bit 39 set are Device memory. */
-export const FAULTS_FROM = 1n << 40n;
+const FAULTS_FROM = 1n << 40n;
 
 const translate = routine('translate', ['i64', 'i32'], 'i32', (b, va, acc) => {
   b.if(b.geu(va, b.i64(FAULTS_FROM)), () => b.ret(b.i32(1)));

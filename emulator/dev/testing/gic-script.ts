@@ -144,7 +144,7 @@ export function gicStep(rnd: Rnd, memory: GicMemory): Access[] {
 }
 
 /** Read after every step: what the CPU is told. */
-export const gicProbe: readonly Access[] = [
+const gicProbe: readonly Access[] = [
   { op: 'mrs', reg: 'isr_el1' },
   { op: 'mrs', reg: 'icc_rpr_el1' },
   { op: 'mrs', reg: 'icc_hppir0_el1' },

@@ -9,7 +9,7 @@ import { reg } from '../stored';
 import { drive, Wire } from './wires';
 
 /** log2 of the instructions in a tick of the counter. */
-export const TICK_SHIFT = 4;
+const TICK_SHIFT = 4;
 
 /** CNTPCT_EL0 now. */
 export function physicalCount(s: Builder): Val {
