@@ -78,6 +78,27 @@ export const mmuOnAtEl2 = `
   isb
 `;
 
+/**
+ * Tables for that: the gigabyte of RAM at its own address, and at 2 GiB a window of `pages` pages of 4 KiB, whose entries the program
+ * makes. x1, x3 and x4 are the tables `level1`, `level2` and `level3`; x2 and x5 are free.
+ */
+export const windowTables = (pages: number): string => `
+  adrp x1, level1
+  ldr x2, =0x40000705
+  str x2, [x1, #8]
+  adrp x3, level2
+  orr x2, x3, #3
+  str x2, [x1, #16]
+  adrp x4, level3
+  mov x5, #0
+1: add x2, x4, x5, lsl #12
+  orr x2, x2, #3
+  str x2, [x3, x5, lsl #3]
+  add x5, x5, #1
+  cmp x5, #${pages / 512}
+  b.ne 1b
+`;
+
 /** Lets PPIs of a GICv3 come to the first CPU, in group 1. x0 and x1 are free. */
 export const enablePpis = (...ppis: readonly number[]): string => `
   ldr x0, =0x080a0000

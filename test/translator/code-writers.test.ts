@@ -5,6 +5,7 @@ import { Computer } from '../../emulator/board/computer';
 import { stressTranslation } from '../../emulator/core/translator';
 import { a64Isa } from '../../emulator/isa/a64';
 import { state } from '../../emulator/isa/a64/state';
+import { mmuOnAtEl2, windowTables } from '../support/program';
 
 /** Pages of the window; more than a TLB's tables have entries for at first. */
 const PAGES = 2048;
@@ -19,20 +20,7 @@ const SHIFTED = 0x8080_0000;
 const setup = `
   .global _start
 _start:
-  adrp x1, level1
-  ldr x2, =0x40000705
-  str x2, [x1, #8]
-  adrp x3, level2
-  orr x2, x3, #3
-  str x2, [x1, #16]
-  adrp x4, level3
-  mov x5, #0
-1: add x2, x4, x5, lsl #12
-  orr x2, x2, #3
-  str x2, [x3, x5, lsl #3]
-  add x5, x5, #1
-  cmp x5, #${(2 * PAGES) / 512}
-  b.ne 1b
+${windowTables(2 * PAGES)}
   ldr x2, =${RAM | 0x703}
   mov x5, #0
 2: and x6, x5, #${PAGES - 1}
@@ -41,18 +29,9 @@ _start:
   add x5, x5, #1
   cmp x5, #${2 * PAGES}
   b.ne 2b
-  ldr x2, =0xff00
-  msr mair_el2, x2
-  ldr x2, =0x80823519
-  msr tcr_el2, x2
-  msr ttbr0_el2, x1
-  tlbi alle2
-  dsb sy
-  isb
-  ldr x27, =0x30c51834
-  orr x28, x27, #1
-  msr sctlr_el2, x28
-  isb
+${mmuOnAtEl2}
+  mrs x28, sctlr_el2
+  bic x27, x28, #1
   mov x21, #0
 `;
 const end = `

@@ -7,7 +7,7 @@ import { stressTranslation } from '../../emulator/core/translator';
 import { common } from '../../emulator/ir/state';
 import { a64Isa } from '../../emulator/isa/a64';
 import { state } from '../../emulator/isa/a64/state';
-import { mmuOnAtEl2 } from '../support/program';
+import { mmuOnAtEl2, windowTables } from '../support/program';
 import { Random, seed } from '../support/random';
 
 const PAGES = 8192;
@@ -20,20 +20,7 @@ const PAGES = 8192;
 const program = `
   .global _start
 _start:
-  adrp x1, level1
-  ldr x2, =0x40000705
-  str x2, [x1, #8]
-  adrp x3, level2
-  orr x2, x3, #3
-  str x2, [x1, #16]
-  adrp x4, level3
-  mov x5, #0
-1: add x2, x4, x5, lsl #12
-  orr x2, x2, #3
-  str x2, [x3, x5, lsl #3]
-  add x5, x5, #1
-  cmp x5, #${PAGES / 512}
-  b.ne 1b
+${windowTables(PAGES)}
   ldr x2, =0x41000703
   mov x5, #0
 2: str x2, [x4, x5, lsl #3]
