@@ -116,7 +116,11 @@ describe('translated code runs as interpreted code does', () => {
     it(`reference hypervisor: ${name}`, function () {
       const image = buildProgram(story).elf;
       const memoryBytes = 512 << 20;
-      const { uart } = inStep({ cpus, memoryBytes, image, ...(cpu === undefined ? {} : { cpu }) }, 25, 60_000);
+      const { uart } = inStep(
+        { cpus, memoryBytes, image, ...(cpu === undefined ? {} : { cpu }) },
+        25,
+        60_000,
+      );
       // What stands still early on would be compared in vain.
       assert.ok(panics === true || !uart.includes('panic'), uart);
     });
