@@ -76,7 +76,7 @@ export class RegionLocals {
     return last;
   }
 
-  /** Has no page for one that was accessed last: no address is in page 1. */
+  /** Has no page for one that was accessed last. */
   forgetPages(e: Emitter): void {
     for (const { page } of this.lastPages.values()) e.i64(NO_PAGE).setLocal(page);
   }
@@ -117,7 +117,8 @@ interface LastPage {
   readonly addend: number;
 }
 
-const NO_PAGE = 1n;
+/** Is compared with addresses of which this bit has been taken out. */
+const NO_PAGE = 1n << 11n;
 
 /** A place in a register that has a local. */
 export interface Register {
@@ -443,12 +444,30 @@ export class RegionEmitter extends Emitter {
 
   /** While a region runs, nothing changes the TLB: what it said of a page holds until the end. */
   private probeBy({ page, addend }: LastPage, v: Val, access: Access, va: number, entry: number): void {
-    const now = this.temp('i64');
-    this.get(va);
-    if (access.bytes > 1) this.i64(BigInt(access.bytes - 1)).op(W.i64Add);
-    this.i64(-4096n).op(W.i64And).tee(now).get(page).op(W.i64Ne).openHinted(false);
+    // All of the access has to be in it. Of one element that is so where it is aligned; others are looked up.
+    const { bytes, elem } = access;
+    this.get(va)
+      .i64(-4096n | BigInt(elem - 1))
+      .op(W.i64And)
+      .get(page)
+      .op(W.i64Ne);
+    if (bytes > elem) {
+      this.get(va)
+        .i64(BigInt(bytes - 1))
+        .op(W.i64Add)
+        .i64(-4096n)
+        .op(W.i64And);
+      this.get(page).op(W.i64Ne, W.i32Or);
+    }
+    this.openHinted(false);
     this.lookUp(access, va, entry);
-    this.get(now).setLocal(page).get(entry).load(4, Tlb.addend, 'i32').setLocal(addend);
+    this.get(va)
+      .i64(-4096n)
+      .op(W.i64And)
+      .setLocal(page)
+      .get(entry)
+      .load(4, Tlb.addend, 'i32')
+      .setLocal(addend);
     this.end();
     this.get(addend).get(va).op(W.i32WrapI64, W.i32Add);
     this.setLocal(this.localOf(v, 'i32'));
