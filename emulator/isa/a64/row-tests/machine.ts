@@ -47,29 +47,30 @@ export function build(d: Decoded, mode: 'known' | 'record'): readonly Stmt[] {
   return b.body;
 }
 
+/** Where the CPU block ends in linear memory. */
+export const BLOCK_END = CONSTANT_BYTES + layout.end;
+
 /** A CPU without memory; rows that access memory need `probe`. */
 export class TestCpu {
-  /** The CPU block. */
+  /** The evaluator's linear memory: constants, the CPU block, what a test has behind it. */
   readonly memory: DataView;
-  private readonly all: DataView;
   pc = 0n;
 
   constructor(
     private readonly parts: Partial<Pick<EvalHost, 'probe' | 'commit' | 'host'>> = {},
-    bytes = layout.end,
+    bytes = BLOCK_END,
   ) {
-    this.all = new DataView(new ArrayBuffer(CONSTANT_BYTES + bytes));
-    this.memory = new DataView(this.all.buffer, CONSTANT_BYTES);
-    constants.placeIn(this.all);
+    this.memory = new DataView(new ArrayBuffer(bytes));
+    constants.placeIn(this.memory);
   }
 
   get(f: StateField, index = 0): bigint {
-    const at = f.offset + index * f.stride;
+    const at = CONSTANT_BYTES + f.offset + index * f.stride;
     return f.bytes === 8 ? this.memory.getBigUint64(at, true) : BigInt(this.memory.getUint32(at, true));
   }
 
   set(f: StateField, value: bigint, index = 0): void {
-    const at = f.offset + index * f.stride;
+    const at = CONSTANT_BYTES + f.offset + index * f.stride;
     if (f.bytes === 8) this.memory.setBigUint64(at, BigInt.asUintN(64, value), true);
     else this.memory.setUint32(at, Number(BigInt.asUintN(32, value)), true);
   }
@@ -104,7 +105,7 @@ export class TestCpu {
       throw new Error(`${d.row.name} calls ${what}, which this test did not provide`);
     };
     const outcome = evaluate(body, {
-      memory: this.all,
+      memory: this.memory,
       cpu: CONSTANT_BYTES,
       pc: this.pc,
       newBuilder: () => new A64(),

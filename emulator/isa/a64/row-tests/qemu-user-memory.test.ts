@@ -15,8 +15,8 @@ import { orderedRows } from '../memory/ordered';
 import type { A64 } from '../sem';
 import { simdLoadStoreRows } from '../simd/load-store';
 import { simdMoveRows } from '../simd/move';
-import { layout, state } from '../state';
-import { build, decode, TestCpu } from './machine';
+import { state } from '../state';
+import { BLOCK_END, build, decode, TestCpu } from './machine';
 import {
   Regs,
   runOnQemu,
@@ -38,7 +38,7 @@ const plainRows = [
 const all = [...plainRows, ...exclusiveRows, ...atomicRows];
 
 /** Where the buffer lies in the evaluator's linear memory. */
-const scratchHost = Math.ceil(layout.end / 16) * 16;
+const scratchHost = Math.ceil(BLOCK_END / 16) * 16;
 
 /** A CPU whose only memory is the scratch buffer; it remembers its last access. */
 class ScratchCpu extends TestCpu {

@@ -1,4 +1,5 @@
 /** A CPU after reset, with RAM, for tests of the system side: instructions and routines by the BigInt evaluator. */
+import { CONSTANT_BYTES } from '../../../ir/constants';
 import { evaluateRoutine, type EvalHost, type Outcome } from '../../../ir/evaluate';
 import type { HostCall, Routine } from '../../../ir/nodes';
 import { common } from '../../../ir/state';
@@ -7,14 +8,14 @@ import { cpuModel, resetCpu, withEl3 } from '../cpus';
 import { raiseUndefined } from '../exceptions/exception';
 import { raiseAbort } from '../exceptions/abort';
 import { a64Rows } from '../rows';
-import { build, decode, TestCpu } from '../row-tests/machine';
+import { BLOCK_END, build, decode, TestCpu } from '../row-tests/machine';
 import { A64 } from '../sem';
-import { layout, state } from '../state';
+import { state } from '../state';
 import { fieldRange, sysregNamed } from '../sysregs';
 import { translate } from '../mmu/mmu';
 
 export const RAM_BASE = 0x40000000n;
-const RAM_HOST = Math.ceil(layout.end / 4096) * 4096;
+const RAM_HOST = Math.ceil(BLOCK_END / 4096) * 4096;
 
 export interface HostCallSeen {
   readonly name: string;
@@ -52,7 +53,7 @@ export class SystemCpu extends TestCpu {
     this.set(common.ramBase, RAM_BASE);
     this.set(common.ramSize, BigInt(ramBytes));
     this.set(common.ramHost, BigInt(RAM_HOST));
-    this.memory.setUint32(common.cpuIndex.offset, 0, true);
+    this.set(common.cpuIndex, 0n);
   }
 
   /** A stored system register. */
@@ -88,7 +89,7 @@ export class SystemCpu extends TestCpu {
   private evalHost(): EvalHost {
     return {
       memory: this.memory,
-      cpu: 0,
+      cpu: CONSTANT_BYTES,
       pc: this.pc,
       newBuilder: () => new A64(),
       host: (call, args) => this.hostCall(call, args),
