@@ -29,6 +29,8 @@ interface Live {
   readonly lines: ReadonlyMap<number, bigint>;
   /** How often control was seen to go on in the region that is entered at a RAM offset. */
   readonly links: Map<number, number>;
+  /** Virtual time until which they are counted. */
+  linksUntil: bigint;
   /** It is being made again with what it has learned. */
   again: boolean;
 }
@@ -73,7 +75,7 @@ export class LiveRegions {
       lines.set(page, (lines.get(page) ?? 0n) | linesOf(at, 4));
     }
     const instructions = code.length;
-    const live: Live = { number, entries, instructions, lines, links: new Map(), again: false };
+    const live: Live = { number, entries, instructions, lines, links: new Map(), linksUntil: 0n, again: false };
     for (const page of lines.keys()) {
       const there = this.byPage.get(page);
       if (there) there.add(live);

@@ -30,6 +30,11 @@ const FARTHEST = 1 << 15;
 
 /** Links of one kind that were seen make it worth translating for; places that a region learns at most. */
 const LINKED = 3;
+/**
+ * A link that is gone over less than once in so many instructions costs nothing to speak of, and a larger region is slower code: an
+ * interpreter's loop ran at half its speed with what surrounds it in its region.
+ */
+const SELDOM = 1000;
 const LEARNED = 12;
 
 /** What is remembered at most, since guests may make new code for ever: links from a region, instructions that write beside code. */
@@ -159,8 +164,11 @@ export class Translator {
     const region = this.live.at(from);
     const to = this.host.predecode.placeOf(rec);
     if (!region || region.again || to === undefined || this.refused !== undefined) return;
+    if (now > region.linksUntil || region.links.size >= MOST_LINKS) {
+      region.links.clear();
+      region.linksUntil = now + BigInt(LINKED * this.options.links * SELDOM);
+    }
     const seen = (region.links.get(to) ?? 0) + 1;
-    if (region.links.size >= MOST_LINKS) region.links.clear();
     region.links.set(to, seen);
     if (seen !== LINKED) return;
     // Of two that lead to each other the larger one learns.
