@@ -10,8 +10,8 @@ import path from 'node:path';
 import { add, execute, mochaCounts, none, text } from './counted.mjs';
 import { cachedDebian, installDebian } from './debian.mjs';
 import { installDependencies } from './dependencies.mjs';
-import { installOracles } from './oracles.mjs';
-import { root } from './workbench.mjs';
+import { findChromium, installOracles } from './oracles.mjs';
+import { installWorkbench, root } from './workbench.mjs';
 
 const required = process.env.CI === 'true' || process.env.WS_REQUIRE_ORACLES === '1';
 if (required) process.env.WS_REQUIRE_ORACLES = '1';
@@ -30,6 +30,7 @@ const vsix = path.join(root, '.cache', 'test.vsix');
  * @property {string} [each]   a folder of specs: one that fails gets a second try, alone and in a workbench of its own again,
  *   and the summary says so, because an editor in a browser on a busy machine is late now and then
  * @property {string} [first]  what all of `each` need
+ * @property {true} [workbench]  that the embedded workbench is installed, too, where there is an editor to open it in
  * @property {Record<string, string>} [env]
  */
 
@@ -56,6 +57,7 @@ const GROUPS = [
       each: 'test/vscode/ui',
       // Once: it takes longer than to install it.
       first: `npx vsce package --no-dependencies --out ${vsix}`,
+      workbench: true,
       env: { WORLDSWITCH_VSIX: vsix },
     },
     host: { command: 'npx tsx test/vscode/host/run.ts', mocha: true },
@@ -99,9 +101,11 @@ async function runGroup(stages, summary) {
   const start = Date.now();
   const total = none();
   const done = new Map(stages.map(([name]) => [name, { counts: none(), seconds: 0 }]));
-  for (const [name, { first }] of stages)
+  for (const [name, { first, workbench }] of stages) {
+    if (workbench && findChromium()) installWorkbench(console.log);
     if (first !== undefined && (await execute(first, { isAlone: true })).code !== 0)
       throw new Error(`${first} failed: there is no stage ${name} without it.`);
+  }
   const jobs = stages.flatMap(([name, stage]) => filesOf(stage).map((file) => ({ name, stage, file })));
   const isAlone = jobs.length === 1;
   /** @type {typeof jobs} */

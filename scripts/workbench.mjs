@@ -73,7 +73,8 @@ function npm(folder, args) {
  */
 export function installWorkbench(log) {
   const ready = path.join(installed, '.ready');
-  if (existsSync(ready) && readFileSync(ready, 'utf8') === stamp) return;
+  const isThere = () => existsSync(ready) && readFileSync(ready, 'utf8') === stamp;
+  if (isThere()) return;
   serverNode();
   log(`Installing the embedded workbench (code-server ${CODE_SERVER}) into .cache/workbench, once ...`);
   // Built beside its place and renamed, so that an interrupted or a concurrent install leaves no half of one.
@@ -102,6 +103,8 @@ export function installWorkbench(log) {
     JSON.stringify({ name: '@vscode/spdlog', main: 'index.mjs' }),
   );
   writeFileSync(path.join(building, '.ready'), stamp);
+  // Somebody else was faster, and runs what he has installed.
+  if (isThere()) return rmSync(building, { recursive: true });
   rmSync(installed, { recursive: true, force: true });
   renameSync(building, installed);
 }

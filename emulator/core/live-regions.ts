@@ -75,7 +75,15 @@ export class LiveRegions {
       lines.set(page, (lines.get(page) ?? 0n) | linesOf(at, 4));
     }
     const instructions = code.length;
-    const live: Live = { number, entries, instructions, lines, links: new Map(), linksUntil: 0n, again: false };
+    const live: Live = {
+      number,
+      entries,
+      instructions,
+      lines,
+      links: new Map(),
+      linksUntil: 0n,
+      again: false,
+    };
     for (const page of lines.keys()) {
       const there = this.byPage.get(page);
       if (there) there.add(live);

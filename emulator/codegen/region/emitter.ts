@@ -86,11 +86,17 @@ export class RegionLocals {
     const own = (['base', 'left', 'pc', 'tlbRead', 'tlbWrite', 'tlbMask'] as const).find(
       (n) => this[n] === index,
     );
+    const named = (at: number): string | undefined => {
+      const field = this.fields.find(({ from, to }) => at >= from && at < to);
+      return field && `${field.name}${(at - field.from) / field.bytes}`;
+    };
     const register = [...this.registers].find(([, local]) => local === index)?.[0];
-    const field = this.fields.find(
-      ({ from, to }) => register !== undefined && register >= from && register < to,
-    );
-    if (register !== undefined && field) return `${field.name}${(register - field.from) / field.bytes}`;
+    const last = [...this.lastPages].find(([, { page, addend }]) => page === index || addend === index);
+    if (register !== undefined) return named(register) ?? `t${index}`;
+    if (last) {
+      const [kind, at] = last[0].split(' ');
+      return `${last[1].page === index ? 'page' : 'addend'}.${kind}.${named(Number(at))}`;
+    }
     return own ?? this.flags.name(index) ?? this.invariants.name(index) ?? `t${index}`;
   }
 

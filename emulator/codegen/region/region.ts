@@ -76,11 +76,7 @@ export function entriesOf({ entry, landings }: Region): number[] {
 export const regionName = (n: number): string => `r${n}`;
 
 /** Makes a module of regions. */
-export function regionModule(
-  isa: Isa,
-  regions: readonly Region[],
-  options: RegionOptions = { entriesAlign: true, count: false },
-): RegionModule {
+export function regionModule(isa: Isa, regions: readonly Region[], options: RegionOptions): RegionModule {
   // Imports come before functions: a first pass only finds out which there are.
   const routines = new Map<string, Routine>();
   for (const { blocks } of regions)
@@ -110,7 +106,7 @@ export function regionCode(
   region: Region,
 ): { readonly code: Uint8Array; readonly localName: (index: number) => string } {
   const func = new WasmModule().func({ params: ['i32', 'i32'], results: ['i32'] });
-  const made = new RegionFunction(isa, func, region, () => 0, { entriesAlign: true, count: false });
+  const made = new RegionFunction(isa, func, region, () => 0, { entriesAlign: false, count: false });
   made.emit();
   return { code: func.text(), localName: (index) => made.localName(index) };
 }

@@ -1,6 +1,7 @@
 /** FEAT_VHE: which register an access reaches, for every register that HCR_EL2.E2H redirects (Arm ARM DDI 0487 D17.1.5). */
 import assert from 'node:assert/strict';
 import { encodingKey, genericName } from '../../dsl/sysreg';
+import { CONSTANT_BYTES } from '../../../ir/constants';
 import { common } from '../../../ir/state';
 import { a64Debug } from '../debug/debug';
 import { translateForDebugger } from '../debug/translate';
@@ -189,7 +190,7 @@ describe('VHE in the debugger', () => {
     c.setReg('SCTLR_EL2', 1n);
     const looking = {
       view: c.memory,
-      block: 0,
+      block: CONSTANT_BYTES,
       get: (f: Parameters<typeof c.get>[0], index = 0) => c.get(f, index),
       call: () => void c.call(translateAs),
     };
