@@ -248,13 +248,14 @@ function comparable(par: bigint): bigint {
 
 /**
  * With HCR_EL2.FWB a Device type of stage 2 is the result there, even where stage 1 has a stricter one, and what is reserved
- * (MemAttr = 4 or more than 7) is Device-nGnRnE.
+ * (MemAttr = 4 or more than 7) is Device-nGnRnE. Where stage 2 makes Normal memory of a Device type of stage 1, QEMU has the
+ * shareability of the table here, too.
  */
 function withFwb(hcr: bigint, ours: bigint, theirs: bigint): [bigint, bigint] {
   const fwb = ((hcr >> 46n) & 1n) === 1n;
-  const isDevice = (par: bigint): boolean => (par & 1n) === 0n && par >> 56n < 0x10n;
-  if (!fwb || !(isDevice(ours) || isDevice(theirs))) return [ours, theirs];
-  const mask = ~((0xffn << 56n) | 0x180n);
+  const isDevice = (par: bigint): boolean => par >> 56n < 0x10n;
+  if (!fwb || ((ours | theirs) & 1n) !== 0n) return [ours, theirs];
+  const mask = isDevice(ours) || isDevice(theirs) ? ~((0xffn << 56n) | 0x180n) : ~0x180n;
   return [ours & mask, theirs & mask];
 }
 
