@@ -219,6 +219,11 @@ export class Emitter {
     return this;
   }
 
+  /** Opens an `if` as a statement asks for. */
+  openIf({ rare, seldom }: Extract<Stmt, { k: 'if' }>): number {
+    return rare || seldom ? this.openHinted(false) : this.open(W.if);
+  }
+
   /** Opens an `if` whose condition mostly holds, or hardly ever. */
   openHinted(taken: boolean, result?: Ty): number {
     this.code.hints.push({ at: this.code.length, taken });
@@ -284,7 +289,7 @@ export class Emitter {
         this.setLocal(this.localOf(s.local, wasmTyOf(s.local)));
         return;
       case 'if':
-        this.val(s.c).open(W.if);
+        this.val(s.c).openIf(s);
         this.body(s.then);
         if (s.else.length) {
           this.else();

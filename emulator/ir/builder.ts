@@ -174,8 +174,8 @@ export class Builder {
     );
   }
 
-  /** Says that a value is best kept as a float. */
-  private floating(v: Val): Val {
+  /** Says that a value is best kept as a float: a number that is loaded from memory or a register, or computed. */
+  floating(v: Val): Val {
     v.isFloat = true;
     return v;
   }
@@ -465,6 +465,13 @@ export class Builder {
     const t = this.nested(then);
     const e = this.nested(otherwise);
     this.push({ k: 'if', c, then: t, else: e });
+  }
+
+  /** The same where `c` hardly ever holds: a hint for the host. */
+  seldom(c: Val, then: () => void, otherwise: () => void = () => undefined): void {
+    if (c.constant !== undefined) return this.if(c, then, otherwise);
+    this.use(c);
+    this.push({ k: 'if', c, then: this.nested(then), else: this.nested(otherwise), seldom: true });
   }
 
   /**

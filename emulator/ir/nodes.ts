@@ -137,6 +137,8 @@ export type Stmt =
       readonly else: Stmt[];
       /** `then` is rare, and what it does can be done by executing the instruction elsewhere. */
       readonly rare?: true;
+      /** `c` hardly ever holds. */
+      readonly seldom?: true;
     }
   | { readonly k: 'loop'; readonly loop: Loop; readonly body: Stmt[] }
   | { readonly k: 'break'; readonly loop: Loop }

@@ -288,7 +288,7 @@ export class RegionEmitter extends Emitter {
   /** Both ways of an `if`. Of the flags is known behind it what is known on all ways that lead there. */
   private eitherWay(s: Extract<Stmt, { k: 'if' }>): void {
     const { flags } = this.region;
-    this.val(s.c).open(W.if);
+    this.val(s.c).openIf(s);
     const before = flags.known;
     this.body(s.then);
     const after = leavesAtEnd(s.then) ? undefined : { known: flags.known };

@@ -43,7 +43,7 @@ export function quickly(s: A64, q: number, quick: Quick, exact: () => Val): Val 
   const look = (): void => {
     if (!doubtful) return;
     if (!unexplained) s.rarely(any(doubtful), slow);
-    else s.if(any(doubtful), () => s.rarely(any(unexplained()), slow));
+    else s.seldom(any(doubtful), () => s.rarely(any(unexplained()), slow));
   };
   const mode = s.andi(s.wrap(getReg(s, 'FPCR')), MODE);
   const inexactBefore = s.andi(s.wrap(getReg(s, 'FPSR')), Flags.IXC);

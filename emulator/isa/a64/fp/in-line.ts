@@ -102,11 +102,11 @@ function inLine(s: A64, q: InLine): Val {
   const { explained, inexact } = q;
   const flags = (): void => {
     if (!inexact) return;
-    s.if(s.eqz(s.andi(s.wrap(getReg(s, 'FPSR')), Flags.IXC)), () => s.rarely(inexact(), slow));
+    s.seldom(s.eqz(s.andi(s.wrap(getReg(s, 'FPSR')), Flags.IXC)), () => s.rarely(inexact(), slow));
   };
   const look = (): void => {
     if (!explained) s.rarely(q.doubtful, slow, flags);
-    else s.if(q.doubtful, () => s.rarely(s.eqz(explained()), slow), flags);
+    else s.seldom(q.doubtful, () => s.rarely(s.eqz(explained()), slow), flags);
   };
   if (q.unless === 0) look();
   else s.rarely(s.andi(s.wrap(getReg(s, 'FPCR')), q.unless), slow, look);

@@ -1,6 +1,7 @@
 /** What all loads and stores share: how their addresses and offsets are formed, and the registers they transfer. */
 import type { Access, Operand, Routine, Val } from '../../../ir/nodes';
 import { raiseFp, raiseSpAlignment } from '../exceptions/exception';
+import { number, setNumber } from '../fp/in-line';
 import { Flag, type A64 } from '../sem';
 import { state } from '../state';
 
@@ -146,6 +147,9 @@ export interface TransferOptions {
   readonly writeback?: () => void;
 }
 
+/** Widths of what is best moved as a float: most of it is one. */
+export const numberWidths: Readonly<Partial<Record<number, 32 | 64>>> = { 4: 32, 8: 64 };
+
 /**
  * Transfers one register. The base register is written last: where it is Rt of a load as well, which is CONSTRAINED
  * UNPREDICTABLE (Arm ARM DDI 0487 K1.2), the address stays, as on QEMU; a store takes the register's value from before.
@@ -155,15 +159,18 @@ export function transfer(s: A64, t: Transfer, va: Val, rt: Operand, options: Tra
   const flags = options.flags ?? 0;
   const acc = access(t, flags);
   const host = s.probe(va, acc, flags & Flag.isv ? s.num(rt) : undefined);
+  const bytes = (1 << t.log2) as 1 | 2 | 4 | 8;
+  const width = numberWidths[bytes];
   if (t.load) {
     if (general) s.setX(rt, extended(s, t, host));
     else if (t.log2 === 4) s.setQ(rt, s.ld(16, host));
-    else s.setV(rt, s.ld((1 << t.log2) as 1 | 2 | 4 | 8, host, 0, 'i64'));
+    else if (width) setNumber(s, rt, s.floating(s.ld(bytes, host)), width);
+    else s.setV(rt, s.ld(bytes, host, 0, 'i64'));
     options.writeback?.();
     return;
   }
   if (t.log2 === 4) s.st(16, host, s.q(rt));
-  else s.st((1 << t.log2) as 1 | 2 | 4 | 8, host, general ? s.x(rt) : s.v(rt));
+  else s.st(bytes, host, general ? s.x(rt) : width ? s.floating(number(s, rt, width)) : s.v(rt));
   options.writeback?.();
   s.commit(host, acc);
 }

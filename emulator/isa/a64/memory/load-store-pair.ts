@@ -1,7 +1,8 @@
 /** LDP, STP, LDPSW, LDNP and STNP: one probe covers both registers. Arm ARM DDI 0487 C4.1, "Load/store register pair". */
 import type { Access, Val } from '../../../ir/nodes';
 import type { ExecFields, Row } from '../../dsl/row';
-import { baseAddress, checkFpEnabled, encoding, signedOffset } from './load-store-common';
+import { number, setNumber } from '../fp/in-line';
+import { baseAddress, checkFpEnabled, encoding, numberWidths, signedOffset } from './load-store-common';
 import { row } from '../row';
 import type { A64 } from '../sem';
 
@@ -55,23 +56,25 @@ function loadBoth(s: A64, p: Pair, host: Val, f: ExecFields<'rt' | 'rt2', never,
     s.setQ(f.rt2, second);
     return;
   }
+  const width = numberWidths[bytes];
+  if (p.simd === '1' && width) {
+    const both = [0, bytes].map((off) => s.floating(s.ld(bytes, host, off)));
+    [f.rt, f.rt2].forEach((r, i) => setNumber(s, r, both[i]!, width));
+    return;
+  }
   const load = (off: number): Val =>
     p.suffix === 'sw' ? s.sext(s.ld(4, host, off)) : s.ld(bytes, host, off, 'i64');
   const first = load(0);
   const second = load(bytes);
-  if (p.simd === '1') {
-    s.setV(f.rt, first);
-    s.setV(f.rt2, second);
-  } else {
-    s.setX(f.rt2, second);
-    s.setX(f.rt, first);
-  }
+  s.setX(f.rt2, second);
+  s.setX(f.rt, first);
 }
 
 function storeBoth(s: A64, p: Pair, host: Val, f: ExecFields<'rt' | 'rt2', never, never>): void {
+  const width = p.simd === '1' ? numberWidths[p.bytes] : undefined;
   [f.rt, f.rt2].forEach((r, i) => {
     if (p.bytes === 16) s.st(16, host, s.q(r), 16 * i);
-    else s.st(p.bytes, host, p.simd === '1' ? s.v(r) : s.x(r), p.bytes * i);
+    else s.st(p.bytes, host, width ? s.floating(number(s, r, width)) : s.x(r), p.bytes * i);
   });
 }
 
