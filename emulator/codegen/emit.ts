@@ -14,21 +14,16 @@ import {
   type Stmt,
   type ValOp,
 } from '../ir/nodes';
-import {
-  floatConversions,
-  floatLane,
-  floatOps,
-  type FloatConversion,
-  floatTests,
-  reinterpret,
-} from '../ir/floats';
+import { floatConversions, floatOps, type FloatConversion, floatTests, reinterpret } from '../ir/floats';
 import { conversions, ops, tyOf, type Ty, type Width } from '../ir/ops';
-import { replace, SIMD_PREFIX, splat } from '../ir/simd';
+import { SIMD_PREFIX } from '../ir/simd';
 import { common } from '../ir/state';
 import { accessDesc } from '../isa/dsl/isa';
 import { emitFused } from './fused';
+import { floatForm, halvesOf, keptAsFloat, tyIndex, wasmTyOf } from './kept';
+import type { LocalPool } from './local-pool';
 import { foldShift, placeShift, Tlb } from './tlb';
-import { valType, W, type Bytes, type Func, type WasmTy } from './wasm';
+import { valType, W, type Bytes, type WasmTy } from './wasm';
 
 /** Opcodes of loads and stores by width: [i32 form, i64 form]; those of 16 bytes are vectors'. */
 const loadOp = { 1: [0x2d, 0x31], 2: [0x2f, 0x33], 4: [0x28, 0x35], 8: [0, 0x29] } as const;
@@ -38,59 +33,8 @@ const SIMD_LOAD = 0x00;
 const SIMD_STORE = 0x0b;
 const SIMD_CONST = 0x0c;
 
-const tyIndex = (ty: Ty): 0 | 1 => (ty === 'i32' ? 0 : 1);
-
-/** The halves of a vector that was put together from them. */
-function halvesOf(v: Val): readonly [Val, Val] | undefined {
-  if (v.op.k !== 'simd' || v.op.op !== replace[64]) return undefined;
-  const [rest, half] = v.args as [Val, Val];
-  if (rest.constant === 0n && v.op.imm[0] === 0) return [half, new Val({ k: 'const', value: 0n }, 'i64', [])];
-  if (rest.op.k === 'simd' && rest.op.op === splat[64] && v.op.imm[0] === 1) return [rest.args[0]!, half];
-  return undefined;
-}
-
 /** Loads and stores of floats: [f32, f64]. */
 const floatAccess = { load: [0x2a, 0x2b], store: [0x38, 0x39] } as const;
-
-const floatTy = (ty: Ty): WasmTy => (ty === 'i32' ? 'f32' : 'f64');
-
-/** Is a value computed and kept as a float of the host? */
-function keptAsFloat(v: Val): boolean {
-  if (!v.isFloat) return false;
-  const o = v.op;
-  const bytes = v.ty === 'i32' ? 4 : 8;
-  switch (o.k) {
-    case 'float':
-    case 'fused':
-      return true;
-    case 'floatConv':
-      return floatConversions[o.op].to !== 'i64';
-    case 'get':
-      return o.field.bytes === bytes;
-    case 'ld':
-      return o.bytes === bytes;
-    case 'local':
-      return o.local.isFloat;
-    default:
-      return false;
-  }
-}
-
-/** The opcode of an operation that puts a number into a vector, if that is kept as a float. */
-function floatForm(v: Val): number | undefined {
-  const number = v.args.at(-1);
-  if (v.op.k !== 'simd' || !number || !keptAsFloat(number)) return undefined;
-  const n = tyIndex(number.ty);
-  const bits = ([32, 64] as const)[n];
-  if (v.op.op === replace[bits]) return floatLane.replace_lane[n];
-  return v.op.op === splat[bits] ? floatLane.splat[n] : undefined;
-}
-
-/** The wasm type in which a value or variable is kept. */
-function wasmTyOf(v: Val | Local): WasmTy {
-  const float = v instanceof Val ? keptAsFloat(v) : v.isFloat;
-  return float ? floatTy(v.ty) : v.ty;
-}
 
 /** What is computed where it is used, if it is used once. */
 const INLINED: ReadonlySet<ValOp['k']> = new Set([
@@ -115,34 +59,6 @@ export interface Target {
   readonly commitSlow: number;
   /** The code is for this host alone, and may use `relaxed_madd` if that is exact here. */
   readonly fuses: boolean;
-}
-
-/** Reuses locals of a function for bodies that follow each other. */
-export class LocalPool {
-  private readonly all: Record<WasmTy, number[]> = { i32: [], i64: [], v128: [], f32: [], f64: [] };
-  private used: Record<WasmTy, number> = { i32: 0, i64: 0, v128: 0, f32: 0, f64: 0 };
-
-  constructor(private readonly func: Func) {}
-
-  take(ty: WasmTy): number {
-    const list = this.all[ty];
-    const n = this.used[ty]++;
-    return (list[n] ??= this.func.newLocal(ty));
-  }
-
-  reset(): void {
-    this.used = { i32: 0, i64: 0, v128: 0, f32: 0, f64: 0 };
-  }
-
-  /** How many are taken, for `restore`. */
-  mark(): Readonly<Record<WasmTy, number>> {
-    return { ...this.used };
-  }
-
-  /** Frees what was taken since the mark. */
-  restore(mark: Readonly<Record<WasmTy, number>>): void {
-    this.used = { ...mark };
-  }
 }
 
 export class Emitter {

@@ -5,7 +5,8 @@
 import type { HostCall, Routine, Stmt } from '../ir/nodes';
 import type { Ty } from '../ir/ops';
 import type { Isa } from '../isa/dsl/isa';
-import { Emitter, LocalPool } from './emit';
+import { Emitter } from './emit';
+import { LocalPool } from './local-pool';
 import { Status, handlerTarget } from './interpreter';
 import { memoryRoutines } from './memory';
 import { tlbLayout } from './tlb';

@@ -5,7 +5,8 @@ import { Random, seed } from '../../test/support/random';
 import { bitsOf, tyOf } from '../ir/ops';
 import { allSimdOps, floatLanes, lanesOf, type SimdOp } from '../ir/simd';
 import { W, WasmModule } from './wasm';
-import { Emitter, LocalPool } from './emit';
+import { Emitter } from './emit';
+import { LocalPool } from './local-pool';
 
 /** A function that loads operands, 16 bytes apart, from address 0 and stores the result at 64. */
 function compiled(ops: readonly { op: SimdOp; imm: readonly number[] }[]): Uint8Array<ArrayBuffer> {

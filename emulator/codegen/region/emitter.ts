@@ -8,8 +8,9 @@ import { ops, tyOf, type Width } from '../../ir/ops';
 import { extract, replace, type LaneBits } from '../../ir/simd';
 import { common } from '../../ir/state';
 import type { Isa } from '../../isa/dsl/isa';
-import type { LocalPool } from '../emit';
+
 import { Emitter, type Target } from '../emit';
+import type { LocalPool } from '../local-pool';
 import { Rec } from '../handlers';
 import { TagFlag, Tlb } from '../tlb';
 import { W, type Func } from '../wasm';
