@@ -57,7 +57,7 @@ export interface CodeReader {
   /** How often control has come there by a branch. */
   heat(place: CodePlace, inPage: number): number;
   /** Code to put before an instruction, which then is no stop: the condition of a breakpoint. */
-  before?(page: number, inPage: number): ((b: Builder) => void) | undefined;
+  before(page: number, inPage: number): ((b: Builder) => void) | undefined;
 }
 
 /** A region that was made: the n-th of its module. */
@@ -143,7 +143,7 @@ export class RegionMaker {
       at: (offset) => {
         const place = placeOf(offset);
         if (!place || stops.has(place.page * PAGE + inPage(offset))) return undefined;
-        const before = code.before?.(place.page, inPage(offset));
+        const before = code.before(place.page, inPage(offset));
         const word = code.word(place.page, inPage(offset));
         const found = before
           ? this.can.guarded(word, this.decode, before)

@@ -250,9 +250,8 @@ export class Translator {
 
   /** How often control has come to an instruction of a predecoded page. */
   private heatAt(recs: number, inPage: number): number {
-    const { view, predecode } = this.host;
-    const heat = view.getUint16(recs + inPage * (Rec.bytes / 4) + Heat.offset, true);
-    return Math.max(0, heat - predecode.startHeat);
+    const { predecode } = this.host;
+    return Math.max(0, predecode.heatOf(recs + inPage * (Rec.bytes / 4)) - predecode.startHeat);
   }
 
   /** What an Entry has of the CPU that comes there: the predecoded pages that it would find without a walk, its context. */

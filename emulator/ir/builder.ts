@@ -455,33 +455,36 @@ export class Builder {
   }
 
   /** Runs `then` or `otherwise`; decided while generating when `c` is a constant. */
-  if(c: Val, then: () => void, otherwise: () => void = () => undefined): void {
-    if (c.ty !== 'i32') throw new TypeError('IR: if of an i64');
-    if (c.constant !== undefined) {
-      (c.constant !== 0n ? then : otherwise)();
-      return;
-    }
-    this.use(c);
-    const t = this.nested(then);
-    const e = this.nested(otherwise);
-    this.push({ k: 'if', c, then: t, else: e });
+  if(c: Val, then: () => void, otherwise?: () => void): void {
+    this.choose(c, then, otherwise, {});
   }
 
   /** The same where `c` hardly ever holds: a hint for the host. */
-  seldom(c: Val, then: () => void, otherwise: () => void = () => undefined): void {
-    if (c.constant !== undefined) return this.if(c, then, otherwise);
-    this.use(c);
-    this.push({ k: 'if', c, then: this.nested(then), else: this.nested(otherwise), seldom: true });
+  seldom(c: Val, then: () => void, otherwise?: () => void): void {
+    this.choose(c, then, otherwise, { seldom: true });
   }
 
   /**
    * Runs `slow` in the rare case that `c` holds, otherwise `usual`. Translated code has no room for what is slow: it leaves that
    * to the interpreter, which executes the whole instruction.
    */
-  rarely(c: Val, slow: () => void, usual: () => void = () => undefined): void {
-    if (c.constant !== undefined) return this.if(c, slow, usual);
+  rarely(c: Val, slow: () => void, usual?: () => void): void {
+    this.choose(c, slow, usual, { rare: true });
+  }
+
+  private choose(
+    c: Val,
+    then: () => void,
+    otherwise: () => void = () => undefined,
+    how: Pick<Extract<Stmt, { k: 'if' }>, 'rare' | 'seldom'>,
+  ): void {
+    if (c.ty !== 'i32') throw new TypeError('IR: if of an i64');
+    if (c.constant !== undefined) {
+      (c.constant !== 0n ? then : otherwise)();
+      return;
+    }
     this.use(c);
-    this.push({ k: 'if', c, then: this.nested(slow), else: this.nested(usual), rare: true });
+    this.push({ k: 'if', c, then: this.nested(then), else: this.nested(otherwise), ...how });
   }
 
   /** Repeats `body` until `break` (or an exit or return). */
